@@ -1,0 +1,137 @@
+# Makefile - every entry point of libentropy.  `make help` lists them.
+#
+# Variables: CC, CFLAGS (optimisation), BUILD (where objects go), PREFIX, DESTDIR, V (1: show commands).
+
+CC      = gcc
+AR      = ar
+CFLAGS  = -O3 -g
+BUILD   = build
+PREFIX  = /usr/local
+DESTDIR =
+
+Q = $(if $(V),,@)
+
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL = all
+.DELETE_ON_ERROR:
+.PHONY: all lib demo check check-quick bench fuzz deps deps-test install uninstall clean help tests
+
+WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+STANDARD = -std=gnu11 -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off
+
+# Needed always, and optional parts: each found by pkg-config and named when it is absent.
+NEEDED   = gsl hdf5-serial jansson libcyaml libxxhash
+OPTIONAL = libzstd liblz4 libcurl
+
+PKG      = $(shell command -v pkg-config 2>/dev/null)
+FOUND   := $(if $(PKG),$(foreach p,$(OPTIONAL),$(shell pkg-config --exists $(p) && echo $(p))))
+ABSENT  := $(filter-out $(FOUND),$(OPTIONAL))
+HAVE     = $(if $(filter libzstd,$(FOUND)),-DENT_HAVE_ZSTD) $(if $(filter liblz4,$(FOUND)),-DENT_HAVE_LZ4) \
+           $(if $(filter libcurl,$(FOUND)),-DENT_HAVE_CURL)
+PKGFLAGS:= $(if $(PKG),$(shell pkg-config --cflags $(NEEDED) $(FOUND) 2>/dev/null))
+LIBS    := $(if $(PKG),$(shell pkg-config --libs $(NEEDED) $(FOUND) 2>/dev/null)) -lm -lpthread
+
+COMMIT  := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
+
+INCLUDES = -Ilibentropy/include -Ilibentropy
+# analyses and datasets are one program; tests may also look at private headers
+COMPILE  = $(CC) $(STANDARD) $(WARNINGS) $(CFLAGS) $(INCLUDES) $(PKGFLAGS) -DH5_USE_110_API $(HAVE)
+
+LIB_SRC  = $(wildcard libentropy/*/*.c)
+APP_SRC  = $(wildcard analyses/*.c datasets/*.c)
+TEST_SRC = $(wildcard tests/test_*.c)
+HELP_SRC = $(filter-out $(TEST_SRC),$(wildcard tests/*.c)) $(wildcard tests/oracle/*.c)
+FUZZ_SRC = $(wildcard tests/fuzz/fuzz_*.c)
+
+LIB_OBJ  = $(LIB_SRC:%.c=$(BUILD)/%.o)
+APP_OBJ  = $(APP_SRC:%.c=$(BUILD)/%.o)
+HELP_OBJ = $(HELP_SRC:%.c=$(BUILD)/%.o)
+TESTS    = $(TEST_SRC:tests/%.c=$(BUILD)/%)
+
+all: lib $(if $(APP_SRC),$(BUILD)/entropy)
+
+lib: $(BUILD)/libentropy.a $(BUILD)/libentropy.so
+
+$(BUILD)/libentropy.a: $(LIB_OBJ)
+	@rm -f $@
+	@echo '  AR $@'
+	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/libentropy.so: $(LIB_OBJ)
+	@echo '  LD $@'
+	$(Q)$(CC) -shared -fopenmp -Wl,-soname,libentropy.so.0 $(CFLAGS) -o $@ $^ $(LIBS)
+	@ln -sf libentropy.so $(BUILD)/libentropy.so.0
+
+$(BUILD)/entropy: $(APP_OBJ) $(BUILD)/libentropy.a
+	@echo '  LD $@'
+	$(Q)$(CC) -fopenmp $(CFLAGS) -o $@ $^ $(LIBS)
+
+# What the build was made of, for provenance; touched only when it changes.
+$(BUILD)/build.h: FORCE
+	@mkdir -p $(@D)
+	@printf '#define ENT_BUILD_COMMIT "%s"\n#define ENT_BUILD_COMPILER "%s"\n#define ENT_BUILD_FLAGS "%s"\n#define ENT_BUILD_ABSENT "%s"\n' \
+	  '$(COMMIT)' "$$($(CC) --version | head -1)" '$(CFLAGS) $(STANDARD)' '$(ABSENT)' >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+FORCE:
+
+$(BUILD)/%.o: %.c | $(BUILD)/build.h
+	@mkdir -p $(@D)
+	@echo '  CC $<'
+	$(Q)$(COMPILE) -I$(BUILD) -MMD -MP -c $< -o $@
+
+$(BUILD)/test_%: $(BUILD)/tests/test_%.o $(HELP_OBJ) $(filter-out %/main.o,$(APP_OBJ)) $(BUILD)/libentropy.a
+	@echo '  LD $@'
+	$(Q)$(CC) -fopenmp $(CFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+.SECONDARY:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+tests: $(TESTS)
+
+deps:
+	@analyses/packages.sh build
+
+deps-test:
+	@analyses/packages.sh build test
+
+demo: deps ## install what is missing, build, run the demo plan on the shipped model, draw it
+	@$(MAKE) --no-print-directory all
+	@analyses/demo.sh $(BUILD)
+
+check: deps-test ## install what is missing, build, run every test
+	@tests/check.sh $(BUILD)
+
+check-quick: ## the unit tests of this build alone, nothing installed
+	@$(MAKE) --no-print-directory all tests
+	@tests/unit.sh $(BUILD)
+
+bench: deps ## speed of every coder on this machine, with a memcpy row
+	@$(MAKE) --no-print-directory all
+	@$(BUILD)/entropy bench datasets/gutenberg-llama-4.7m --runs 21
+
+fuzz: deps-test ## bounded fuzzing (clang) of everything that reads bytes; SECONDS_EACH=20
+	@tests/fuzz/fuzz.sh $(BUILD)
+
+install: all ## install into $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/entropy $(DESTDIR)$(PREFIX)/share/libentropy
+	install -m 755 $(BUILD)/entropy $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(BUILD)/libentropy.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(BUILD)/libentropy.so $(DESTDIR)$(PREFIX)/lib/libentropy.so.0
+	ln -sf libentropy.so.0 $(DESTDIR)$(PREFIX)/lib/libentropy.so
+	install -m 644 libentropy/include/entropy/*.h $(DESTDIR)$(PREFIX)/include/entropy/
+	cp -r analyses/targets analyses/plans analyses/plots $(DESTDIR)$(PREFIX)/share/libentropy/
+	printf 'Name: libentropy\nDescription: entropy, coding and decode cost of neural-network weights\nVersion: %s\nLibs: -L%s/lib -lentropy\nLibs.private: %s\nCflags: -I%s/include\n' \
+	  "$$(sed -n 's/.*ENT_VERSION "\(.*\)"/\1/p' libentropy/include/entropy/base.h)" '$(PREFIX)' '$(LIBS)' '$(PREFIX)' \
+	  >$(DESTDIR)$(PREFIX)/lib/pkgconfig/libentropy.pc
+
+uninstall: ## remove what install put there
+	rm -rf $(DESTDIR)$(PREFIX)/bin/entropy $(DESTDIR)$(PREFIX)/lib/libentropy.* $(DESTDIR)$(PREFIX)/lib/pkgconfig/libentropy.pc \
+	  $(DESTDIR)$(PREFIX)/include/entropy $(DESTDIR)$(PREFIX)/share/libentropy
+
+clean: ## remove the build folder
+	rm -rf $(BUILD)
+
+help: ## this list
+	@echo 'Entry points of libentropy (make TARGET):'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "  %-14s %s\n", $$1, $$2 }'
+	@echo '  all            build the library and build/entropy (the default; installs nothing)'

@@ -1,0 +1,58 @@
+/* bits.h - loads, stores and small bit tricks.  Little-endian byte order everywhere. */
+#ifndef ENT_BASE_BITS_H
+#define ENT_BASE_BITS_H
+
+#include <stdint.h>
+#include <string.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "libentropy runs on little-endian hosts");
+
+static inline uint16_t ent_load16(const void *p) { uint16_t v; memcpy(&v, p, sizeof v); return v; }
+static inline uint32_t ent_load32(const void *p) { uint32_t v; memcpy(&v, p, sizeof v); return v; }
+static inline uint64_t ent_load64(const void *p) { uint64_t v; memcpy(&v, p, sizeof v); return v; }
+static inline void ent_store16(void *p, uint16_t v) { memcpy(p, &v, sizeof v); }
+static inline void ent_store32(void *p, uint32_t v) { memcpy(p, &v, sizeof v); }
+static inline void ent_store64(void *p, uint64_t v) { memcpy(p, &v, sizeof v); }
+
+/* The number of bits that can name `n` things: 0 for 1, 8 for 256, 9 for 257. */
+static inline unsigned ent_bits_for(uint32_t n)
+{
+    return n <= 1 ? 0 : 32u - (unsigned)__builtin_clz(n - 1);
+}
+
+/* The symbol at index `i` of an array whose symbols take `width` (1 or 2) bytes. */
+static inline uint32_t ent_symbol_at(const void *symbols, uint32_t width, size_t i)
+{
+    return width == 1 ? ((const uint8_t *)symbols)[i] : ((const uint16_t *)symbols)[i];
+}
+
+static inline void ent_symbol_put(void *symbols, uint32_t width, size_t i, uint32_t symbol)
+{
+    if (width == 1)
+        ((uint8_t *)symbols)[i] = (uint8_t)symbol;
+    else
+        ((uint16_t *)symbols)[i] = (uint16_t)symbol;
+}
+
+/* LEB128: 7 bits a byte, lowest first, the top bit says that more follow; at most 10 bytes. */
+static inline size_t ent_varint_put(uint8_t *p, uint64_t v)
+{
+    size_t n = 0;
+    for (; v >= 128; v >>= 7) p[n++] = (uint8_t)(v | 128);
+    p[n++] = (uint8_t)v;
+    return n;
+}
+
+/* Returns the bytes read, or 0 when they run out or do not fit 64 bits. */
+static inline size_t ent_varint_get(const uint8_t *p, size_t size, uint64_t *v)
+{
+    *v = 0;
+    for (size_t n = 0; n < size && n < 10; n++) {
+        if (n == 9 && p[n] > 1) return 0;
+        *v |= (uint64_t)(p[n] & 127) << (7 * n);
+        if (p[n] < 128) return n + 1;
+    }
+    return 0;
+}
+
+#endif

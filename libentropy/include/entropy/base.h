@@ -1,0 +1,119 @@
+/* base.h - status, errors, byte views, CPU features, seeded random numbers, parallel loops.
+ *
+ * Layer 0: every other module may use this one.  The library never prints, never exits and keeps
+ * no state but the CPU features, which are found once.
+ */
+#ifndef ENTROPY_BASE_H
+#define ENTROPY_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ENT_VERSION "0.1.0"
+#define ENT_API __attribute__((visibility("default")))
+#define ENT_PRINTF(text, first) __attribute__((format(printf, text, first)))
+
+/* ---- status and errors ---------------------------------------------------------------------- */
+
+typedef enum ent_status {
+    ENT_OK = 0,
+    ENT_EINVAL,       /* the caller asked for something that makes no sense (bad option, bad range) */
+    ENT_EUNSUPPORTED, /* a valid request or file that this build cannot serve */
+    ENT_ESPACE,       /* the output buffer is too small */
+    ENT_ERANGE,       /* a symbol that the trained table cannot code */
+    ENT_ECORRUPT,     /* damaged or lying bytes */
+    ENT_ECHECK,       /* a comparison or verification failed */
+    ENT_EIO,          /* the system failed to read or write */
+    ENT_ENOMEM        /* the system has no more memory */
+} ent_status;
+
+/* One short English phrase for a status; never NULL. */
+ENT_API const char *ent_status_text(ent_status status);
+
+/* What went wrong, for a person.  A function that takes an `ent_error *` fills it when it returns
+ * anything but ENT_OK and leaves it alone otherwise; NULL means that the text is not wanted.  The
+ * text names the file, the tensor and the byte offset where they are known, and what to do. */
+typedef struct ent_error {
+    ent_status status;
+    char text[1000];
+} ent_error;
+
+/* Fills `error` (may be NULL) and returns `status`, so that `return ent_fail(...)` is one line. */
+ENT_API ent_status ent_fail(ent_error *error, ent_status status, const char *format, ...)
+    ENT_PRINTF(3, 4);
+
+/* ---- bytes ---------------------------------------------------------------------------------- */
+
+typedef struct ent_bytes { /* borrowed, read only */
+    const uint8_t *data;
+    size_t size;
+} ent_bytes;
+
+typedef struct ent_buffer { /* owned by the caller; functions append at `size`, never past `capacity` */
+    uint8_t *data;
+    size_t size, capacity;
+} ent_buffer;
+
+/* ---- memory --------------------------------------------------------------------------------- */
+
+/* `size` bytes aligned to 64, not cleared; NULL when there is no memory (and for SIZE_MAX, so that
+ * an overflowed size computation may be passed on).  Freed by ent_free, which takes NULL. */
+ENT_API void *ent_alloc(size_t size);
+/* The same, `count` items of `size` bytes, all zero; NULL also when the product overflows. */
+ENT_API void *ent_calloc(size_t count, size_t size);
+ENT_API void ent_free(void *memory);
+/* Grows `buffer` to a capacity of at least `capacity`; its bytes stay.  ENT_ENOMEM leaves it valid. */
+ENT_API ent_status ent_buffer_reserve(ent_buffer *buffer, size_t capacity);
+
+/* ---- CPU features --------------------------------------------------------------------------- */
+
+enum {
+    ENT_CPU_BMI2 = 1,
+    ENT_CPU_AVX2 = 2,
+    ENT_CPU_AVX512 = 4, /* F, BW, DQ, VL, VBMI and VBMI2 together: Ice Lake, Zen 4 and later */
+};
+
+/* The features that kernels may use: those of the machine without the ones that the environment
+ * variable ENT_DISABLE_CPU takes away (a comma list of avx512, avx2, bmi2).  Found once, at the
+ * first call; safe in any thread. */
+ENT_API unsigned ent_cpu_features(void);
+
+/* The processor's name and the features in use, for provenance, e.g. "Xeon ... (bmi2 avx2)". */
+ENT_API const char *ent_cpu_text(void);
+
+/* ---- random numbers ------------------------------------------------------------------------- */
+
+/* xoshiro256** of Blackman and Vigna, seeded by splitmix64: the same numbers on every machine.
+ * `stream` selects one of 2^64 sequences of the same seed, so that parallel work can be seeded by
+ * its index and the result does not depend on the number of threads. */
+typedef struct ent_random {
+    uint64_t s[4];
+} ent_random;
+
+ENT_API void ent_random_seed(ent_random *random, uint64_t seed, uint64_t stream);
+ENT_API uint64_t ent_random_bits(ent_random *random);              /* 64 uniform bits */
+ENT_API double ent_random_uniform(ent_random *random);             /* in [0, 1) */
+ENT_API uint64_t ent_random_below(ent_random *random, uint64_t n); /* in [0, n), n >= 1 */
+
+/* ---- parallel loop -------------------------------------------------------------------------- */
+
+/* One step of a loop: item `i` of the loop, run by thread `thread` (0 .. threads - 1). */
+typedef ent_status ent_job(size_t i, unsigned thread, void *context);
+
+/* Runs job(0) .. job(n - 1) on up to `threads` threads (0 = as many as OpenMP would use).  Returns
+ * ENT_OK or the status of the failed item with the lowest index among those that ran; after a
+ * failure no new items are started.  With one thread everything runs in the calling thread. */
+ENT_API ent_status ent_parallel(size_t n, unsigned threads, ent_job *job, void *context);
+
+/* The number of threads that ent_parallel uses for `threads`: at least 1. */
+ENT_API unsigned ent_threads(unsigned threads);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,108 @@
+/* codec.h - codecs as data: which fields, which coder for each, tables trained on what, block size.
+ *
+ * Layer 3.  A codec is one line of text, the same on the command line, in plans and in files:
+ *
+ *     codec   = clause { '|' clause } { option }
+ *     clause  = [ formats ':' ] item { item }
+ *     formats = name { ',' name }          a format ("BF16"), a kind ("float", "int") or '*'
+ *     item    = field '=' coder [ '(' knob '=' number { ',' knob '=' number } ')' ]
+ *     option  = 'scope=' tensor|role|model|corpus|block   |   'block=' number (weights, k = 1024)
+ *
+ * e.g. "BF16: exponent=huffman rest=raw | *: word=raw scope=role block=64k".  Fields as in field.h
+ * (blanks inside a field text are not allowed).  The first clause that names a tensor's format is
+ * used; a tensor that no clause names is stored raw.  The names of codecs.def stand for a line.
+ *
+ * A block is `block` consecutive weights of one tensor and decodes alone, given the tables.
+ */
+#ifndef ENTROPY_CODEC_H
+#define ENTROPY_CODEC_H
+
+#include <entropy/coder.h>
+#include <entropy/field.h>
+#include <entropy/stats.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* On which data a table is trained. */
+typedef enum ent_scope {
+    ENT_SCOPE_TENSOR, /* one table a tensor and field */
+    ENT_SCOPE_ROLE,   /* one a role, dtype and field */
+    ENT_SCOPE_MODEL,  /* one a dtype and field */
+    ENT_SCOPE_CORPUS, /* as model, over several models; stored apart (`entropy train`) */
+    ENT_SCOPE_BLOCK   /* one a block, stored in it */
+} ent_scope;
+
+typedef struct ent_codec ent_codec;
+
+/* A named codec. */
+typedef struct ent_codec_row {
+    const char *name, *brief, *cite, *text;
+} ent_codec_row;
+ENT_API extern const ent_codec_row ent_codecs[]; /* ends with a NULL name */
+
+/* From a name of ent_codecs or a line of text.  ENT_EINVAL with the place in the text on errors. */
+ENT_API ent_status ent_codec_parse(ent_codec **codec, const char *text, ent_error *error);
+ENT_API void ent_codec_free(ent_codec *codec);
+ENT_API const char *ent_codec_name(const ent_codec *codec); /* row name, or the text itself */
+ENT_API const char *ent_codec_text(const ent_codec *codec); /* the canonical line; parses to the same codec */
+ENT_API ent_scope ent_codec_scope(const ent_codec *codec);
+ENT_API size_t ent_codec_block(const ent_codec *codec);     /* weights a block */
+
+/* ---- a codec bound to one dtype --------------------------------------------------------------- */
+
+typedef struct ent_recipe {
+    const ent_format *format; /* NULL: opaque bytes, a "weight" is then one byte */
+    uint32_t word_width;      /* bytes of an unpacked word */
+    ent_split split;
+    ent_coder_spec spec[ENT_MAX_FIELDS]; /* one a field */
+    ent_scope scope;
+    size_t block; /* weights */
+} ent_recipe;
+
+/* How this codec treats tensors of a dtype.  Never fails for lack of a clause (see above). */
+ENT_API ent_status ent_codec_bind(const ent_codec *codec, const char *dtype, ent_recipe *recipe, ent_error *error);
+
+/* Tables for a recipe, one a field; field i of a byte or adaptive coder holds an empty table. */
+typedef struct ent_tables {
+    uint32_t fields;
+    ent_table *table[ENT_MAX_FIELDS];
+} ent_tables;
+
+/* Trains from counts made by ent_recipe_count, merged over whatever the scope covers. */
+ENT_API ent_status ent_tables_train(ent_tables *tables, const ent_recipe *recipe, const ent_counts counts[], unsigned use);
+ENT_API void ent_tables_free(ent_tables *tables);
+
+/* Adds the counts of n words to counts[field] for every field of at most 16 bits whose coder is not
+ * raw; the others stay zeroed structs.  counts[] is initialised by ent_recipe_counts_init and may
+ * be merged. */
+ENT_API ent_status ent_recipe_counts_init(const ent_recipe *recipe, ent_counts counts[ENT_MAX_FIELDS]);
+ENT_API void ent_recipe_counts_free(ent_counts counts[ENT_MAX_FIELDS]);
+ENT_API ent_status ent_recipe_count(const ent_recipe *recipe, const void *words, size_t n, ent_counts counts[]);
+/* What counts say the recipe could reach at best: the sum over fields of the plug-in entropy (whole
+ * bits for raw fields), bits per weight. */
+ENT_API double ent_recipe_bound_bits(const ent_recipe *recipe, const ent_counts counts[]);
+
+/* ---- blocks --------------------------------------------------------------------------------- */
+
+/* Most bytes of a block of n words. */
+ENT_API size_t ent_block_bound(const ent_recipe *recipe, const ent_tables *tables, size_t n);
+
+/* Appends the block of n unpacked words to `out`.  A stream that its coder cannot code (a symbol
+ * outside the table) or would make larger is stored raw.  Adds to *tally: stream codes to payload,
+ * block header and sizes to index, tables inside the block (scope block) to table.  Any number of
+ * threads may encode and decode blocks at once, with the same tables. */
+ENT_API ent_status ent_block_encode(const ent_recipe *recipe, const ent_tables *tables, const void *words, size_t n,
+                                    ent_buffer *out, ent_tally *tally);
+/* Exactly n words from exactly `block`; ENT_ECORRUPT for bytes that encode cannot have written, by
+ * structure or by checksum (verified before anything is decoded unless `trusted`). */
+ENT_API ent_status ent_block_decode(const ent_recipe *recipe, const ent_tables *tables, ent_bytes block, bool trusted,
+                                    void *words, size_t n);
+/* Whether the block's checksum holds; the same check that decode makes. */
+ENT_API ent_status ent_block_verify(ent_bytes block);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,90 @@
+/* container.h - the compressed model file: HDF5, one dataset a tensor, one chunk a block.
+ *
+ * Layer 3.  The layout is in libentropy/container/FORMAT.md.  A container gives back the identical
+ * files it was made from, byte for byte: headers, order, padding and all.
+ */
+#ifndef ENTROPY_CONTAINER_H
+#define ENTROPY_CONTAINER_H
+
+#include <entropy/codec.h>
+#include <entropy/weights.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Called now and then with the bytes of model done and in all; from one thread at a time. */
+typedef void ent_progress(void *context, uint64_t done, uint64_t total);
+
+typedef struct ent_run { /* how to do long work; all zero is a good default */
+    unsigned threads;    /* 0: all */
+    ent_progress *progress;
+    void *context; /* for progress */
+} ent_run;
+
+/* What a container holds; bytes of the whole files. */
+typedef struct ent_container_sizes {
+    uint64_t input_bytes, output_bytes;
+    uint64_t weights;      /* elements of tensors that have a number format */
+    uint64_t weight_bytes; /* of those tensors, uncoded */
+    double bound_bits;     /* per weight: what the codec's fields allow (order-0, plug-in, per scope) */
+    ent_tally tally;       /* of all tensors; the rest of output_bytes is headers and HDF5 */
+} ent_container_sizes;
+
+/* Tables trained over several models, for scope corpus: a small HDF5 file. */
+typedef struct ent_corpus ent_corpus;
+ENT_API ent_status ent_corpus_new(ent_corpus **corpus, const ent_codec *codec);
+ENT_API ent_status ent_corpus_add(ent_corpus *corpus, const ent_weights *weights, const ent_run *run, ent_error *error);
+ENT_API ent_status ent_corpus_write(const ent_corpus *corpus, const char *path, ent_error *error);
+ENT_API ent_status ent_corpus_read(ent_corpus **corpus, const char *path, ent_error *error);
+ENT_API const ent_codec *ent_corpus_codec(const ent_corpus *corpus);
+ENT_API void ent_corpus_free(ent_corpus *corpus);
+
+/* Writes `weights` to `path` with `codec` (or with the corpus's tables and codec when `corpus` is
+ * not NULL): to a temporary name beside it, synced, renamed; on failure or a kill nothing is left
+ * under `path`, and an older file there stays.  Memory: a few blocks a thread, whatever the model.
+ * *sizes (may be NULL) is filled on success. */
+ENT_API ent_status ent_container_write(const char *path, const ent_weights *weights, const ent_codec *codec,
+                                       const ent_corpus *corpus, const ent_run *run, ent_container_sizes *sizes,
+                                       ent_error *error);
+
+typedef struct ent_container ent_container;
+
+ENT_API ent_status ent_container_open(ent_container **container, const char *path, ent_error *error);
+ENT_API void ent_container_close(ent_container *container);
+ENT_API const char *ent_container_codec(const ent_container *container); /* its line of text */
+ENT_API const char *ent_container_codec_name(const ent_container *container);
+ENT_API size_t ent_container_tensors(const ent_container *container);
+
+typedef struct ent_container_tensor {
+    const char *name, *dtype, *role;
+    uint32_t rank;
+    const uint64_t *shape;
+    uint64_t elements, bytes, coded_bytes, blocks;
+    const char *recipe; /* "exponent=huffman rest=raw" */
+} ent_container_tensor;
+ENT_API ent_container_tensor ent_container_tensor_at(const ent_container *container, size_t i);
+
+ENT_API size_t ent_container_files(const ent_container *container);
+ENT_API const char *ent_container_file_name(const ent_container *container, size_t i);
+ENT_API ent_container_sizes ent_container_sizes_of(const ent_container *container);
+
+/* Gives the original files back: one file to `path` itself, several into the folder `path` (made if
+ * it is not there).  Each goes to a temporary name, synced, renamed when all are complete; the
+ * whole file's XXH3 checksum is compared before that.  Blocks are read and decoded in parallel. */
+ENT_API ent_status ent_container_extract(ent_container *container, const char *path, const ent_run *run, ent_error *error);
+
+/* Decodes tensor i into memory (bytes as in the original file). */
+ENT_API ent_status ent_container_read(ent_container *container, size_t i, void *out, const ent_run *run, ent_error *error);
+
+/* Checks and decodes every block of every tensor and, when `against` is not NULL, compares with that
+ * model; `report` gets each finding (file, tensor, block, offset).  ENT_ECHECK when anything is
+ * wrong, after all has been looked at. */
+typedef void ent_finding(void *context, const char *text);
+ENT_API ent_status ent_container_verify(ent_container *container, const ent_weights *against, const ent_run *run,
+                                        ent_finding *report, void *context, ent_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

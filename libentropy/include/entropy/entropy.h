@@ -1,0 +1,15 @@
+/* entropy.h - all of libentropy. */
+#ifndef ENTROPY_ENTROPY_H
+#define ENTROPY_ENTROPY_H
+
+#include <entropy/base.h>
+#include <entropy/codec.h>
+#include <entropy/coder.h>
+#include <entropy/container.h>
+#include <entropy/count.h>
+#include <entropy/field.h>
+#include <entropy/stats.h>
+#include <entropy/target.h>
+#include <entropy/weights.h>
+
+#endif

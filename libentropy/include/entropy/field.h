@@ -1,0 +1,115 @@
+/* field.h - number formats as rows of one table; splitting words into fields and joining them.
+ *
+ * Layer 1.  A *word* is the bit pattern of one weight.  A *field* is a list of bit ranges of it,
+ * concatenated, and a *split* is a list of fields that together hold every bit exactly once, so
+ * that join(split(x)) == x for every bit pattern, NaN payloads and negative zero included.
+ */
+#ifndef ENTROPY_FIELD_H
+#define ENTROPY_FIELD_H
+
+#include <entropy/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- number formats ------------------------------------------------------------------------- */
+
+typedef enum ent_kind { ENT_KIND_FLOAT, ENT_KIND_SIGNED, ENT_KIND_UNSIGNED, ENT_KIND_SCALE } ent_kind;
+
+/* What the largest exponent means. */
+typedef enum ent_specials {
+    ENT_SPECIALS_IEEE, /* infinities and NaNs */
+    ENT_SPECIALS_FN,   /* no infinity; only all ones is NaN (OCP F8_E4M3) */
+    ENT_SPECIALS_NONE, /* every pattern is a finite number (OCP F6, F4) */
+    ENT_SPECIALS_UZ    /* no infinity, no negative zero: the pattern of -0 is NaN (FNUZ) */
+} ent_specials;
+
+typedef struct ent_format {
+    const char *name; /* as in safetensors: "BF16", "F8_E4M3", ...; integers "I8", "U4", ... */
+    ent_kind kind;
+    uint8_t bits; /* of a word: 1 .. 16, 32, 64 */
+    uint8_t sign_bits, exponent_bits, mantissa_bits; /* of floats; highest to lowest in the word */
+    int16_t bias;
+    ent_specials specials;
+    const char *cite; /* the standard */
+} ent_format;
+
+ENT_API extern const ent_format ent_formats[]; /* ends with a row whose name is NULL */
+ENT_API const ent_format *ent_format_find(const char *name); /* NULL: none, treat as opaque bytes */
+
+/* The value of a word; NaN for NaNs.  Exact for every format. */
+ENT_API double ent_format_value(const ent_format *format, uint64_t word);
+/* The word nearest to a value, ties to even; overflow goes to infinity, or to the largest finite
+ * value where the format has none; NaN to a quiet NaN (to zero where there is none).  Formats of
+ * kind FLOAT up to 32 bits, SCALE and integers (rounded, saturated). */
+ENT_API uint64_t ent_format_nearest(const ent_format *format, double value);
+
+/* Words in memory: a tensor packs words of under 8 bits without gaps, lowest bits first (two F4 in
+ * a byte, the first in the low half); unpacked they take 1, 2, 4 or 8 bytes each. */
+ENT_API uint32_t ent_format_width(const ent_format *format); /* bytes of an unpacked word: 1, 2, 4, 8 */
+/* Words first .. first + n - 1 of packed `data` to unpacked `words`.  For formats of whole bytes
+ * (ent_format_packed() == false) packed and unpacked are the same and a view is cheaper.  `first`
+ * and (for pack) `first + n` must lie on byte boundaries, except that the end may be the tensor's. */
+ENT_API bool ent_format_packed(const ent_format *format);
+ENT_API void ent_format_unpack(const ent_format *format, const void *data, size_t first, size_t n, void *words);
+ENT_API void ent_format_pack(const ent_format *format, const void *words, size_t n, void *data);
+
+/* ---- fields and splits ---------------------------------------------------------------------- */
+
+enum { ENT_MAX_RANGES = 8, ENT_MAX_FIELDS = 16 };
+
+typedef struct ent_range { /* bits [low, low + bits) of the word */
+    uint8_t low, bits;
+} ent_range;
+
+typedef struct ent_field {
+    char name[32];
+    uint8_t ranges;                   /* at least 1 */
+    ent_range range[ENT_MAX_RANGES];  /* most significant part of the field's value first */
+} ent_field;
+
+typedef struct ent_split {
+    uint8_t word_bits;
+    uint8_t fields; /* at least 1 */
+    ent_field field[ENT_MAX_FIELDS];
+} ent_split;
+
+ENT_API uint32_t ent_field_bits(const ent_field *field);     /* 1 .. 64 */
+ENT_API uint32_t ent_field_alphabet(const ent_field *field); /* 2^bits up to 16 bits; 0 for wider fields */
+ENT_API uint32_t ent_field_width(const ent_field *field);    /* bytes of a symbol: 1, 2, 4, 8 */
+
+/* A field by its text, for one format.  Terms joined by '+', each
+ *     word             all bits
+ *     sign exponent mantissa    of a float (ENT_EUNSUPPORTED for other kinds)
+ *     TERM:topK TERM:lowK       the K highest or lowest bits of it, e.g. exponent:top4 mantissa:low5
+ *     byteK            byte K of the word, 0 is the lowest
+ *     [HI:LO]          bits by number, both included, e.g. [14:10]
+ * The words `rest` and `bytes` stand for several fields and are for ent_split_parse. */
+ENT_API ent_status ent_field_parse(const ent_format *format, const char *text, ent_field *field, ent_error *error);
+
+/* A split by its text: field texts separated by '|' or blanks, e.g. "sign|exponent|mantissa" or
+ * "exponent+mantissa:top2 | rest".  `rest`, last, is all bits not named before, as one field when
+ * they are at most 16, else cut into bytes from the top ("rest2", "rest1", "rest0"); `bytes` is one
+ * field per byte.  ENT_EINVAL unless every bit is in exactly one field. */
+ENT_API ent_status ent_split_parse(const ent_format *format, const char *text, ent_split *split, ent_error *error);
+
+/* The split by which statistics are reported: sign|exponent|mantissa, with a mantissa of over 16
+ * bits cut where its 16-bit words end (F32: mantissa.high 7, mantissa.low 16; F64: 4, 16, 16, 16);
+ * integers and scales are one field, "code" ("scale"). */
+ENT_API ent_status ent_split_natural(const ent_format *format, ent_split *split);
+
+/* ENT_OK when every bit of the word is in exactly one field. */
+ENT_API ent_status ent_split_check(const ent_split *split);
+
+/* n unpacked words (of 1, 2, 4 or 8 bytes, by split->word_bits) to one symbol array per field, and
+ * back.  stream[i] holds n symbols of ent_field_width(&split->field[i]) bytes; in ent_split_words a
+ * NULL stream is skipped.  Join writes every bit of every word.  Pure kernels: no checks, no
+ * memory; the common splits run at the speed of memory, others at some operations a range. */
+ENT_API void ent_split_words(const ent_split *split, const void *words, size_t n, void *const stream[]);
+ENT_API void ent_join_words(const ent_split *split, const void *const stream[], size_t n, void *words);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

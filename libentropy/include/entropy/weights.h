@@ -1,0 +1,78 @@
+/* weights.h - open a model file and walk its tensors.
+ *
+ * Layer 1.  Files are mapped, never copied: a tensor is a view into the mapping.  Each file format
+ * is one reader (one file, one line in readers.def), chosen by what the file begins with.
+ */
+#ifndef ENTROPY_WEIGHTS_H
+#define ENTROPY_WEIGHTS_H
+
+#include <entropy/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One tensor; everything is borrowed from the ent_weights that it came from. */
+typedef struct ent_tensor {
+    const char *name;      /* UTF-8 */
+    const char *role;      /* what it is in its model: see ent_weights_role */
+    const char *dtype;     /* as the file names it, e.g. "BF16" */
+    uint32_t dtype_bits;   /* of one element */
+    uint32_t rank;         /* 0: a scalar */
+    const uint64_t *shape; /* rank sizes, slowest axis first */
+    uint64_t elements;     /* their product; 1 for a scalar */
+    uint32_t file;         /* index of the file that holds it */
+    uint64_t offset;       /* of its first byte in that file */
+    ent_bytes bytes;       /* its content, elements * dtype_bits / 8 bytes, maybe unaligned */
+} ent_tensor;
+
+/* One file of the model, mapped whole. */
+typedef struct ent_weights_file {
+    const char *name; /* base name, no directory */
+    ent_bytes bytes;  /* all of it */
+} ent_weights_file;
+
+typedef struct ent_weights ent_weights;
+
+/* Opens a model: a file of any known format, a sharded index (*.safetensors.index.json), or a
+ * folder that holds one of these (model.safetensors.index.json is preferred to model.safetensors,
+ * then any single *.safetensors).  `path` is borrowed for the call.
+ *
+ * ENT_EIO when it cannot be opened or mapped; ENT_EUNSUPPORTED for a format that has no reader
+ * (known ones are named together with the remedy: a Git LFS pointer, a pickle, ...);
+ * ENT_ECORRUPT for a file that breaks its format's rules, the message naming file, tensor and
+ * offset.  After ENT_OK every tensor's bytes lie within its file and no two overlap.  Time and
+ * memory are O(header), whatever the header claims. */
+ENT_API ent_status ent_weights_open(ent_weights **weights, const char *path, ent_error *error);
+ENT_API void ent_weights_close(ent_weights *weights); /* takes NULL; ends all views */
+
+ENT_API const char *ent_weights_format(const ent_weights *weights); /* reader's name, "safetensors" */
+ENT_API size_t ent_weights_tensors(const ent_weights *weights);
+/* Tensor i, in order of (file, offset). */
+ENT_API const ent_tensor *ent_weights_tensor(const ent_weights *weights, size_t i);
+ENT_API const ent_tensor *ent_weights_find(const ent_weights *weights, const char *name); /* NULL: none */
+/* The files, in order: for a sharded model its index first, then the shards by name. */
+ENT_API size_t ent_weights_files(const ent_weights *weights);
+ENT_API const ent_weights_file *ent_weights_file_at(const ent_weights *weights, size_t i);
+
+/* Tells the system that these bytes of a tensor will not be wanted soon: a pass over a model larger
+ * than memory calls it behind itself.  Reading them again is fine, and reads the file again. */
+ENT_API void ent_weights_release(const ent_weights *weights, ent_bytes part);
+
+/* The role of a tensor by its name: q_proj k_proj v_proj o_proj qkv_proj gate_proj up_proj down_proj
+ * embed lm_head norm router bias conv, or "other"; a static string.  Knows the names of Llama,
+ * Qwen, Mistral, Gemma, GPT-2, GPT-NeoX, OPT, Falcon and Phi families; experts count as their
+ * projection.  Rules in role.c, first match wins. */
+ENT_API const char *ent_weights_role(const char *tensor_name);
+
+/* One reader a file format: `name` and what begins such a file, for lists. */
+typedef struct ent_reader_info {
+    const char *name, *brief;
+} ent_reader_info;
+ENT_API size_t ent_readers(void);
+ENT_API ent_reader_info ent_reader_at(size_t i);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

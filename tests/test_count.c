@@ -1,0 +1,158 @@
+/* test_count.c - histograms and normalisation: closed forms, exhaustive optimum, hostile bytes. */
+#include <math.h>
+
+#include "test.h"
+
+static void counts_add_up(void **state)
+{
+    (void)state;
+    uint8_t bytes[1000];
+    uint16_t words[1000];
+    uint64_t expected[256] = { 0 };
+    ent_random r;
+    ent_random_seed(&r, 1, 0);
+    for (size_t i = 0; i < 1000; i++) {
+        bytes[i] = (uint8_t)(ent_random_bits(&r) & ent_random_bits(&r));
+        words[i] = (uint16_t)(bytes[i] * 257u);
+        expected[bytes[i]]++;
+    }
+    for (size_t n = 0; n <= 1000; n = n * 2 + 1) { /* parts merge into the whole, at every alignment of the cut */
+        ent_counts a, b, w;
+        assert_ok(ent_counts_init(&a, 256));
+        assert_ok(ent_counts_init(&b, 256));
+        assert_ok(ent_counts_init(&w, 65536));
+        assert_ok(ent_counts_add(&a, bytes, 1, n));
+        assert_ok(ent_counts_add(&b, bytes + n, 1, 1000 - n));
+        assert_ok(ent_counts_merge(&a, &b));
+        assert_ok(ent_counts_add(&w, words, 2, 1000));
+        for (uint32_t s = 0; s < 256; s++) {
+            assert_int_equal(a.count[s], expected[s]);
+            assert_int_equal(w.count[s * 257], expected[s]);
+        }
+        assert_int_equal(ent_counts_total(&a), 1000);
+        assert_int_equal(ent_counts_live(&a), ent_counts_live(&w));
+        assert_status(ent_counts_merge(&a, &w), ENT_EINVAL);
+        ent_counts_free(&a);
+        ent_counts_free(&b);
+        ent_counts_free(&w);
+    }
+}
+
+static void symbols_outside_are_refused(void **state)
+{
+    (void)state;
+    uint8_t bytes[20] = { 0 };
+    ent_counts c;
+    assert_ok(ent_counts_init(&c, 7));
+    bytes[13] = 7;
+    assert_status(ent_counts_add(&c, bytes, 1, 20), ENT_EINVAL);
+    assert_int_equal(ent_counts_total(&c), 0);
+    bytes[13] = 6;
+    assert_ok(ent_counts_add(&c, bytes, 1, 20));
+    assert_int_equal(c.count[6], 1);
+    ent_counts_free(&c);
+    assert_status(ent_counts_init(&c, 0), ENT_EINVAL);
+    assert_status(ent_counts_init(&c, 65537), ENT_EINVAL);
+}
+
+static void counts_travel_as_bytes(void **state)
+{
+    (void)state;
+    ent_counts c, d;
+    ent_buffer out = { 0 };
+    assert_ok(ent_counts_init(&c, 300));
+    c.count[0] = 1;
+    c.count[127] = 128;
+    c.count[299] = UINT64_MAX;
+    assert_ok(ent_counts_write(&c, &out));
+    assert_ok(ent_counts_read(&d, (ent_bytes){ out.data, out.size }));
+    assert_int_equal(d.alphabet, 300);
+    assert_memory_equal(c.count, d.count, 300 * sizeof *c.count);
+    ent_counts_free(&d);
+    for (size_t cut = 0; cut < out.size; cut++) { /* a cut at a cell's end is a valid shorter histogram */
+        ent_status status = ent_counts_read(&d, (ent_bytes){ out.data, cut });
+        assert_true(status == ENT_ECORRUPT || status == ENT_OK);
+        if (!status) assert_true(ent_counts_live(&d) < 3);
+        ent_counts_free(&d);
+    }
+    static const uint8_t bad[][4] = { { 0 }, { 5, 5, 1 }, { 5, 0, 0 }, { 5, 1, 1, 128 }, { 5, 0x80, 0x80, 0x80 } };
+    static const size_t size[] = { 1, 3, 3, 4, 4 };
+    for (size_t i = 0; i < sizeof size / sizeof *size; i++)
+        assert_status(ent_counts_read(&d, (ent_bytes){ bad[i], size[i] }), ENT_ECORRUPT);
+    ent_free(out.data);
+    ent_counts_free(&c);
+}
+
+static double cost(const ent_counts *c, const uint32_t *freq, unsigned log2_total)
+{
+    double bits = 0;
+    for (uint32_t s = 0; s < c->alphabet; s++)
+        if (c->count[s]) bits += (double)c->count[s] * (log2_total - log2(freq[s]));
+    return bits;
+}
+
+/* Every way to give `slots` to 4 symbols, each 1 .. cap: the least cost. */
+static double least_cost(const ent_counts *c, unsigned log2_total, uint32_t cap)
+{
+    uint32_t total = 1u << log2_total, f[4];
+    double best = INFINITY;
+    for (f[0] = 1; f[0] <= cap; f[0]++)
+        for (f[1] = 1; f[1] <= cap && f[0] + f[1] < total; f[1]++)
+            for (f[2] = 1; f[2] <= cap && f[0] + f[1] + f[2] < total; f[2]++) {
+                f[3] = total - f[0] - f[1] - f[2];
+                if (f[3] <= cap) best = fmin(best, cost(c, f, log2_total));
+            }
+    return best;
+}
+
+static void normalisation_is_optimal(void **state)
+{
+    (void)state;
+    ent_random r;
+    ent_random_seed(&r, 2, 0);
+    for (int trial = 0; trial < 200; trial++) {
+        uint64_t count[4];
+        uint32_t freq[4], cap = trial % 2 ? 32 : 12;
+        for (int s = 0; s < 4; s++) count[s] = 1 + ent_random_below(&r, (uint64_t)1 << ent_random_below(&r, 20));
+        ent_counts c = { 4, count };
+        assert_ok(ent_normalize(&c, 5, cap, freq));
+        assert_int_equal(freq[0] + freq[1] + freq[2] + freq[3], 32);
+        for (int s = 0; s < 4; s++) assert_in_range(freq[s], 1, cap);
+        double best = least_cost(&c, 5, cap);
+        assert_close(cost(&c, freq, 5), best, 1e-6 * best + 1e-6);
+    }
+}
+
+static void normalisation_edges(void **state)
+{
+    (void)state;
+    static uint64_t count[65536];
+    static uint32_t freq[65536];
+    ent_counts c = { 65536, count };
+    assert_status(ent_normalize(&c, 12, 0, freq), ENT_EINVAL); /* nothing counted */
+    count[77] = 5;
+    assert_ok(ent_normalize(&c, 12, 0, freq));
+    assert_int_equal(freq[77], 4096);
+    assert_status(ent_normalize(&c, 8, 127, freq), ENT_EINVAL); /* one symbol cannot fill 256 slots of 127 */
+    for (uint32_t s = 0; s < 65536; s++) count[s] = 1 + (s == 9) * 1000000;
+    assert_status(ent_normalize(&c, 15, 0, freq), ENT_EINVAL); /* more symbols than slots */
+    assert_ok(ent_normalize(&c, 16, 0, freq));
+    for (uint32_t s = 0; s < 65536; s++) assert_int_equal(freq[s], 1);
+    assert_ok(ent_normalize(&c, 17, 0, freq));
+    uint64_t sum = 0;
+    for (uint32_t s = 0; s < 65536; s++) sum += freq[s];
+    assert_int_equal(sum, 131072);
+    assert_int_equal(freq[9], 65537);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counts_add_up),
+        cmocka_unit_test(symbols_outside_are_refused),
+        cmocka_unit_test(counts_travel_as_bytes),
+        cmocka_unit_test(normalisation_is_optimal),
+        cmocka_unit_test(normalisation_edges),
+    };
+    return cmocka_run_group_tests_name("count", tests, NULL, NULL);
+}
