@@ -1,0 +1,51 @@
+/* output.h - results on standard output: JSON lines and aligned tables; sizes for people. */
+#ifndef ENT_ANALYSES_OUTPUT_H
+#define ENT_ANALYSES_OUTPUT_H
+
+#include <jansson.h>
+#include <entropy/base.h>
+
+/* ---- JSON: one object a line, keys in order of insertion ------------------------------------- */
+
+/* Prints `object` as one line and frees it. */
+void json_line(json_t *object);
+void json_text(json_t *object, const char *key, const char *text);    /* bytes that are not UTF-8 become '?'; NULL null */
+void json_real_or_null(json_t *object, const char *key, double value); /* null for NaN and infinities */
+void json_count(json_t *object, const char *key, uint64_t value);
+
+/* ---- tables ---------------------------------------------------------------------------------- */
+
+enum { TABLE_COLUMNS = 24 };
+
+/* Cells are kept until the table is printed, each column as wide as its widest cell. */
+struct table {
+    unsigned columns;
+    bool left[TABLE_COLUMNS]; /* aligned left: text; numbers go right */
+    char **cell;              /* row by row, the headings first */
+    size_t cells, room;
+};
+
+/* Headings separated by '|'; one that begins with '<' is aligned left. */
+void table_begin(struct table *table, const char *headings);
+/* The next cell, row by row; the text "" leaves it empty. */
+void table_cell(struct table *table, const char *format, ...) ENT_PRINTF(2, 3);
+/* The next cell, a number with `digits` after the point; empty for NaN. */
+void table_number(struct table *table, double value, int digits);
+/* Prints (nothing when there are only headings) and frees. */
+void table_end(struct table *table);
+
+/* ---- sizes for people ------------------------------------------------------------------------ */
+
+struct shown {
+    char text[32];
+};
+
+struct shown show_bytes(uint64_t bytes); /* "812 B", "9.44 MB", "1.30 GB": powers of 1000 */
+struct shown show_count(uint64_t count); /* "812", "4.72 M" */
+struct shown show_shape(uint32_t rank, const uint64_t *shape); /* "288 x 288" */
+
+/* For atexit: closes standard output and ends the program with EXIT_SYSTEM when any of it could not
+ * be written (said on stderr, but for a closed pipe, which is how `| head` ends a program). */
+void output_close(void);
+
+#endif
