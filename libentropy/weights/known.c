@@ -1,0 +1,35 @@
+/* known.c - formats that people do pass and that have no reader here: what to do instead. */
+#include <string.h>
+
+#include "weights/reader.h"
+
+static const struct {
+    const char *magic;
+    size_t size;
+    const char *text;
+} known[] = {
+#define MAGIC(bytes) bytes, sizeof bytes - 1
+    { MAGIC("version https://git-lfs"), "a Git LFS pointer, not the model: fetch it with `git lfs pull`" },
+    { MAGIC("GGUF"), "a GGUF file, which this version cannot read: use the safetensors files it was made from" },
+    { MAGIC("\x93NUMPY"), "a NumPy array, which this version cannot read: save it as safetensors" },
+    { MAGIC("\x89HDF\r\n\x1a\n"),
+      "an HDF5 file: a compressed model made by libentropy is opened as a container, not as weights; Keras weights "
+      "must be saved as safetensors first" },
+    { MAGIC("PK\x03\x04"), "a zip archive (PyTorch .pt or .bin, .npz, .keras), which this version cannot read: save it "
+                           "as safetensors" },
+    { MAGIC("PK\x05\x06"), "an empty zip archive, no model" },
+    { MAGIC("\x80\x02"), "a Python pickle (PyTorch before 1.6), which can run code when loaded and is not read here: "
+                         "convert it to safetensors" },
+    { MAGIC("\x80\x03"), "a Python pickle, which can run code when loaded and is not read here: convert it to "
+                         "safetensors" },
+    { MAGIC("\x80\x04"), "a Python pickle, which can run code when loaded and is not read here: convert it to "
+                         "safetensors" },
+#undef MAGIC
+};
+
+const char *ent_known_format(ent_bytes file)
+{
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (file.size >= known[i].size && !memcmp(file.data, known[i].magic, known[i].size)) return known[i].text;
+    return NULL;
+}

@@ -1,0 +1,192 @@
+/* model.c - what every reader builds: mapped files, tensors, the index of names.
+ *
+ * Files are mapped private and read only.  A file that another process shortens while it is mapped
+ * raises SIGBUS at the first touch of what is gone; that is left out on purpose, as it is in every
+ * program that maps files: replace models by renaming, not in place.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "weights/reader.h"
+
+_Static_assert(sizeof(size_t) == 8, "models are mapped whole: a 64-bit address space is needed");
+
+struct ent_arena {
+    ent_arena *next;
+    size_t used, size;
+    uint64_t memory[];
+};
+
+void *ent_model_alloc(ent_weights *model, size_t size)
+{
+    enum { CHUNK = 1 << 16 };
+    ent_arena *arena = model->arena;
+    if (size > SIZE_MAX / 2) return NULL;
+    size = (size + 7) / 8;
+    if (!arena || arena->size - arena->used < size) {
+        size_t words = size > CHUNK / 8 ? size : CHUNK / 8;
+        if (!(arena = ent_alloc(sizeof *arena + 8 * words))) return NULL;
+        *arena = (ent_arena){ .next = model->arena, .size = words };
+        model->arena = arena;
+    }
+    void *memory = arena->memory + arena->used;
+    arena->used += size;
+    return memory;
+}
+
+char *ent_model_text(ent_weights *model, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = ent_model_alloc(model, size);
+    return copy ? memcpy(copy, text, size) : NULL;
+}
+
+/* Room for one more item of `size` bytes in an array of `n`. */
+static bool grow(void **array, size_t *capacity, size_t n, size_t size)
+{
+    if (n < *capacity) return true;
+    size_t wanted = *capacity ? 2 * *capacity : 16;
+    void *larger = ent_calloc(wanted, size);
+    if (!larger) return false;
+    if (n) memcpy(larger, *array, n * size);
+    ent_free(*array);
+    *array = larger;
+    *capacity = wanted;
+    return true;
+}
+
+ent_tensor *ent_model_add(ent_weights *model)
+{
+    void *array = model->tensor;
+    bool room = grow(&array, &model->tensor_capacity, model->tensors, sizeof *model->tensor);
+    model->tensor = array;
+    if (!room) return NULL;
+    ent_tensor *tensor = &model->tensor[model->tensors++];
+    *tensor = (ent_tensor){ 0 };
+    return tensor;
+}
+
+static ent_status open_regular(const char *path, int *fd, size_t *size, ent_error *error)
+{
+    struct stat st;
+    /* not blocking: opening a pipe must not wait for its writer */
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (*fd < 0) return ent_fail(error, ENT_EIO, "%s: cannot open: %s", path, strerror(errno));
+    if (fstat(*fd, &st)) return ent_fail(error, ENT_EIO, "%s: cannot read its size: %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode)) return ent_fail(error, ENT_EUNSUPPORTED, "%s: not a regular file", path);
+    *size = (size_t)st.st_size;
+    return ENT_OK;
+}
+
+ent_status ent_model_map(ent_weights *model, const char *path, ent_error *error)
+{
+    static const uint8_t nothing[1];
+    const char *slash = strrchr(path, '/');
+    void *array = model->file, *data = (void *)(uintptr_t)nothing;
+    size_t size = 0;
+    int fd;
+    ent_status status = open_regular(path, &fd, &size, error);
+    if (!status && size) { /* an empty file cannot be mapped */
+        data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (data == MAP_FAILED) status = ent_fail(error, ENT_EIO, "%s: cannot map: %s", path, strerror(errno));
+    }
+    if (fd >= 0) close(fd);
+    if (status) return status;
+    char *name = ent_model_text(model, slash ? slash + 1 : path);
+    bool room = grow(&array, &model->file_capacity, model->files, sizeof *model->file);
+    model->file = array;
+    if (!room || !name) {
+        if (size) munmap(data, size);
+        return ent_fail(error, ENT_ENOMEM, "%s: out of memory", path);
+    }
+    model->file[model->files++] = (ent_weights_file){ name, { data, size } };
+    return ENT_OK;
+}
+
+static int order_of_names(const void *left, const void *right)
+{
+    const ent_tensor *const *a = left, *const *b = right;
+    return strcmp((*a)->name, (*b)->name);
+}
+
+ent_status ent_model_finish(ent_weights *model, ent_error *error)
+{
+    size_t n = model->tensors;
+    if (!(model->by_name = ent_calloc(n, sizeof *model->by_name)))
+        return ent_fail(error, ENT_ENOMEM, "%s: out of memory", model->file[0].name);
+    for (size_t i = 0; i < n; i++) model->by_name[i] = &model->tensor[i];
+    if (n) qsort(model->by_name, n, sizeof *model->by_name, order_of_names);
+    for (size_t i = 1; i < n; i++) {
+        const ent_tensor *a = model->by_name[i - 1], *b = model->by_name[i];
+        if (!strcmp(a->name, b->name))
+            return ent_fail(error, ENT_ECORRUPT, "%s: tensor %s is in %s as well", model->file[b->file].name,
+                            ent_quote(b->name).text, model->file[a->file].name);
+    }
+    return ENT_OK;
+}
+
+const ent_tensor *ent_weights_find(const ent_weights *weights, const char *name)
+{
+    ent_tensor wanted = { .name = name };
+    const ent_tensor *key = &wanted;
+    if (!weights->tensors) return NULL;
+    const ent_tensor **found =
+        bsearch(&key, weights->by_name, weights->tensors, sizeof *weights->by_name, order_of_names);
+    return found ? *found : NULL;
+}
+
+void ent_weights_close(ent_weights *weights)
+{
+    if (!weights) return;
+    for (size_t i = 0; i < weights->files; i++) {
+        ent_bytes b = weights->file[i].bytes;
+        if (b.size) munmap((void *)(uintptr_t)b.data, b.size);
+    }
+    for (ent_arena *arena = weights->arena, *next; arena; arena = next) {
+        next = arena->next;
+        ent_free(arena);
+    }
+    ent_free(weights->file);
+    ent_free(weights->tensor);
+    ent_free(weights->by_name);
+    ent_free(weights);
+}
+
+void ent_weights_release(const ent_weights *weights, ent_bytes part)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)part.data + page - 1) / page * page;
+    uintptr_t to = ((uintptr_t)part.data + part.size) / page * page; /* whole pages inside the part alone */
+    if (to <= from) return;
+    for (size_t i = 0; i < weights->files; i++) { /* never somebody else's memory: it would be lost, not reread */
+        uintptr_t first = (uintptr_t)weights->file[i].bytes.data, last = first + weights->file[i].bytes.size;
+        if (first <= from && to <= last) madvise((void *)from, to - from, MADV_DONTNEED);
+    }
+}
+
+bool ent_ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), k = strlen(end);
+    return n >= k && !strcmp(text + n - k, end);
+}
+
+ent_quoted ent_quote(const char *name)
+{
+    enum { SHOWN = 80 };
+    ent_quoted q;
+    size_t n = strnlen(name, SHOWN + 1), cut = n > SHOWN ? SHOWN : n, k = 0;
+    while (n > SHOWN && cut && ((unsigned char)name[cut] & 0xc0) == 0x80) cut--; /* not inside a character */
+    q.text[k++] = '"';
+    for (size_t i = 0; i < cut; i++) {
+        unsigned char c = (unsigned char)name[i];
+        q.text[k++] = (char)(c < ' ' || c == 127 ? '?' : c);
+    }
+    snprintf(q.text + k, sizeof q.text - k, n > SHOWN ? "...\"" : "\"");
+    return q;
+}

@@ -1,0 +1,112 @@
+/* weights.c - opening a model: a file, or what a folder holds, by the reader that knows it. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "weights/reader.h"
+
+#define X(name) extern const ent_reader ent_reader_##name;
+#include "readers.def"
+#undef X
+
+static const ent_reader *const readers[] = {
+#define X(name) &ent_reader_##name,
+#include "readers.def"
+#undef X
+};
+enum { READERS = sizeof readers / sizeof *readers };
+
+/* By content; what begins like a format known to have no reader is that, whatever its name; by name. */
+static ent_status choose(ent_weights *model, const char *path, ent_error *error)
+{
+    ent_bytes bytes = model->file[0].bytes;
+    const char *known = ent_known_format(bytes);
+    for (size_t i = 0; i < READERS && !model->reader; i++)
+        if (readers[i]->recognises(bytes)) model->reader = readers[i];
+    if (!model->reader && known) return ent_fail(error, ENT_EUNSUPPORTED, "%s: %s", path, known);
+    for (size_t i = 0; i < READERS && !model->reader; i++)
+        if (ent_ends_with(path, readers[i]->extension)) model->reader = readers[i];
+    if (model->reader) return ENT_OK;
+    return ent_fail(error, ENT_EUNSUPPORTED, "%s: not a model file of a known format (a .safetensors file or a "
+                    ".safetensors.index.json)", path);
+}
+
+static char *join(ent_weights *model, const char *folder, const char *name)
+{
+    size_t size = strlen(folder) + strlen(name) + 2;
+    char *path = ent_model_alloc(model, size);
+    if (path) snprintf(path, size, "%s/%s", folder, name);
+    return path;
+}
+
+/* The name of the only *.safetensors in a folder, into `name`. */
+static ent_status only_file(const char *folder, char name[static 256], ent_error *error)
+{
+    DIR *dir = opendir(folder);
+    size_t found = 0;
+    if (!dir) return ent_fail(error, ENT_EIO, "%s: cannot list: %s", folder, strerror(errno));
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        if (entry->d_name[0] == '.' || !ent_ends_with(entry->d_name, ".safetensors")) continue;
+        if (!found++) snprintf(name, 256, "%s", entry->d_name);
+    }
+    closedir(dir);
+    if (found == 1) return ENT_OK;
+    if (found)
+        return ent_fail(error, ENT_EUNSUPPORTED, "%s: %zu .safetensors files and no model.safetensors.index.json: name "
+                        "the file that is meant", folder, found);
+    return ent_fail(error, ENT_EUNSUPPORTED, "%s: no model.safetensors.index.json, no model.safetensors and no other "
+                    ".safetensors file in this folder", folder);
+}
+
+/* `*path`, a folder, becomes the path of the model file in it. */
+static ent_status find_in_folder(ent_weights *model, const char **path, ent_error *error)
+{
+    static const char *const usual[] = { "model.safetensors.index.json", "model.safetensors" };
+    const char *folder = *path;
+    char name[256];
+    struct stat st;
+    for (size_t i = 0; i < 2; i++) {
+        if (!(*path = join(model, folder, usual[i]))) return ent_fail(error, ENT_ENOMEM, "%s: out of memory", folder);
+        if (!stat(*path, &st)) return ENT_OK;
+    }
+    ent_status status = only_file(folder, name, error);
+    if (status) return status;
+    return (*path = join(model, folder, name)) ? ENT_OK : ent_fail(error, ENT_ENOMEM, "%s: out of memory", folder);
+}
+
+ent_status ent_weights_open(ent_weights **weights, const char *path, ent_error *error)
+{
+    struct stat st;
+    ent_status status = ENT_OK;
+    *weights = NULL;
+    ent_weights *model = ent_calloc(1, sizeof *model);
+    if (!model) return ent_fail(error, ENT_ENOMEM, "%s: out of memory", path);
+    if (stat(path, &st))
+        status = ent_fail(error, ENT_EIO, "%s: %s", path, strerror(errno));
+    else if (S_ISDIR(st.st_mode))
+        status = find_in_folder(model, &path, error);
+    if (!status) status = ent_model_map(model, path, error);
+    if (!status) status = choose(model, path, error);
+    if (!status) status = model->reader->read(model, path, error);
+    if (status)
+        ent_weights_close(model);
+    else
+        *weights = model;
+    return status;
+}
+
+const char *ent_weights_format(const ent_weights *weights) { return weights->reader->name; }
+
+size_t ent_weights_tensors(const ent_weights *weights) { return weights->tensors; }
+
+const ent_tensor *ent_weights_tensor(const ent_weights *weights, size_t i) { return &weights->tensor[i]; }
+
+size_t ent_weights_files(const ent_weights *weights) { return weights->files; }
+
+const ent_weights_file *ent_weights_file_at(const ent_weights *weights, size_t i) { return &weights->file[i]; }
+
+size_t ent_readers(void) { return READERS; }
+
+ent_reader_info ent_reader_at(size_t i) { return (ent_reader_info){ readers[i]->name, readers[i]->brief }; }
