@@ -21,13 +21,13 @@ STANDARD = -std=gnu11 -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off
 
 # Needed always, and optional parts: each found by pkg-config and named when it is absent.
 NEEDED   = gsl hdf5-serial jansson libcyaml libxxhash
-OPTIONAL = libzstd liblz4 libcurl
+OPTIONAL = libzstd liblz4 libcurl libcrypto
 
 PKG      = $(shell command -v pkg-config 2>/dev/null)
 FOUND   := $(if $(PKG),$(foreach p,$(OPTIONAL),$(shell pkg-config --exists $(p) && echo $(p))))
 ABSENT  := $(filter-out $(FOUND),$(OPTIONAL))
 HAVE     = $(if $(filter libzstd,$(FOUND)),-DENT_HAVE_ZSTD) $(if $(filter liblz4,$(FOUND)),-DENT_HAVE_LZ4) \
-           $(if $(filter libcurl,$(FOUND)),-DENT_HAVE_CURL)
+           $(if $(filter libcurl,$(FOUND)),-DENT_HAVE_CURL) $(if $(filter libcrypto,$(FOUND)),-DENT_HAVE_CRYPTO)
 PKGFLAGS:= $(if $(PKG),$(shell pkg-config --cflags $(NEEDED) $(FOUND) 2>/dev/null))
 LIBS    := $(if $(PKG),$(shell pkg-config --libs $(NEEDED) $(FOUND) 2>/dev/null)) -lm -lpthread
 

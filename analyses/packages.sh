@@ -4,7 +4,7 @@
 set -eu
 
 build="gcc libc6-dev pkg-config libgsl-dev libhdf5-dev libjansson-dev libcyaml-dev libxxhash-dev libzstd-dev liblz4-dev
-       libcurl4-openssl-dev gnuplot-nox"
+       libcurl4-openssl-dev libssl-dev gnuplot-nox"
 test="libcmocka-dev hdf5-tools clang libomp-dev zstd"
 
 wanted=

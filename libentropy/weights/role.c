@@ -1,8 +1,8 @@
 /* role.c - what a tensor is in its model, by its name.
  *
  * A rule is one or more dotted components that must occur in the name, whole; '*' stands for any
- * run of characters inside a component, at its ends only; '^' in front: the name begins so.  First match wins, so that a bias is a
- * bias and a norm a norm wherever it sits.
+ * run of characters inside a component, at its ends only; '^' in front means that the name begins
+ * so.  First match wins, so that a bias is a bias and a norm a norm wherever it sits.
  */
 #include <string.h>
 
