@@ -411,7 +411,8 @@ static void join_and_compare(const ent_coder_spec *spec, ent_join join, const ui
 
 static void words_are_symbols_joined(void **state)
 {
-    static const ent_join joins[] = { { 2, 7, 8, NULL }, { 2, 8, 8, NULL }, { 2, 10, 5, NULL }, { 4, 23, 8, NULL } };
+    static const ent_join joins[] = { { 2, 7, 8, NULL, false },  { 2, 7, 8, NULL, true },  { 2, 8, 8, NULL, false },
+                                      { 2, 10, 5, NULL, false }, { 4, 23, 8, NULL, false } };
     static const size_t sizes[] = { 1, 2, 31, 63, 64, 65, 127, 128, 129, 255, 1000, 4097, 70001 };
     const ent_coder *coder = *state;
     if (!coder->decode_words) skip();

@@ -59,10 +59,14 @@ typedef struct ent_ops {
 /* How a decoded symbol becomes a word: the symbol sits at bits [shift, shift + bits) of a word of
  * `word_bytes` bytes; the other bits of the word, upper part first, are the same word's value in
  * `rest`, a packed array of ceil(8 * word_bytes - bits) bit values.  BF16 with coded exponents is
- * {2, 7, 8}: one byte a word, sign << 7 | mantissa. */
+ * {2, 7, 8}: one byte a word, sign << 7 | mantissa.
+ *
+ * `stream` says that the whole output, of which these words may be one block, is larger than the
+ * cache: a coder may then store past it.  Only the speed depends on it. */
 typedef struct ent_join {
     uint32_t word_bytes, shift, bits;
     const uint8_t *rest;
+    bool stream;
 } ent_join;
 
 struct ent_coder {
