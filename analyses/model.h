@@ -1,0 +1,28 @@
+/* model.h - model arguments, and data files that come with the program. */
+#ifndef ENT_ANALYSES_MODEL_H
+#define ENT_ANALYSES_MODEL_H
+
+#include <limits.h>
+
+#include <entropy/weights.h>
+
+/* Where the model that `argument` names lies: a file or folder; hf:ORG/NAME[@REV] in the local
+ * Hugging Face cache (nothing is ever downloaded); or a dataset by its name.  ENT_EINVAL when it is
+ * none of these. */
+ent_status model_path(char path[PATH_MAX], const char *argument, ent_error *error);
+
+/* model_path, then ent_weights_open. */
+ent_status model_open(ent_weights **weights, const char *argument, ent_error *error);
+
+/* The argument without folders, for headings: "model.safetensors", "hf:org/name". */
+const char *model_name(const char *argument);
+
+/* Where a data file that comes with the program lies: `name` itself when there is such a file, else
+ * FOLDER/NAME.yaml in $ENTROPY_DATA, beside the sources or in the installed share/libentropy, e.g.
+ * data_path(path, "targets", "host").  ENT_EINVAL when it is nowhere. */
+ent_status data_path(char path[PATH_MAX], const char *folder, const char *name, ent_error *error);
+
+/* The folder itself, for lists; false when there is none. */
+bool data_folder(char path[PATH_MAX], const char *folder);
+
+#endif

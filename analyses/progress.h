@@ -1,0 +1,20 @@
+/* progress.h - a bar on standard error while long work runs: only on a terminal, not when quiet. */
+#ifndef ENT_ANALYSES_PROGRESS_H
+#define ENT_ANALYSES_PROGRESS_H
+
+#include <entropy/base.h>
+
+struct common;
+
+struct progress {
+    bool shown;
+    const char *what;   /* e.g. "compress" */
+    double start, last; /* seconds */
+};
+
+void progress_begin(struct progress *progress, const struct common *common, const char *what);
+/* Of the type ent_progress, with a struct progress as context; draws at most 10 times a second. */
+void progress_show(void *progress, uint64_t done, uint64_t total);
+void progress_end(struct progress *progress); /* wipes the bar */
+
+#endif
