@@ -41,17 +41,19 @@ ENT_API const ent_format *ent_format_find(const char *name); /* NULL: none, trea
 /* The value of a word; NaN for NaNs.  Exact for every format. */
 ENT_API double ent_format_value(const ent_format *format, uint64_t word);
 /* The word nearest to a value, ties to even; overflow goes to infinity, or to the largest finite
- * value where the format has none; NaN to a quiet NaN (to zero where there is none).  Formats of
- * kind FLOAT up to 32 bits, SCALE and integers (rounded, saturated). */
+ * value where the format has none; NaN to a quiet NaN (to zero where there is none).  Integers
+ * saturate; a SCALE is never below its least, 2^-bias, whatever the value. */
 ENT_API uint64_t ent_format_nearest(const ent_format *format, double value);
 
-/* Words in memory: a tensor packs words of under 8 bits without gaps, lowest bits first (two F4 in
- * a byte, the first in the low half); unpacked they take 1, 2, 4 or 8 bytes each. */
+/* Words in memory: a tensor packs words that are not whole bytes without gaps, lowest bits first
+ * (two F4 in a byte, the first in the low half); unpacked they take 1, 2, 4 or 8 bytes each, the
+ * upper bits zero.  Where ent_format_packed is false both are the same and a view is cheaper.
+ * Here and below a NULL format means opaque bytes: words of 8 bits. */
 ENT_API uint32_t ent_format_width(const ent_format *format); /* bytes of an unpacked word: 1, 2, 4, 8 */
-/* Words first .. first + n - 1 of packed `data` to unpacked `words`.  For formats of whole bytes
- * (ent_format_packed() == false) packed and unpacked are the same and a view is cheaper.  `first`
- * and (for pack) `first + n` must lie on byte boundaries, except that the end may be the tensor's. */
 ENT_API bool ent_format_packed(const ent_format *format);
+/* Words first .. first + n - 1 of packed `data` to `words`, and n words to the start of `data`, whose
+ * last byte is filled up with zero bits.  `first` must lie on a byte boundary (a multiple of 8 does
+ * in every format); so must the end of all packed parts of a tensor but the last. */
 ENT_API void ent_format_unpack(const ent_format *format, const void *data, size_t first, size_t n, void *words);
 ENT_API void ent_format_pack(const ent_format *format, const void *words, size_t n, void *data);
 
@@ -64,7 +66,7 @@ typedef struct ent_range { /* bits [low, low + bits) of the word */
 } ent_range;
 
 typedef struct ent_field {
-    char name[32];
+    char name[64];                    /* a text that ent_field_parse takes, or "rest", "rest0", ... */
     uint8_t ranges;                   /* at least 1 */
     ent_range range[ENT_MAX_RANGES];  /* most significant part of the field's value first */
 } ent_field;
@@ -79,33 +81,39 @@ ENT_API uint32_t ent_field_bits(const ent_field *field);     /* 1 .. 64 */
 ENT_API uint32_t ent_field_alphabet(const ent_field *field); /* 2^bits up to 16 bits; 0 for wider fields */
 ENT_API uint32_t ent_field_width(const ent_field *field);    /* bytes of a symbol: 1, 2, 4, 8 */
 
-/* A field by its text, for one format.  Terms joined by '+', each
- *     word             all bits
+/* A field by its text, for one format.  Terms joined by '+', most significant first, without blanks:
+ *     word                      all bits
  *     sign exponent mantissa    of a float (ENT_EUNSUPPORTED for other kinds)
- *     TERM:topK TERM:lowK       the K highest or lowest bits of it, e.g. exponent:top4 mantissa:low5
- *     byteK            byte K of the word, 0 is the lowest
- *     [HI:LO]          bits by number, both included, e.g. [14:10]
- * The words `rest` and `bytes` stand for several fields and are for ent_split_parse. */
+ *     code, scale               all bits of an integer, of a scale (ENT_EUNSUPPORTED for other kinds)
+ *     byteK                     byte K of the word, 0 is the lowest; the highest may be short
+ *     [HI:LO]                   bits by number, both included, e.g. [14:10]
+ *     TERM:topK TERM:lowK       the K highest or lowest bits of a term, e.g. exponent:top4,
+ *                               mantissa:low32:top16
+ * The name is the text; where it does not fit, the ranges as "[HI:LO]+...".  ENT_EINVAL when a bit is
+ * named twice.  `rest` and `bytes` stand for several fields and are for ent_split_parse. */
 ENT_API ent_status ent_field_parse(const ent_format *format, const char *text, ent_field *field, ent_error *error);
 
 /* A split by its text: field texts separated by '|' or blanks, e.g. "sign|exponent|mantissa" or
  * "exponent+mantissa:top2 | rest".  `rest`, last, is all bits not named before, as one field when
- * they are at most 16, else cut into bytes from the top ("rest2", "rest1", "rest0"); `bytes` is one
- * field per byte.  ENT_EINVAL unless every bit is in exactly one field. */
+ * they are at most 16, else in bytes, highest first ("rest2", "rest1", "rest0": the lowest 8 bits;
+ * the highest may be short); `bytes` is byteK for every byte, highest first.  ENT_EINVAL unless every
+ * bit is in exactly one field, and for a `rest` of nothing. */
 ENT_API ent_status ent_split_parse(const ent_format *format, const char *text, ent_split *split, ent_error *error);
 
 /* The split by which statistics are reported: sign|exponent|mantissa, with a mantissa of over 16
- * bits cut where its 16-bit words end (F32: mantissa.high 7, mantissa.low 16; F64: 4, 16, 16, 16);
- * integers and scales are one field, "code" ("scale"). */
+ * bits cut at 16-bit boundaries of the word (F32: mantissa:top7|mantissa:low16; F64: mantissa:top4|
+ * mantissa:low48:top16|mantissa:low32:top16|mantissa:low16); integers are one field "code", scales
+ * "scale", opaque bytes "word". */
 ENT_API ent_status ent_split_natural(const ent_format *format, ent_split *split);
 
-/* ENT_OK when every bit of the word is in exactly one field. */
+/* ENT_OK when every bit of the word is in exactly one field, else ENT_EINVAL; takes any content. */
 ENT_API ent_status ent_split_check(const ent_split *split);
 
 /* n unpacked words (of 1, 2, 4 or 8 bytes, by split->word_bits) to one symbol array per field, and
  * back.  stream[i] holds n symbols of ent_field_width(&split->field[i]) bytes; in ent_split_words a
- * NULL stream is skipped.  Join writes every bit of every word.  Pure kernels: no checks, no
- * memory; the common splits run at the speed of memory, others at some operations a range. */
+ * NULL stream is skipped.  Join writes every bit of every word, and no others.  Nothing needs to be
+ * aligned, nothing may overlap.  Pure kernels: no checks, no memory, for splits that pass
+ * ent_split_check; the common splits run at the speed of memory, others at some operations a range. */
 ENT_API void ent_split_words(const ent_split *split, const void *words, size_t n, void *const stream[]);
 ENT_API void ent_join_words(const ent_split *split, const void *const stream[], size_t n, void *words);
 

@@ -1,0 +1,230 @@
+/* test_stats.c - word counts and entropy estimates: closed forms, published figures, known bias. */
+#include <math.h>
+
+#include "test.h"
+
+/* ---- estimators ----------------------------------------------------------------------------------- */
+
+static void entropies_have_their_closed_forms(void **state)
+{
+    (void)state;
+    static uint64_t count[65536];
+    for (uint32_t k = 0; k <= 16; k++) { /* 2^k equal counts: k bits, whatever the alphabet */
+        memset(count, 0, sizeof count);
+        for (uint32_t s = 0; s < 1u << k; s++) count[s * (65536u >> k)] = 12345;
+        assert_close(ent_entropy_bits(&(ent_counts){ 65536, count }), k, 1e-12);
+    }
+    static const double p[] = { 0.5, 0.25, 0.1, 0.01, 0x1p-20 };
+    for (size_t i = 0; i < sizeof p / sizeof *p; i++) { /* two points */
+        double n = 0x1p40, a = floor(p[i] * n) / n;
+        uint64_t two[2] = { (uint64_t)(a * n), (uint64_t)((1 - a) * n) };
+        assert_close(ent_entropy_bits(&(ent_counts){ 2, two }), -(a * log(a) + (1 - a) * log1p(-a)) / log(2), 1e-12);
+    }
+    memset(count, 0, sizeof count);
+    for (uint32_t s = 0; s < 60; s++) count[s] = 1ull << (59 - s); /* geometric, p = 1/2: 2 bits */
+    assert_close(ent_entropy_bits(&(ent_counts){ 65536, count }), 2, 1e-12);
+    uint64_t one[3] = { 0, 7, 0 };
+    assert_true(ent_entropy_bits(&(ent_counts){ 3, one }) == 0);
+    assert_true(ent_entropy_bits(&(ent_counts){ 1, one }) == 0);
+}
+
+static void estimators_agree_with_their_formulas(void **state)
+{
+    (void)state;
+    const ent_estimator *plugin = ent_estimator_find("plugin"), *miller = ent_estimator_find("miller-madow");
+    assert_non_null(plugin);
+    assert_non_null(miller);
+    assert_null(ent_estimator_find("Plugin"));
+    /* p = 3/4, 1/4: H = 2 - 3/4 log2 3; the variance of -log2 p is 3/16 log2(3)^2 */
+    uint64_t two[4] = { 75, 0, 25, 0 };
+    ent_counts c = { 4, two };
+    ent_estimate e = plugin->from_counts(&c), m = miller->from_counts(&c);
+    assert_close(e.bits, 2 - 0.75 * log2(3), 1e-14);
+    assert_close(e.stderr_bits, log2(3) * sqrt(3. / 16 / 100), 1e-14);
+    assert_close(m.bits, e.bits + 1 / (200 * log(2)), 1e-14);
+    assert_close(m.stderr_bits, e.stderr_bits, 0);
+    for (size_t i = 0; ent_estimators[i]; i++) { /* nothing counted: nothing known; one symbol: certain */
+        const ent_estimator *estimator = ent_estimators[i];
+        assert_ptr_equal(ent_estimator_find(estimator->name), estimator);
+        assert_true(estimator->brief[0] && estimator->cite[0]);
+        e = estimator->from_counts(&(ent_counts){ 4, (uint64_t[4]){ 0 } });
+        assert_true(e.bits == 0 && isnan(e.stderr_bits));
+        e = estimator->from_counts(&(ent_counts){ 4, (uint64_t[4]){ 0, 9 } });
+        assert_true(e.bits == 0 && e.stderr_bits == 0);
+        e = estimator->from_counts(&(ent_counts){ 2, (uint64_t[2]){ UINT64_MAX / 2, UINT64_MAX / 2 } });
+        assert_close(e.bits, 1, 1e-12);
+    }
+}
+
+/* Uniform over K symbols, n draws: the plug-in's mean is log2 K - (K-1)/(2 n ln 2) to first order
+ * (Miller 1955); the next term is (1 - sum 1/p) / (12 n^2 ln 2) (Harris 1975), here (K^2 - 1). */
+static void plugin_has_its_known_bias(void **state)
+{
+    (void)state;
+    enum { K = 64, N = 512, TRIALS = 4000 };
+    ent_random r;
+    ent_random_seed(&r, 7, 0);
+    double plugin = 0, miller = 0, squares = 0, claimed = 0;
+    for (int t = 0; t < TRIALS; t++) {
+        uint64_t count[K] = { 0 };
+        ent_counts c = { K, count };
+        for (int i = 0; i < N; i++) count[ent_random_below(&r, K)]++;
+        ent_estimate e = ent_estimator_find("plugin")->from_counts(&c);
+        plugin += e.bits / TRIALS;
+        squares += e.bits * e.bits / TRIALS;
+        claimed += e.stderr_bits / TRIALS;
+        miller += ent_estimator_find("miller-madow")->from_counts(&c).bits / TRIALS;
+    }
+    double first = (K - 1) / (2 * N * log(2)), second = (K * K - 1) / (12. * N * N * log(2));
+    double deviation = sqrt((squares - plugin * plugin) / TRIALS);
+    assert_close(plugin, log2(K) - first - second, 5 * deviation);
+    assert_close(miller, log2(K) - second, 5 * deviation);
+    assert_true(deviation < first / 100 && second < first / 10); /* so that the test can tell them apart */
+    assert_true(claimed > 0);
+}
+
+/* Where the distribution is not uniform the delta method's error is the scatter of the estimates. */
+static void standard_error_is_the_scatter(void **state)
+{
+    (void)state;
+    enum { N = 4096, TRIALS = 2000 };
+    ent_random r;
+    ent_random_seed(&r, 8, 0);
+    double mean = 0, squares = 0, claimed = 0;
+    for (int t = 0; t < TRIALS; t++) {
+        uint64_t count[65] = { 0 };
+        for (int i = 0; i < N; i++) count[__builtin_ctzll(ent_random_bits(&r) | 1ull << 63)]++; /* geometric */
+        ent_estimate e = ent_estimator_find("plugin")->from_counts(&(ent_counts){ 65, count });
+        mean += e.bits / TRIALS;
+        squares += e.bits * e.bits / TRIALS;
+        claimed += e.stderr_bits / TRIALS;
+    }
+    /* -log2 p of a geometric p = 1/2 is the symbol itself plus 1: its variance is 2 */
+    double scatter = sqrt(squares - mean * mean);
+    assert_close(claimed, sqrt(2. / N), 0.02 * claimed);
+    assert_close(scatter, claimed, 0.1 * claimed);
+}
+
+/* ---- counts of words ------------------------------------------------------------------------------ */
+
+/* Every format: counts of planes and of all natural fields, against counting one word at a time. */
+static void planes_and_fields_are_counted(void **state)
+{
+    (void)state;
+    enum { N = 3001 };
+    ent_random r;
+    ent_random_seed(&r, 9, 0);
+    for (const ent_format *f = ent_formats; ; f++) {
+        const ent_format *format = f->name ? f : NULL; /* opaque bytes last */
+        uint32_t width = ent_format_width(format), bits = format ? format->bits : 8;
+        guarded words = guarded_new(N * width);
+        uint64_t word[N];
+        for (size_t i = 0; i < N; i++) { /* half of them the same, as in pruned weights */
+            word[i] = i % 2 ? 0 : ent_random_bits(&r) >> (64 - bits);
+            memcpy(words.data + i * width, &word[i], width);
+        }
+        ent_word_counts all, part;
+        assert_ok(ent_word_counts_init(&all, format));
+        assert_ok(ent_word_counts_init(&part, format));
+        assert_int_equal(all.planes, (bits + 15) / 16);
+        ent_word_counts_add(&all, words.data, N / 3);
+        ent_word_counts_add(&part, words.data + N / 3 * width, N - N / 3);
+        assert_ok(ent_word_counts_merge(&all, &part));
+        assert_int_equal(ent_word_counts_total(&all), N);
+        ent_split split;
+        assert_ok(ent_split_natural(format, &split));
+        for (unsigned k = 0; k < split.fields; k++) {
+            ent_counts c;
+            assert_ok(ent_word_counts_field(&all, &split.field[k], &c));
+            assert_int_equal(c.alphabet, ent_field_alphabet(&split.field[k]));
+            for (size_t i = 0; i < N; i++) { /* take every word away again */
+                ent_range range = split.field[k].range[0];
+                uint64_t symbol = word[i] >> range.low & ((1ull << range.bits) - 1);
+                assert_true(c.count[symbol]-- > 0);
+            }
+            assert_int_equal(ent_counts_live(&c), 0);
+            ent_counts_free(&c);
+        }
+        ent_word_counts_free(&all);
+        ent_word_counts_free(&part);
+        guarded_free(&words);
+        if (!f->name) break;
+    }
+}
+
+static void fields_across_planes_are_refused(void **state)
+{
+    (void)state;
+    const ent_format *f32 = ent_format_find("F32"), *bf16 = ent_format_find("BF16");
+    ent_word_counts counts, other;
+    ent_field field;
+    ent_counts c;
+    assert_ok(ent_word_counts_init(&counts, f32));
+    assert_ok(ent_word_counts_init(&other, bf16));
+    assert_status(ent_word_counts_merge(&counts, &other), ENT_EINVAL);
+    static const char *const crossing[] = { "mantissa", "word", "[16:15]", "sign+[3:0]" };
+    for (size_t i = 0; i < 4; i++) {
+        assert_ok(ent_field_parse(f32, crossing[i], &field, NULL));
+        assert_status(ent_word_counts_field(&counts, &field, &c), ENT_EUNSUPPORTED);
+    }
+    assert_status(ent_word_counts_field(&other, &field, &c), ENT_EINVAL); /* bit 31 of a 16-bit word */
+    ent_word_counts_free(&counts);
+    ent_word_counts_free(&other);
+    ent_word_counts_free(&other); /* a zeroed struct is fine */
+}
+
+/* ---- normal weights in BF16 ----------------------------------------------------------------------- */
+
+/* The exact distribution of N(0, sigma^2) rounded to BF16: the mass between the points half way to the
+ * neighbours, by differences of erfc, which keep their precision in the tail. */
+static void normal_counts(double sigma, ent_word_counts *counts)
+{
+    const ent_format *bf16 = counts->format;
+    for (uint32_t w = 0; w < 0x7f80; w++) {
+        double here = ent_format_value(bf16, w);
+        double low = w ? (here + ent_format_value(bf16, w - 1)) / 2 : 0;
+        double high = w < 0x7f7f ? (here + ent_format_value(bf16, w + 1)) / 2 : INFINITY;
+        double mass = (erfc(low / sigma / sqrt(2)) - erfc(high / sigma / sqrt(2))) / 2;
+        uint64_t n = (uint64_t)llround(mass * 0x1p40);
+        counts->plane[0].count[w] = counts->plane[0].count[w | 0x8000] = n;
+    }
+}
+
+/* The expected figures were computed apart from this library by exact quadrature, to 4 decimals. */
+static void normal_weights_have_their_entropy(void **state)
+{
+    (void)state;
+    static const struct { double log2_sigma, exponent, mantissa, word; } expected[] = {
+        { -6, 2.5449, 6.9722, 10.4644 }, { -6 + 3. / 8, 2.5450, 6.9716, 10.4638 }, { -6 + 5. / 8, 2.5423, 6.9719, 10.4641 },
+    };
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        static const char *const names[] = { "sign", "exponent", "mantissa", "word" };
+        const double bits[] = { 1, expected[i].exponent, expected[i].mantissa, expected[i].word };
+        ent_word_counts counts;
+        assert_ok(ent_word_counts_init(&counts, ent_format_find("BF16")));
+        normal_counts(exp2(expected[i].log2_sigma), &counts);
+        for (int k = 0; k < 4; k++) {
+            ent_field field;
+            ent_counts c;
+            assert_ok(ent_field_parse(counts.format, names[k], &field, NULL));
+            assert_ok(ent_word_counts_field(&counts, &field, &c));
+            assert_close(ent_entropy_bits(&c), bits[k], 1e-4);
+            ent_counts_free(&c);
+        }
+        ent_word_counts_free(&counts);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(entropies_have_their_closed_forms),
+        cmocka_unit_test(estimators_agree_with_their_formulas),
+        cmocka_unit_test(plugin_has_its_known_bias),
+        cmocka_unit_test(standard_error_is_the_scatter),
+        cmocka_unit_test(planes_and_fields_are_counted),
+        cmocka_unit_test(fields_across_planes_are_refused),
+        cmocka_unit_test(normal_weights_have_their_entropy),
+    };
+    return cmocka_run_group_tests_name("stats", tests, NULL, NULL);
+}
