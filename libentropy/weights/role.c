@@ -101,6 +101,7 @@ static bool component_fits(const char *name, size_t n, const char *pattern, size
 /* Whether the components of `pattern` fit those that `name` begins with. */
 static bool fits_here(const char *name, const char *pattern)
 {
+    if (*pattern != '*' && *pattern != *name) return false; /* nearly always: a header may have a million names */
     for (;;) {
         size_t n = strcspn(name, "."), k = strcspn(pattern, ".");
         if (!component_fits(name, n, pattern, k)) return false;
