@@ -4,13 +4,17 @@
  *
  *     codec   = clause { '|' clause } { option }
  *     clause  = [ formats ':' ] item { item }
- *     formats = name { ',' name }          a format ("BF16"), a kind ("float", "int") or '*'
+ *     formats = name { ',' name }          a format ("BF16"), a kind ("float", "int", "scale"), "narrow"
+ *                                          (at most 8 bits) or '*'
  *     item    = field '=' coder [ '(' knob '=' number { ',' knob '=' number } ')' ]
  *     option  = 'scope=' tensor|role|model|corpus|block   |   'block=' number (weights, k = 1024)
  *
  * e.g. "BF16: exponent=huffman rest=raw | *: word=raw scope=role block=64k".  Fields as in field.h
  * (blanks inside a field text are not allowed).  The first clause that names a tensor's format is
- * used; a tensor that no clause names is stored raw.  The names of codecs.def stand for a line.
+ * used; one that names it by kind or '*' (as does a clause without formats) is passed over when the
+ * format lacks its fields or a coder does not take them, so "exponent=rans rest=raw" leaves integers
+ * raw.  A tensor that no clause serves is stored raw.  The names of codecs.def stand for a line, and
+ * options may follow ("huffman scope=role"): the last of an option's kind counts.
  *
  * A block is `block` consecutive weights of one tensor and decodes alone, given the tables.
  */
@@ -63,14 +67,18 @@ typedef struct ent_recipe {
 
 /* How this codec treats tensors of a dtype.  Never fails for lack of a clause (see above). */
 ENT_API ent_status ent_codec_bind(const ent_codec *codec, const char *dtype, ent_recipe *recipe, ent_error *error);
+/* Appends the items that serve a dtype, all knobs written out, e.g. "exponent=huffman(max=12) rest=raw". */
+ENT_API ent_status ent_codec_recipe_text(const ent_codec *codec, const char *dtype, ent_buffer *text);
 
-/* Tables for a recipe, one a field; field i of a byte or adaptive coder holds an empty table. */
+/* Tables for a recipe, one a field; field i of a byte or adaptive coder holds an empty table.  NULL
+ * where blocks hold their own (scope block and a coder that trains), or to store the field raw. */
 typedef struct ent_tables {
     uint32_t fields;
     ent_table *table[ENT_MAX_FIELDS];
 } ent_tables;
 
-/* Trains from counts made by ent_recipe_count, merged over whatever the scope covers. */
+/* Trains from counts made by ent_recipe_count, merged over whatever the scope covers (NULL will do
+ * for scope block). */
 ENT_API ent_status ent_tables_train(ent_tables *tables, const ent_recipe *recipe, const ent_counts counts[], unsigned use);
 ENT_API void ent_tables_free(ent_tables *tables);
 
@@ -89,15 +97,23 @@ ENT_API double ent_recipe_bound_bits(const ent_recipe *recipe, const ent_counts 
 /* Most bytes of a block of n words. */
 ENT_API size_t ent_block_bound(const ent_recipe *recipe, const ent_tables *tables, size_t n);
 
-/* Appends the block of n unpacked words to `out`.  A stream that its coder cannot code (a symbol
+/* Appends the block of n unpacked words to `out`, which has ent_block_bound bytes free (ENT_ESPACE).
+ * The layout is in libentropy/codec/FORMAT.md.  A stream that its coder cannot code (a symbol
  * outside the table) or would make larger is stored raw.  Adds to *tally: stream codes to payload,
  * block header and sizes to index, tables inside the block (scope block) to table.  Any number of
  * threads may encode and decode blocks at once, with the same tables. */
 ENT_API ent_status ent_block_encode(const ent_recipe *recipe, const ent_tables *tables, const void *words, size_t n,
                                     ent_buffer *out, ent_tally *tally);
+
+enum { /* flags of ent_block_decode */
+    ENT_TRUSTED = 1, /* the checksum has been verified before */
+    ENT_STREAM = 2,  /* all the output, of which this is a block, is larger than the cache (see ent_join) */
+};
+
 /* Exactly n words from exactly `block`; ENT_ECORRUPT for bytes that encode cannot have written, by
- * structure or by checksum (verified before anything is decoded unless `trusted`). */
-ENT_API ent_status ent_block_decode(const ent_recipe *recipe, const ent_tables *tables, ent_bytes block, bool trusted,
+ * structure or by checksum (verified before anything is decoded unless ENT_TRUSTED is set).  `words`
+ * is aligned to the width of a word; its content is undefined after a failure. */
+ENT_API ent_status ent_block_decode(const ent_recipe *recipe, const ent_tables *tables, ent_bytes block, unsigned flags,
                                     void *words, size_t n);
 /* Whether the block's checksum holds; the same check that decode makes. */
 ENT_API ent_status ent_block_verify(ent_bytes block);

@@ -1,0 +1,183 @@
+/* decode.c - a block to words, trusting nothing in it.
+ *
+ * Three ways, fastest first: the only field is the word (decode into the output), one coded field
+ * beside one raw stream (the coder joins, raw bytes are used where they lie), and any other split
+ * (decode each stream into scratch, then join). */
+#include <string.h>
+
+#include "base/bits.h"
+#include "codec/block.h"
+
+typedef struct stream {
+    bool raw;
+    ent_bytes table, bytes;
+} stream;
+
+typedef struct decoder {
+    const ent_recipe *recipe;
+    const ent_tables *tables;
+    size_t n;
+    unsigned flags;
+    stream stream[ENT_MAX_FIELDS];
+} decoder;
+
+/* ---- what is where ---------------------------------------------------------------------------------- */
+
+/* Reads the header; leaves each stream's sizes in place. */
+static ent_status read_sizes(decoder *d, ent_bytes block)
+{
+    const ent_recipe *r = d->recipe;
+    const uint8_t *at = block.data + ENT_CHECKSUM_BYTES;
+    if (block.size < ent_block_header(r)) return ENT_ECORRUPT;
+    for (uint32_t i = 0; i < r->split.fields; i++) {
+        stream *s = &d->stream[i];
+        size_t raw_size = ent_raw_size(r, i, d->n);
+        uint32_t size = 0, table = 0;
+        if (!ent_is_raw(&r->spec[i])) {
+            size = ent_load32(at);
+            at += ENT_SIZE_BYTES;
+            if (ent_has_own_table(r, i)) {
+                table = ent_load32(at);
+                at += ENT_SIZE_BYTES;
+            }
+        }
+        s->raw = size == 0;
+        s->bytes.size = s->raw ? raw_size : size - 1;
+        s->table.size = table;
+        if (s->raw ? table != 0 : (uint64_t)size - 1 + table >= raw_size) return ENT_ECORRUPT;
+    }
+    return ENT_OK;
+}
+
+static bool take(ent_bytes *from, ent_bytes *part)
+{
+    if (part->size > from->size) return false;
+    part->data = from->data;
+    from->data += part->size;
+    from->size -= part->size;
+    return true;
+}
+
+static ent_status read_layout(decoder *d, ent_bytes block)
+{
+    const ent_recipe *r = d->recipe;
+    ent_status status = read_sizes(d, block);
+    if (status) return status;
+    size_t header = ent_block_header(r);
+    ent_bytes left = { block.data + header, block.size - header };
+    for (int coded = 0; coded < 2; coded++) /* raw fields' streams lie before the others */
+        for (uint32_t i = 0; i < r->split.fields; i++) {
+            stream *s = &d->stream[i];
+            if (ent_is_raw(&r->spec[i]) == coded) continue;
+            if (!take(&left, &s->table) || !take(&left, &s->bytes)) return ENT_ECORRUPT;
+        }
+    return left.size ? ENT_ECORRUPT : ENT_OK;
+}
+
+/* ---- one stream --------------------------------------------------------------------------------------- */
+
+/* The table of a coded stream: the caller's, or the block's own, which is then also in *own. */
+static ent_status find_table(const decoder *d, uint32_t field, const ent_table **table, ent_table **own)
+{
+    *own = NULL;
+    *table = d->tables ? d->tables->table[field] : NULL;
+    if (!ent_has_own_table(d->recipe, field)) return *table ? ENT_OK : ENT_ECORRUPT;
+    ent_status status = ent_table_read(own, &d->recipe->spec[field], d->stream[field].table, ENT_DECODE);
+    *table = *own;
+    return status;
+}
+
+static ent_status decode_raw(const decoder *d, uint32_t field, void *symbols)
+{
+    ent_table *table;
+    ent_coder_spec spec = ent_raw_spec(d->recipe, field);
+    ent_status status = ent_table_train(&table, &spec, NULL, ENT_DECODE);
+    if (!status) status = ent_decode(table, d->stream[field].bytes, symbols, d->n);
+    ent_table_free(table);
+    return status;
+}
+
+static ent_status decode_stream(const decoder *d, uint32_t field, void *symbols)
+{
+    const ent_table *table;
+    ent_table *own;
+    if (d->stream[field].raw) return decode_raw(d, field, symbols);
+    ent_status status = find_table(d, field, &table, &own);
+    if (!status) status = ent_decode(table, d->stream[field].bytes, symbols, d->n);
+    ent_table_free(own);
+    return status;
+}
+
+/* ---- the words ------------------------------------------------------------------------------------------ */
+
+/* Whether `rest` is every bit outside [low, low + bits) of the word, highest first. */
+static bool is_complement(const ent_split *split, const ent_field *rest, ent_range coded)
+{
+    ent_range above = { (uint8_t)(coded.low + coded.bits), (uint8_t)(split->word_bits - coded.low - coded.bits) };
+    ent_range below = { 0, coded.low };
+    const ent_range *wanted[2];
+    unsigned n = 0;
+    if (above.bits) wanted[n++] = &above;
+    if (below.bits) wanted[n++] = &below;
+    if (rest->ranges != n) return false;
+    for (unsigned i = 0; i < n; i++)
+        if (rest->range[i].low != wanted[i]->low || rest->range[i].bits != wanted[i]->bits) return false;
+    return true;
+}
+
+/* The coder joins its symbols with the raw stream.  ENT_EUNSUPPORTED: not this split or coder. */
+static ent_status decode_fused(const decoder *d, void *words)
+{
+    const ent_recipe *r = d->recipe;
+    const ent_split *split = &r->split;
+    if (split->fields != 2 || split->word_bits != 8 * r->word_width || d->stream[0].raw == d->stream[1].raw)
+        return ENT_EUNSUPPORTED;
+    uint32_t coded = d->stream[0].raw ? 1 : 0;
+    const ent_field *field = &split->field[coded];
+    if (field->ranges != 1 || !is_complement(split, &split->field[!coded], field->range[0])) return ENT_EUNSUPPORTED;
+    ent_join join = { .word_bytes = r->word_width, .shift = field->range[0].low, .bits = field->range[0].bits,
+                      .rest = d->stream[!coded].bytes.data, .stream = d->flags & ENT_STREAM };
+    const ent_table *table;
+    ent_table *own;
+    ent_status status = find_table(d, coded, &table, &own);
+    if (!status) status = ent_decode_words(table, d->stream[coded].bytes, &join, words, d->n);
+    ent_table_free(own);
+    return status;
+}
+
+static size_t rounded(size_t size) { return (size + 63) / 64 * 64; }
+
+static ent_status decode_split(const decoder *d, void *words)
+{
+    const ent_split *split = &d->recipe->split;
+    const void *symbols[ENT_MAX_FIELDS];
+    size_t need = 0;
+    ent_status status = ENT_OK;
+    for (uint32_t i = 0; i < split->fields; i++) need += rounded(d->n * ent_field_width(&split->field[i]));
+    uint8_t *scratch = ent_alloc(need), *at = scratch;
+    if (!scratch) return ENT_ENOMEM;
+    for (uint32_t i = 0; i < split->fields && !status; i++) {
+        symbols[i] = at;
+        if (d->stream[i].raw && ent_is_bytes(d->recipe, i))
+            symbols[i] = d->stream[i].bytes.data;
+        else
+            status = decode_stream(d, i, at);
+        at += rounded(d->n * ent_field_width(&split->field[i]));
+    }
+    if (!status) ent_join_words(split, symbols, d->n, words);
+    ent_free(scratch);
+    return status;
+}
+
+ent_status ent_block_decode(const ent_recipe *recipe, const ent_tables *tables, ent_bytes block, unsigned flags,
+                            void *words, size_t n)
+{
+    decoder d = { .recipe = recipe, .tables = tables, .n = n, .flags = flags };
+    ent_status status = flags & ENT_TRUSTED ? ENT_OK : ent_block_verify(block);
+    if (n > UINT32_MAX / 16) return ENT_EINVAL;
+    if (!status) status = read_layout(&d, block);
+    if (status || !n) return status;
+    if (ent_is_whole_word(recipe)) return decode_stream(&d, 0, words);
+    status = decode_fused(&d, words);
+    return status == ENT_EUNSUPPORTED ? decode_split(&d, words) : status;
+}

@@ -1,0 +1,83 @@
+/* train.c - counts of a recipe's fields, the tables trained on them, and what the counts promise.
+ *
+ * Counting splits a piece of words that fits the first cache level and counts each stream: the split
+ * of a common format costs less than the counting, and every split goes the same way. */
+#include <string.h>
+
+#include "codec/block.h"
+
+/* Whether the field is counted: of an alphabet, and coded. */
+static bool is_counted(const ent_recipe *recipe, uint32_t field)
+{
+    return ent_field_alphabet(&recipe->split.field[field]) && !ent_is_raw(&recipe->spec[field]);
+}
+
+ent_status ent_recipe_counts_init(const ent_recipe *recipe, ent_counts counts[ENT_MAX_FIELDS])
+{
+    ent_status status = ENT_OK;
+    memset(counts, 0, ENT_MAX_FIELDS * sizeof *counts);
+    for (uint32_t i = 0; i < recipe->split.fields && !status; i++)
+        if (is_counted(recipe, i)) status = ent_counts_init(&counts[i], ent_field_alphabet(&recipe->split.field[i]));
+    if (status) ent_recipe_counts_free(counts);
+    return status;
+}
+
+void ent_recipe_counts_free(ent_counts counts[ENT_MAX_FIELDS])
+{
+    for (int i = 0; i < ENT_MAX_FIELDS; i++) ent_counts_free(&counts[i]);
+}
+
+enum { PIECE = 8192 };
+
+static ent_status count_piece(const ent_recipe *recipe, const void *words, size_t n, uint8_t *scratch, ent_counts counts[])
+{
+    void *stream[ENT_MAX_FIELDS] = { NULL };
+    ent_status status = ENT_OK;
+    for (uint32_t i = 0; i < recipe->split.fields; i++)
+        if (is_counted(recipe, i)) stream[i] = scratch + i * 2 * PIECE;
+    ent_split_words(&recipe->split, words, n, stream);
+    for (uint32_t i = 0; i < recipe->split.fields && !status; i++)
+        if (stream[i]) status = ent_counts_add(&counts[i], stream[i], ent_field_width(&recipe->split.field[i]), n);
+    return status;
+}
+
+ent_status ent_recipe_count(const ent_recipe *recipe, const void *words, size_t n, ent_counts counts[])
+{
+    bool any = false;
+    ent_status status = ENT_OK;
+    for (uint32_t i = 0; i < recipe->split.fields; i++) any |= is_counted(recipe, i);
+    if (!any || !n) return ENT_OK;
+    if (ent_is_whole_word(recipe) && (uintptr_t)words % recipe->word_width == 0)
+        return ent_counts_add(&counts[0], words, recipe->word_width, n);
+    uint8_t *scratch = ent_alloc((size_t)recipe->split.fields * 2 * PIECE);
+    if (!scratch) return ENT_ENOMEM;
+    for (size_t i = 0; i < n && !status; i += PIECE)
+        status = count_piece(recipe, (const uint8_t *)words + i * recipe->word_width, n - i < PIECE ? n - i : PIECE, scratch,
+                             counts);
+    ent_free(scratch);
+    return status;
+}
+
+double ent_recipe_bound_bits(const ent_recipe *recipe, const ent_counts counts[])
+{
+    double bits = 0;
+    for (uint32_t i = 0; i < recipe->split.fields; i++)
+        bits += is_counted(recipe, i) ? ent_entropy_bits(&counts[i]) : ent_field_bits(&recipe->split.field[i]);
+    return bits;
+}
+
+ent_status ent_tables_train(ent_tables *tables, const ent_recipe *recipe, const ent_counts counts[], unsigned use)
+{
+    ent_status status = ENT_OK;
+    *tables = (ent_tables){ .fields = recipe->split.fields };
+    for (uint32_t i = 0; i < tables->fields && !status; i++)
+        if (!ent_has_own_table(recipe, i)) status = ent_table_train(&tables->table[i], &recipe->spec[i], counts ? &counts[i] : NULL, use);
+    if (status) ent_tables_free(tables);
+    return status;
+}
+
+void ent_tables_free(ent_tables *tables)
+{
+    for (uint32_t i = 0; i < tables->fields; i++) ent_table_free(tables->table[i]);
+    *tables = (ent_tables){ 0 };
+}
