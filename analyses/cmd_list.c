@@ -1,35 +1,175 @@
-/* cmd_list.c - `entropy list`: what this build has. */
+/* cmd_list.c - `entropy list`: what this build really has. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include <build.h>
+
 #include "command.h"
+#include "model.h"
 #include "output.h"
 
-static void row(const struct common *common, struct table *table, const char *name, const char *brief)
+/* A list prints rows with the same columns, as JSON keys or as a table. */
+enum { COLUMNS = 8 };
+
+struct list {
+    bool json;
+    const char *column[COLUMNS]; /* ends with NULL */
+    struct table table;
+};
+
+static void list_begin(struct list *list, const char *const column[])
 {
-    if (common->json) {
-        json_t *object = json_object();
-        json_text(object, "name", name);
-        json_text(object, "brief", brief);
-        json_line(object);
-    } else {
-        table_cell(table, "%s", name);
-        table_cell(table, "%s", brief);
+    char heads[256] = "";
+    for (int i = 0; column[i]; i++) {
+        list->column[i] = column[i];
+        strcat(strcat(heads, i ? "|<" : "<"), column[i]); /* a few short words */
+    }
+    table_begin(&list->table, heads);
+}
+
+static void list_row(struct list *list, const char *const value[])
+{
+    json_t *object = list->json ? json_object() : NULL;
+    for (int i = 0; list->column[i]; i++) {
+        if (object)
+            json_text(object, list->column[i], value[i]);
+        else
+            table_cell(&list->table, "%s", value[i] ? value[i] : "");
+    }
+    if (object) json_line(object);
+}
+
+/* ---- one function a list --------------------------------------------------------------------- */
+
+static void remark(const struct common *common, const char *text)
+{
+    if (!common->quiet) complain("%s", text);
+}
+
+static void list_codecs(struct list *list, const struct common *common)
+{
+    (void)common;
+    list_begin(list, (const char *[]){ "name", "text", "brief", "cite", NULL });
+    for (const ent_codec_row *c = ent_codecs; c->name; c++)
+        list_row(list, (const char *[]){ c->name, c->text, c->brief, c->cite });
+}
+
+/* "states 1..64 (32), ..." */
+static const char *params(char *text, size_t size, const ent_coder *coder)
+{
+    size_t n = 0;
+    text[0] = '\0';
+    for (int i = 0; i < ENT_CODER_PARAMS && n < size; i++) {
+        const ent_param *p = &coder->param[i];
+        if (p->name)
+            n += (size_t)snprintf(text + n, size - n, "%s%s=%u..%u (%u)", n ? ", " : "", p->name, p->least, p->most,
+                                  p->preset);
+    }
+    return text;
+}
+
+static void list_coders(struct list *list, const struct common *common)
+{
+    char knobs[300], alphabet[16];
+    (void)common;
+    list_begin(list, (const char *[]){ "name", "alphabet", "brief", "knobs", "cite", NULL });
+    for (size_t i = 0; ent_coders[i]; i++) {
+        const ent_coder *c = ent_coders[i];
+        snprintf(alphabet, sizeof alphabet, "%u", c->max_alphabet);
+        list_row(list, (const char *[]){ c->name, c->wide ? "any bytes" : alphabet, c->brief,
+                                         params(knobs, sizeof knobs, c), c->cite });
+    }
+    if (ENT_BUILD_ABSENT[0] && !common->quiet) complain("built without %s: no baseline coders from there", ENT_BUILD_ABSENT);
+}
+
+static void list_transforms(struct list *list, const struct common *common)
+{
+    list_begin(list, (const char *[]){ "name", "brief", NULL });
+    remark(common, "this version has no transforms yet");
+}
+
+static void list_formats(struct list *list, const struct common *common)
+{
+    static const char *const kind[] = {
+        [ENT_KIND_FLOAT] = "float", [ENT_KIND_SIGNED] = "int", [ENT_KIND_UNSIGNED] = "uint", [ENT_KIND_SCALE] = "scale",
+    };
+    (void)common;
+    list_begin(list, (const char *[]){ "name", "kind", "bits", "layout", "cite", NULL });
+    for (const ent_format *f = ent_formats; f->name; f++) {
+        char bits[8], layout[32] = "";
+        snprintf(bits, sizeof bits, "%u", f->bits);
+        if (f->kind == ENT_KIND_FLOAT)
+            snprintf(layout, sizeof layout, "%u-%u-%u", f->sign_bits, f->exponent_bits, f->mantissa_bits);
+        list_row(list, (const char *[]){ f->name, kind[f->kind], bits, layout, f->cite });
     }
 }
 
-static void list_coders(const struct common *common)
+static void list_readers(struct list *list, const struct common *common)
 {
-    struct table table;
-    table_begin(&table, "<coder|<what it is");
-    for (size_t i = 0; ent_coders[i]; i++) row(common, &table, ent_coders[i]->name, ent_coders[i]->brief);
-    table_end(&table);
+    (void)common;
+    list_begin(list, (const char *[]){ "name", "brief", NULL });
+    for (size_t i = 0; i < ent_readers(); i++)
+        list_row(list, (const char *[]){ ent_reader_at(i).name, ent_reader_at(i).brief });
 }
+
+static void list_estimators(struct list *list, const struct common *common)
+{
+    (void)common;
+    list_begin(list, (const char *[]){ "name", "brief", "cite", NULL });
+    for (size_t i = 0; ent_estimators[i]; i++)
+        list_row(list, (const char *[]){ ent_estimators[i]->name, ent_estimators[i]->brief, ent_estimators[i]->cite });
+}
+
+static int is_yaml(const struct dirent *entry)
+{
+    size_t n = strlen(entry->d_name);
+    return n > 5 && !strcmp(entry->d_name + n - 5, ".yaml");
+}
+
+static void list_target(struct list *list, const char *folder, const char *file)
+{
+    char path[PATH_MAX], name[256];
+    ent_target *target;
+    ent_error error = { 0 };
+    snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - 5), file);
+    if (snprintf(path, sizeof path, "%s/%s", folder, file) >= PATH_MAX) return;
+    if (ent_target_read(&target, path, &error)) {
+        complain("%s", error.text);
+        return;
+    }
+    list_row(list, (const char *[]){ name, ent_target_is_host(target) ? "measured" : "modelled",
+                                     ent_target_brief(target) });
+    ent_target_free(target);
+}
+
+static void list_targets(struct list *list, const struct common *common)
+{
+    char folder[PATH_MAX];
+    struct dirent **file;
+    list_begin(list, (const char *[]){ "name", "kind", "brief", NULL });
+    int files = data_folder(folder, "targets") ? scandir(folder, &file, is_yaml, alphasort) : -1;
+    if (files < 0) {
+        remark(common, "the folder of targets was not found; ENTROPY_DATA may name the place that holds it");
+        return;
+    }
+    for (int i = 0; i < files; i++) {
+        list_target(list, folder, file[i]->d_name);
+        free(file[i]);
+    }
+    free(file);
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
-    void (*print)(const struct common *common);
+    void (*print)(struct list *list, const struct common *common);
 } lists[] = {
-    { "coders", list_coders },
+    { "codecs", list_codecs },     { "coders", list_coders },         { "transforms", list_transforms },
+    { "formats", list_formats },   { "readers", list_readers },       { "targets", list_targets },
+    { "estimators", list_estimators },
 };
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -51,15 +191,17 @@ int cmd_list(int argc, char **argv)
 {
     static const struct argp argp = {
         .parser = parse,
-        .args_doc = "coders",
-        .doc = "Shows what this build has.",
+        .args_doc = "codecs|coders|transforms|formats|readers|targets|estimators",
+        .doc = "Shows what this build has.\vA target or codec is data: a file or a line of text, no compiler needed.",
     };
     struct common common = { 0 };
     const char *what = NULL;
     command_parse(&argp, argc, argv, &what, &common);
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         if (!strcmp(what, lists[i].name)) {
-            lists[i].print(&common);
+            struct list list = { .json = common.json };
+            lists[i].print(&list, &common);
+            table_end(&list.table);
             return EXIT_DONE;
         }
     complain("no list '%s'; `entropy list --help` names them", what);

@@ -42,3 +42,11 @@ void progress_end(struct progress *progress)
 {
     if (progress->shown && progress->last > 0) fputs("\r\033[K", stderr);
 }
+
+void progress_note(struct progress *progress, const char *text)
+{
+    if (!progress->shown) return;
+    progress->last = now();
+    fprintf(stderr, "\r%s: %s\033[K", progress->what, text);
+    fflush(stderr);
+}

@@ -15,6 +15,8 @@ struct progress {
 void progress_begin(struct progress *progress, const struct common *common, const char *what);
 /* Of the type ent_progress, with a struct progress as context; draws at most 10 times a second. */
 void progress_show(void *progress, uint64_t done, uint64_t total);
+/* A line without a bar, for steps that cannot say how far they are. */
+void progress_note(struct progress *progress, const char *text);
 void progress_end(struct progress *progress); /* wipes the bar */
 
 #endif

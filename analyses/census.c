@@ -1,0 +1,193 @@
+/* census.c - counts the words of whole models.
+ *
+ * Tensors are taken one after another, each cut into chunks that threads count into histograms of
+ * their own; only the sums over (role, dtype) stay, so memory does not grow with the model.
+ */
+#include <string.h>
+
+#include <entropy/field.h>
+
+#include "census.h"
+#include "command.h"
+#include "progress.h"
+
+enum {
+    CHUNK_WORDS = 1 << 20, /* a multiple of 8: chunks of packed formats begin on bytes */
+    WINDOW_CHUNKS = 32,    /* between two releases of pages: 64 MiB of 16-bit words, 256 of 64-bit ones */
+    MAX_ENTRIES = 4096,    /* roles and dtypes are a few dozen */
+};
+
+static ent_status no_memory(ent_error *error) { return ent_fail(error, ENT_ENOMEM, "out of memory"); }
+
+/* ---- sums over roles and dtypes -------------------------------------------------------------- */
+
+static char *copy_text(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = ent_alloc(size);
+    return copy ? memcpy(copy, text, size) : NULL;
+}
+
+static struct census_entry *entry_find(const struct census *census, const char *role, const char *dtype)
+{
+    for (size_t i = 0; i < census->entries; i++)
+        if (!strcmp(census->entry[i].role, role) && !strcmp(census->entry[i].dtype, dtype)) return &census->entry[i];
+    return NULL;
+}
+
+static ent_status entry_new(struct census *census, const char *role, const char *dtype, struct census_entry **out)
+{
+    if (!census->entry) census->entry = ent_calloc(MAX_ENTRIES, sizeof *census->entry);
+    if (!census->entry || census->entries == MAX_ENTRIES) return ENT_ENOMEM;
+    struct census_entry *entry = &census->entry[census->entries++];
+    entry->role = copy_text(role);
+    entry->dtype = copy_text(dtype);
+    *out = entry;
+    return entry->role && entry->dtype ? ent_word_counts_init(&entry->counts, ent_format_find(dtype)) : ENT_ENOMEM;
+}
+
+ent_status census_add(struct census *census, const char *role, const char *dtype, const ent_word_counts *counts,
+                      uint64_t tensors, ent_error *error)
+{
+    struct census_entry *entry = entry_find(census, role, dtype);
+    ent_status status = entry ? ENT_OK : entry_new(census, role, dtype, &entry);
+    if (!status) status = ent_word_counts_merge(&entry->counts, counts);
+    if (status) return ent_fail(error, status, "%s %s: %s", role, dtype, ent_status_text(status));
+    entry->tensors += tensors;
+    census->weights += ent_word_counts_total(counts);
+    return ENT_OK;
+}
+
+void census_free(struct census *census)
+{
+    for (size_t i = 0; i < census->entries; i++) {
+        ent_free(census->entry[i].role);
+        ent_free(census->entry[i].dtype);
+        ent_word_counts_free(&census->entry[i].counts);
+    }
+    ent_free(census->entry);
+    *census = (struct census){ 0 };
+}
+
+/* ---- one tensor ------------------------------------------------------------------------------ */
+
+struct worker {
+    ent_word_counts counts; /* zero between tensors */
+    void *words;            /* a chunk unpacked; NULL for formats that need no unpacking */
+    bool used;
+};
+
+struct counting {
+    const ent_weights *weights;
+    const ent_tensor *tensor;
+    const ent_format *format; /* of the workers; NULL: bytes */
+    uint64_t words;           /* of the tensor */
+    size_t first;             /* chunk of the window */
+    struct worker *worker;
+    unsigned workers;
+    bool ready; /* the workers' counts are initialised */
+    struct progress progress;
+    uint64_t done, total; /* bytes */
+};
+
+static void workers_free(struct counting *c)
+{
+    for (unsigned t = 0; t < c->workers && c->ready; t++) {
+        ent_word_counts_free(&c->worker[t].counts);
+        ent_free(c->worker[t].words);
+        c->worker[t] = (struct worker){ 0 };
+    }
+    c->ready = false;
+}
+
+/* Makes the workers ready for a format; most models have one or two. */
+static ent_status workers_for(struct counting *c, const ent_format *format)
+{
+    if (c->ready && c->format == format) return ENT_OK;
+    workers_free(c);
+    c->format = format;
+    c->ready = true;
+    ent_status status = ENT_OK;
+    for (unsigned t = 0; t < c->workers && !status; t++) {
+        status = ent_word_counts_init(&c->worker[t].counts, format);
+        if (!status && format && ent_format_packed(format) &&
+            !(c->worker[t].words = ent_alloc(CHUNK_WORDS * (size_t)ent_format_width(format))))
+            status = ENT_ENOMEM;
+    }
+    return status;
+}
+
+static ent_status count_chunk(size_t i, unsigned thread, void *context)
+{
+    struct counting *c = context;
+    struct worker *worker = &c->worker[thread];
+    uint64_t first = (c->first + i) * (uint64_t)CHUNK_WORDS, left = c->words - first;
+    size_t n = left < CHUNK_WORDS ? (size_t)left : CHUNK_WORDS;
+    uint64_t bits = c->format ? c->format->bits : 8;
+    worker->used = true;
+    if (worker->words) {
+        ent_format_unpack(c->format, c->tensor->bytes.data, (size_t)first, n, worker->words);
+        ent_word_counts_add(&worker->counts, worker->words, n);
+    } else {
+        ent_word_counts_add(&worker->counts, c->tensor->bytes.data + first * bits / 8, n);
+    }
+    uint64_t done = __atomic_add_fetch(&c->done, (n * bits + 7) / 8, __ATOMIC_RELAXED);
+    if (thread == 0) progress_show(&c->progress, done, c->total);
+    return ENT_OK;
+}
+
+static void clear(struct worker *worker)
+{
+    for (uint32_t p = 0; p < worker->counts.planes; p++) {
+        ent_counts *plane = &worker->counts.plane[p];
+        memset(plane->count, 0, plane->alphabet * sizeof *plane->count);
+    }
+    worker->used = false;
+}
+
+static ent_status count_tensor(struct counting *c, const ent_tensor *tensor, unsigned threads)
+{
+    const ent_format *format = ent_format_find(tensor->dtype);
+    ent_status status = workers_for(c, format);
+    if (status) return status;
+    for (unsigned t = 0; t < c->workers; t++)
+        if (c->worker[t].used) clear(&c->worker[t]);
+    c->tensor = tensor;
+    c->words = format ? tensor->elements : tensor->bytes.size;
+    size_t chunks = (size_t)((c->words + CHUNK_WORDS - 1) / CHUNK_WORDS);
+    for (c->first = 0; c->first < chunks && !status; c->first += WINDOW_CHUNKS) {
+        size_t window = chunks - c->first < WINDOW_CHUNKS ? chunks - c->first : WINDOW_CHUNKS;
+        status = ent_parallel(window, threads, count_chunk, c);
+        /* all of it again, because the kernel maps pages around those that are asked for */
+        ent_weights_release(c->weights, tensor->bytes);
+    }
+    for (unsigned t = 1; t < c->workers && !status; t++)
+        if (c->worker[t].used) status = ent_word_counts_merge(&c->worker[0].counts, &c->worker[t].counts);
+    c->worker[0].used = true;
+    return status;
+}
+
+/* ---- a model --------------------------------------------------------------------------------- */
+
+ent_status census_count(struct census *census, const ent_weights *weights, const struct common *common,
+                        census_tensor *each, void *context, ent_error *error)
+{
+    struct counting c = { .weights = weights, .workers = ent_threads(common->threads) };
+    ent_status status = ENT_OK;
+    if (!(c.worker = ent_calloc(c.workers, sizeof *c.worker))) return no_memory(error);
+    for (size_t i = 0; i < ent_weights_tensors(weights); i++) c.total += ent_weights_tensor(weights, i)->bytes.size;
+    progress_begin(&c.progress, common, "count");
+    for (size_t i = 0; i < ent_weights_tensors(weights) && !status; i++) {
+        const ent_tensor *t = ent_weights_tensor(weights, i);
+        status = count_tensor(&c, t, common->threads);
+        if (status)
+            ent_fail(error, status, "tensor %s: %s", t->name, ent_status_text(status));
+        else
+            status = census_add(census, t->role, t->dtype, &c.worker[0].counts, 1, error);
+        if (!status && each) status = each(context, t->name, t->role, t->dtype, &c.worker[0].counts, error);
+    }
+    progress_end(&c.progress);
+    workers_free(&c);
+    ent_free(c.worker);
+    return status;
+}

@@ -1,0 +1,149 @@
+/* cmd_stats.c - `entropy stats`: the entropy of every field, by tensor, role and model. */
+#include <stdio.h>
+#include <string.h>
+
+#include "census.h"
+#include "command.h"
+#include "model.h"
+#include "save.h"
+#include "stats_report.h"
+
+enum { KEY_TENSORS = 0x2001, KEY_SUM, KEY_SAVE, KEY_COUNTS };
+
+struct stats {
+    struct common common;
+    bool sum;
+    const char *save_path;
+    char **model, **counts; /* arguments */
+    size_t models, files;
+    struct stats_report report;
+    struct save out; /* of --save-counts */
+};
+
+static ent_status each_tensor(void *context, const char *name, const char *role, const char *dtype,
+                              const ent_word_counts *counts, ent_error *error)
+{
+    struct stats *stats = context;
+    ent_status status = ENT_OK;
+    (void)role;
+    if (stats->out.file && stats->report.tensors)
+        status = census_write_line(stats->out.file, "tensor", name, dtype, counts, error);
+    return status ? status : stats_report_tensor(&stats->report, name, dtype, counts, error);
+}
+
+static ent_status save_roles(struct stats *stats, const struct census *census, ent_error *error)
+{
+    ent_status status = ENT_OK;
+    if (!stats->out.file || stats->report.tensors) return ENT_OK;
+    for (size_t i = 0; i < census->entries && !status; i++) {
+        const struct census_entry *e = &census->entry[i];
+        status = census_write_line(stats->out.file, "role", e->role, e->dtype, &e->counts, error);
+    }
+    return status;
+}
+
+static ent_status count_model(struct stats *stats, struct census *census, const char *argument, ent_error *error)
+{
+    ent_weights *weights;
+    ent_status status = model_open(&weights, argument, error);
+    if (status) return status;
+    status = census_count(census, weights, &stats->common, each_tensor, stats, error);
+    ent_weights_close(weights);
+    return status;
+}
+
+/* Reports the sum of `models` models and all saved counts under one name. */
+static ent_status run(struct stats *stats, const char *name, char **model, size_t models, ent_error *error)
+{
+    struct census census = { 0 };
+    ent_status status = ENT_OK;
+    stats->report.model = name;
+    for (size_t i = 0; i < models && !status; i++) status = count_model(stats, &census, model[i], error);
+    for (size_t i = 0; i < stats->files && !status; i++)
+        status = census_read(&census, stats->counts[i], each_tensor, stats, error);
+    if (!status) status = save_roles(stats, &census, error);
+    if (!status) status = stats_report_finish(&stats->report, &census, error);
+    stats_report_clear(&stats->report);
+    census_free(&census);
+    return status;
+}
+
+static ent_status run_all(struct stats *stats, ent_error *error)
+{
+    ent_status status = ENT_OK;
+    if (stats->sum || stats->files) return run(stats, "sum", stats->model, stats->models, error);
+    for (size_t i = 0; i < stats->models && !status; i++) {
+        if (i && !stats->common.json) putchar('\n');
+        status = run(stats, model_name(stats->model[i]), stats->model + i, 1, error);
+    }
+    return status;
+}
+
+static void choose_estimator(struct stats *stats, const char *name, struct argp_state *state)
+{
+    bool all = !strcmp(name, "all");
+    for (size_t i = 0; ent_estimators[i]; i++)
+        if ((all || !strcmp(name, ent_estimators[i]->name)) && stats->report.estimators < MAX_ESTIMATORS)
+            stats->report.estimator[stats->report.estimators++] = ent_estimators[i];
+    if (!all && !ent_estimator_find(name))
+        argp_error(state, "no estimator '%s'; `entropy list estimators` names them", name);
+}
+
+static const struct argp_option options[] = {
+    { .name = "tensors", .key = KEY_TENSORS, .doc = "Also a table of every tensor (--json always has them)" },
+    { .name = "estimator", .key = 'e', .arg = "NAME",
+      .doc = "Entropy estimator, or all; may be given several times (preset: plugin)" },
+    { .name = "sum", .key = KEY_SUM, .doc = "Report all models together, as one" },
+    { .name = "save-counts", .key = KEY_SAVE, .arg = "FILE",
+      .doc = "Also write the counts, of roles or, with --tensors, of tensors" },
+    { .name = "counts", .key = KEY_COUNTS, .arg = "FILE",
+      .doc = "Add saved counts; may be given several times; implies --sum" },
+    { 0 }
+};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct stats *stats = state->input;
+    switch (key) {
+    case KEY_TENSORS: stats->report.tensors = true; return 0;
+    case KEY_SUM: stats->sum = true; return 0;
+    case KEY_SAVE: stats->save_path = text; return 0;
+    case KEY_COUNTS: stats->counts[stats->files++] = text; return 0;
+    case 'e': choose_estimator(stats, text, state); return 0;
+    case ARGP_KEY_ARG: stats->model[stats->models++] = text; return 0;
+    case ARGP_KEY_END:
+        if (!stats->models && !stats->files) argp_error(state, "which model?");
+        if (!stats->report.estimators) choose_estimator(stats, "plugin", state);
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+int cmd_stats(int argc, char **argv)
+{
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse,
+        .args_doc = "MODEL...",
+        .doc = "Entropy of every field of the weights, by model, role and tensor, with standard errors, and what "
+               "coding could reach.\vJSON keys: scope (model, role, tensor), name, dtype, field, count, estimator, "
+               "bits, stderr, model; rows of field \"word\" (all bits jointly; words of over 16 bits as the sum over "
+               "16-bit planes, estimator \"...-sum\") also have word_bits, fields_bits (each field coded alone) and "
+               "exponent_coded_bits (the exponent coded, the rest stored).",
+    };
+    struct stats stats = { .model = ent_calloc((size_t)argc, sizeof(char *)),
+                           .counts = ent_calloc((size_t)argc, sizeof(char *)) };
+    ent_error error = { 0 };
+    ent_status status = stats.model && stats.counts ? ENT_OK : ent_fail(&error, ENT_ENOMEM, "out of memory");
+    if (!status) {
+        command_parse(&argp, argc, argv, &stats, &stats.common);
+        stats.report.json = stats.common.json;
+        if (stats.save_path) status = save_open(&stats.out, stats.save_path, &error);
+    }
+    if (!status && stats.out.file) census_write_head(stats.out.file);
+    if (!status) status = run_all(&stats, &error);
+    status = save_close(&stats.out, status, &error);
+    ent_free(stats.model);
+    ent_free(stats.counts);
+    return status ? complain_error(&error) : EXIT_DONE;
+}

@@ -1,0 +1,87 @@
+/* sample.c - see sample.h. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "sample.h"
+
+enum { GRAIN = 64 }; /* words: parts of packed formats begin and end on bytes */
+
+static const uint64_t preset_least = 64 << 20, preset_most = 256 << 20;
+
+/* The bytes that tensors of a dtype have in all, unpacked. */
+static uint64_t bytes_of(const ent_weights *weights, const char *dtype, uint32_t width)
+{
+    uint64_t elements = 0;
+    for (size_t i = 0; i < ent_weights_tensors(weights); i++) {
+        const ent_tensor *t = ent_weights_tensor(weights, i);
+        if (!strcmp(t->dtype, dtype)) elements += t->elements;
+    }
+    return elements * width;
+}
+
+static const ent_format *dominant(const ent_weights *weights, const char **dtype)
+{
+    const ent_format *best = NULL;
+    uint64_t most = 0;
+    for (size_t i = 0; i < ent_weights_tensors(weights); i++) {
+        const ent_tensor *t = ent_weights_tensor(weights, i);
+        const ent_format *format = ent_format_find(t->dtype);
+        if (!format || !t->elements || (best && !strcmp(t->dtype, *dtype))) continue;
+        bool is_float = format->kind == ENT_KIND_FLOAT, had_float = best && best->kind == ENT_KIND_FLOAT;
+        uint64_t bytes = bytes_of(weights, t->dtype, ent_format_width(format));
+        if (is_float < had_float || (is_float == had_float && bytes <= most)) continue;
+        best = format;
+        most = bytes;
+        *dtype = t->dtype;
+    }
+    return best;
+}
+
+/* The first words of every tensor, `part` of each; returns how many. */
+static size_t gather(struct sample *sample, const ent_weights *weights, const ent_format *format, double part)
+{
+    uint32_t width = ent_format_width(format);
+    size_t n = 0;
+    for (size_t i = 0; i < ent_weights_tensors(weights) && n < sample->n; i++) {
+        const ent_tensor *t = ent_weights_tensor(weights, i);
+        if (strcmp(t->dtype, sample->dtype)) continue;
+        uint64_t want = part < 1 ? (uint64_t)((double)t->elements * part) / GRAIN * GRAIN : t->elements;
+        size_t take = want < sample->n - n ? (size_t)want : sample->n - n;
+        uint8_t *out = (uint8_t *)sample->words + n * width;
+        if (ent_format_packed(format))
+            ent_format_unpack(format, t->bytes.data, 0, take, out);
+        else if (take)
+            memcpy(out, t->bytes.data, take * width);
+        n += take;
+    }
+    return n;
+}
+
+ent_status sample_take(struct sample *sample, const ent_weights *weights, uint64_t bytes, ent_error *error)
+{
+    *sample = (struct sample){ 0 };
+    const ent_format *format = dominant(weights, &sample->dtype);
+    if (!format) return ent_fail(error, ENT_EUNSUPPORTED, "the model has no tensors of a known number format");
+    uint32_t width = ent_format_width(format);
+    uint64_t has = bytes_of(weights, sample->dtype, width);
+    if (!bytes) bytes = has < preset_least ? preset_least : has < preset_most ? has : preset_most;
+    sample->n = (size_t)(bytes / width);
+    if (!sample->n) return ent_fail(error, ENT_EINVAL, "a sample of %" PRIu64 " bytes holds no weight", bytes);
+    sample->bytes = sample->n * width;
+    if (!(sample->words = ent_alloc(sample->bytes))) return ent_fail(error, ENT_ENOMEM, "no memory for the sample");
+    size_t got = gather(sample, weights, format, (double)sample->bytes / (double)has);
+    if (!got) got = gather(sample, weights, format, 1); /* too small a part of each tensor: the first ones, then */
+    sample->distinct_bytes = got * width;
+    for (size_t filled = got * width; filled < sample->bytes;) {
+        size_t more = sample->bytes - filled < filled ? sample->bytes - filled : filled;
+        memcpy((uint8_t *)sample->words + filled, sample->words, more);
+        filled += more;
+    }
+    return ENT_OK;
+}
+
+void sample_free(struct sample *sample)
+{
+    ent_free(sample->words);
+    *sample = (struct sample){ 0 };
+}

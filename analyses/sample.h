@@ -1,0 +1,21 @@
+/* sample.h - one run of words gathered from a model, for measurements in memory. */
+#ifndef ENT_ANALYSES_SAMPLE_H
+#define ENT_ANALYSES_SAMPLE_H
+
+#include <entropy/field.h>
+#include <entropy/weights.h>
+
+struct sample {
+    const char *dtype; /* of most bytes among the model's float tensors, or among all where there are none */
+    void *words;       /* unpacked */
+    size_t n, bytes;
+    uint64_t distinct_bytes; /* what the model gave; fewer than `bytes` when that was repeated to fill the sample */
+};
+
+/* `bytes` is the size to take, 0 for the preset: the model's tensors of that dtype, but at least 64 MiB
+ * and at most 256 MiB.  A model with more gives the beginning of each tensor, in proportion; one with
+ * less is repeated, because what fits a cache would not show what decoding from memory costs. */
+ent_status sample_take(struct sample *sample, const ent_weights *weights, uint64_t bytes, ent_error *error);
+void sample_free(struct sample *sample);
+
+#endif
