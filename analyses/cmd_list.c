@@ -50,10 +50,17 @@ static void remark(const struct common *common, const char *text)
 
 static void list_codecs(struct list *list, const struct common *common)
 {
-    (void)common;
-    list_begin(list, (const char *[]){ "name", "text", "brief", "cite", NULL });
-    for (const ent_codec_row *c = ent_codecs; c->name; c++)
-        list_row(list, (const char *[]){ c->name, c->text, c->brief, c->cite });
+    ent_error error;
+    list_begin(list, (const char *[]){ "name", "brief", "cite", "text", NULL });
+    for (const ent_codec_row *c = ent_codecs; c->name; c++) {
+        ent_codec *codec;
+        if (ent_codec_parse(&codec, c->name, &error)) { /* a coder of an optional library that is absent */
+            if (!common->quiet) complain("not in this build: %s", error.text);
+            continue;
+        }
+        ent_codec_free(codec);
+        list_row(list, (const char *[]){ c->name, c->brief, c->cite, c->text });
+    }
 }
 
 /* "states 1..64 (32), ..." */

@@ -128,8 +128,10 @@ bool data_folder(char path[PATH_MAX], const char *folder)
     if (n <= 0) return false;
     self[n] = '\0';
     *strrchr(self, '/') = '\0';
-    for (size_t i = 0; i < sizeof below / sizeof *below; i++)
-        if (join(path, self, below[i], folder) && is_folder(path)) return true;
+    for (size_t i = 0; i < sizeof below / sizeof *below; i++) {
+        char found[PATH_MAX];
+        if (join(found, self, below[i], folder) && is_folder(found) && realpath(found, path)) return true;
+    }
     return false;
 }
 

@@ -1,0 +1,321 @@
+/* cmd_bench.c - `entropy bench`: size and speed of codecs on a model's weights, with a memcpy row.
+ *
+ * Everything happens in memory (see target.h): files, checksums and headers are left out; what they
+ * add is in `entropy compress` and `decompress`.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "model.h"
+#include "output.h"
+#include "progress.h"
+#include "sample.h"
+
+enum { KEY_TARGET = 0x2001, KEY_RUNS, KEY_SAMPLE, KEY_SECONDS, MAX_RUNS = 10000 };
+
+struct bench {
+    struct common common;
+    const char *model;
+    char **name; /* of codecs; or lines of text */
+    size_t codecs;
+    bool all;          /* codecs that this build does not have are a remark */
+    ent_codec **codec; /* [codecs]; NULL: not in this build */
+    char **target;
+    size_t targets;
+    unsigned runs;
+    double seconds; /* a codec gets about this long, but at least one run */
+    uint64_t sample_bytes;
+    struct sample sample;
+    ent_target **modelled; /* [targets] */
+    struct table table;
+};
+
+struct line {
+    const char *codec, *target;
+    double bits, bound, encode, decode, memory; /* NaN: not known; speeds in GB/s */
+};
+
+/* ---- output ---------------------------------------------------------------------------------- */
+
+static void print_line(struct bench *bench, const struct line *line, const ent_bench *result, unsigned runs,
+                       const char *limit)
+{
+    if (!bench->common.json) {
+        double gap = line->bound > 0 ? 100 * (line->bits / line->bound - 1) : NAN;
+        table_cell(&bench->table, "%s", line->codec);
+        if (bench->targets) table_cell(&bench->table, "%s", line->target);
+        table_number(&bench->table, line->bits, 4);
+        table_number(&bench->table, line->bound, 4);
+        table_number(&bench->table, gap, 2);
+        table_number(&bench->table, line->encode, line->encode < 0.0995 ? 3 : 2);
+        table_number(&bench->table, line->decode, line->decode < 0.0995 ? 3 : 2);
+        table_number(&bench->table, line->decode / line->memory, 3);
+        if (bench->targets) table_cell(&bench->table, "%s", limit ? limit : "");
+        return;
+    }
+    json_t *object = json_object();
+    json_text(object, "codec", line->codec);
+    json_text(object, "target", line->target);
+    json_count(object, "threads", ent_threads(bench->common.threads));
+    json_text(object, "model", model_name(bench->model));
+    json_text(object, "dtype", bench->sample.dtype);
+    json_count(object, "weights", bench->sample.n);
+    json_count(object, "sample_bytes", bench->sample.bytes);
+    json_count(object, "distinct_bytes", bench->sample.distinct_bytes);
+    json_real_or_null(object, "bits_per_weight", line->bits);
+    if (result) {
+        json_count(object, "payload_bits", result->tally.payload_bits);
+        json_count(object, "table_bits", result->tally.table_bits);
+        json_count(object, "index_bits", result->tally.index_bits);
+    }
+    json_real_or_null(object, "bound_bits", line->bound);
+    json_real_or_null(object, "encode_gbps", line->encode);
+    json_real_or_null(object, "decode_gbps", line->decode);
+    json_real_or_null(object, "memcpy_gbps", line->memory);
+    if (result) {
+        json_real_or_null(object, "decode_median_gbps", result->decode_median_gbps);
+        json_real_or_null(object, "memcpy_median_gbps", result->memcpy_median_gbps);
+        json_count(object, "runs", runs);
+        json_object_set_new(object, "verified", json_boolean(result->verified));
+    }
+    json_object_set_new(object, "predicted", json_boolean(limit != NULL));
+    if (limit) json_text(object, "limit", limit);
+    json_line(object);
+}
+
+static void print_head(const struct bench *bench)
+{
+    const struct sample *sample = &bench->sample;
+    printf("%s: %s, %s weights, %s", model_name(bench->model), sample->dtype, show_count(sample->n).text,
+           show_bytes(sample->bytes).text);
+    if (sample->distinct_bytes < sample->bytes) printf(" (%s repeated)", show_bytes(sample->distinct_bytes).text);
+    printf("\n%s, %u thread%s, best of up to %u runs\n\n", ent_cpu_text(), ent_threads(bench->common.threads),
+           ent_threads(bench->common.threads) == 1 ? "" : "s", bench->runs);
+}
+
+/* ---- measuring and predicting ---------------------------------------------------------------- */
+
+/* One run tells how long the others will take; slow codecs get fewer. */
+static ent_status measure_codec(const struct bench *bench, const ent_codec *codec, ent_bench *result, unsigned *runs,
+                                ent_error *error)
+{
+    const struct sample *s = &bench->sample;
+    unsigned threads = bench->common.threads;
+    *runs = 1;
+    ent_status status = ent_bench_words(codec, s->dtype, s->words, s->n, threads, 1, result, error);
+    if (status || bench->runs == 1) return status;
+    double bytes = 1e-9 * (double)result->bytes;
+    double left = bench->seconds / (bytes / result->encode_gbps + bytes / result->decode_gbps);
+    unsigned fit = left < bench->runs ? (unsigned)left : bench->runs;
+    if (fit < 2) return ENT_OK;
+    *runs = fit;
+    return ent_bench_words(codec, s->dtype, s->words, s->n, threads, fit, result, error);
+}
+
+static void print_memcpy(struct bench *bench, const ent_bench *result, unsigned runs)
+{
+    ent_format const *format = ent_format_find(bench->sample.dtype);
+    ent_bench row = { .weights = result->weights, .bytes = result->bytes, .verified = true,
+                      .decode_median_gbps = result->memcpy_median_gbps,
+                      .memcpy_median_gbps = result->memcpy_median_gbps };
+    struct line line = { "memcpy", "host", format->bits, NAN, result->memcpy_gbps, result->memcpy_gbps,
+                         result->memcpy_gbps };
+    row.tally.payload_bits = (uint64_t)format->bits * bench->sample.n;
+    print_line(bench, &line, &row, runs, NULL);
+}
+
+/* A line per modelled target.  A target that cannot decode the codec is a remark, not a failure: that
+ * is what the user wanted to know. */
+static ent_status predict(struct bench *bench, const ent_codec *codec, double bits, double bound, ent_error *error)
+{
+    ent_recipe recipe;
+    ent_status status = ent_codec_bind(codec, bench->sample.dtype, &recipe, error);
+    for (size_t i = 0; i < bench->targets && !status; i++) {
+        ent_prediction p;
+        if (ent_target_is_host(bench->modelled[i])) continue;
+        status = ent_target_predict(bench->modelled[i], &recipe, bits, &p, error);
+        if (status == ENT_EUNSUPPORTED) {
+            if (!bench->common.quiet) complain("%s: %s", ent_codec_name(codec), error->text);
+            status = ENT_OK;
+            continue;
+        }
+        if (status) break;
+        double bytes = recipe.split.word_bits / 8.0;
+        struct line line = { ent_codec_name(codec), ent_target_name(bench->modelled[i]), bits, bound, NAN,
+                             bytes * p.weights_per_ns, bytes * p.raw_weights_per_ns };
+        print_line(bench, &line, NULL, 0, p.limit);
+    }
+    return status;
+}
+
+static ent_status bench_codec(struct bench *bench, const ent_codec *codec, bool first, ent_error *error)
+{
+    ent_bench result;
+    unsigned runs;
+    ent_status status = measure_codec(bench, codec, &result, &runs, error);
+    if (status) return status;
+    const ent_tally *t = &result.tally;
+    double bits = (double)(t->payload_bits + t->table_bits + t->index_bits) / (double)result.weights;
+    struct line line = { ent_codec_name(codec), "host", bits, result.bound_bits, result.encode_gbps,
+                         result.decode_gbps, result.memcpy_gbps };
+    if (first) print_memcpy(bench, &result, runs);
+    print_line(bench, &line, &result, runs, NULL);
+    return predict(bench, codec, bits, result.bound_bits, error);
+}
+
+static ent_status bench_codecs(struct bench *bench, ent_error *error)
+{
+    struct progress progress;
+    ent_status status = ENT_OK;
+    bool first = true;
+    progress_begin(&progress, &bench->common, "bench");
+    for (size_t i = 0; i < bench->codecs && !status; i++) {
+        char note[160];
+        if (!bench->codec[i]) continue;
+        snprintf(note, sizeof note, "%zu of %zu, %s", i + 1, bench->codecs, bench->name[i]);
+        progress_note(&progress, note);
+        status = bench_codec(bench, bench->codec[i], first, error);
+        progress_end(&progress);
+        first = false;
+    }
+    return status;
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static ent_status parse_codecs(struct bench *bench, ent_error *error)
+{
+    ent_status status = ENT_OK;
+    bench->codec = ent_calloc(bench->codecs, sizeof *bench->codec);
+    if (!bench->codec) return ent_fail(error, ENT_ENOMEM, "out of memory");
+    for (size_t i = 0; i < bench->codecs && !status; i++) {
+        status = ent_codec_parse(&bench->codec[i], bench->name[i], error);
+        if (!status || !bench->all || status == ENT_ENOMEM) continue;
+        if (!bench->common.quiet) complain("not in this build: %s", error->text);
+        bench->codec[i] = NULL;
+        status = ENT_OK;
+    }
+    return status;
+}
+
+static ent_status read_targets(struct bench *bench, ent_error *error)
+{
+    char path[PATH_MAX];
+    ent_status status = ENT_OK;
+    bench->modelled = ent_calloc(bench->targets + 1, sizeof *bench->modelled);
+    if (!bench->modelled) return ent_fail(error, ENT_ENOMEM, "out of memory");
+    for (size_t i = 0; i < bench->targets && !status; i++) {
+        status = data_path(path, "targets", bench->target[i], error);
+        if (!status) status = ent_target_read(&bench->modelled[i], path, error);
+    }
+    return status;
+}
+
+static ent_status run(struct bench *bench, ent_error *error)
+{
+    ent_weights *weights;
+    ent_status status = parse_codecs(bench, error);
+    if (!status) status = read_targets(bench, error);
+    if (!status) status = model_open(&weights, bench->model, error);
+    if (status) return status;
+    status = sample_take(&bench->sample, weights, bench->sample_bytes, error);
+    if (!status) {
+        if (!bench->common.json) print_head(bench);
+        table_begin(&bench->table, bench->targets
+                    ? "<codec|<target|bits/weight|bound|gap %|encode GB/s|decode GB/s|decode/memcpy|<limit"
+                    : "<codec|bits/weight|bound|gap %|encode GB/s|decode GB/s|decode/memcpy");
+        status = bench_codecs(bench, error);
+        table_end(&bench->table);
+    }
+    sample_free(&bench->sample);
+    ent_weights_close(weights);
+    return status;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct bench *bench = state->input;
+    uint64_t n;
+    switch (key) {
+    case 'c':
+        if (strcmp(text, "all")) {
+            bench->name[bench->codecs++] = text;
+            return 0;
+        }
+        bench->all = true;
+        for (size_t i = 0; ent_codecs[i].name; i++) bench->name[bench->codecs++] = (char *)(size_t)ent_codecs[i].name;
+        return 0;
+    case KEY_TARGET: bench->target[bench->targets++] = text; return 0;
+    case KEY_RUNS:
+        n = option_count(state, "--runs", text);
+        if (n < 1 || n > MAX_RUNS) argp_error(state, "--runs: 1 to %d", MAX_RUNS);
+        bench->runs = (unsigned)n;
+        return 0;
+    case KEY_SECONDS: bench->seconds = option_number(state, "--seconds", text, 0); return 0;
+    case KEY_SAMPLE:
+        if (!(bench->sample_bytes = option_count(state, "--sample", text))) argp_error(state, "--sample: at least 1");
+        return 0;
+    case ARGP_KEY_ARG:
+        if (bench->model) argp_error(state, "one model at a time");
+        bench->model = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (!bench->model) argp_error(state, "which model?");
+        if (!bench->codecs) {
+            static char all[] = "all";
+            return parse('c', all, state);
+        }
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    { .name = "codec", .key = 'c', .arg = "CODEC",
+      .doc = "A codec to measure, by name or as a line of text; may be given several times (preset: all)" },
+    { .name = "target", .key = KEY_TARGET, .arg = "TARGET",
+      .doc = "Also predict decoding on this machine: a name from `entropy list targets` or a file; may be given "
+             "several times" },
+    { .name = "runs", .key = KEY_RUNS, .arg = "N", .doc = "Best of N runs (preset 5)" },
+    { .name = "seconds", .key = KEY_SECONDS, .arg = "S", .doc = "Fewer runs, at least one, for codecs that would "
+      "take longer than this (preset 10)" },
+    { .name = "sample", .key = KEY_SAMPLE, .arg = "BYTES",
+      .doc = "Measure so many bytes of weights, repeating the model's if it has fewer (preset: all it has, but 64Mi "
+             "to 256Mi)" },
+    { 0 }
+};
+
+int cmd_bench(int argc, char **argv)
+{
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse,
+        .args_doc = "MODEL",
+        .doc = "Size, encode and decode speed of codecs on the weights of a model's most common float dtype, in "
+               "memory, verified in the same run, beside a memcpy.  GB/s are 10^9 bytes of decoded weights per "
+               "second.\vJSON keys: codec, target, threads, model, dtype, weights, sample_bytes, distinct_bytes, "
+               "bits_per_weight (payload, tables and index), payload_bits, table_bits, index_bits, bound_bits (per "
+               "weight), encode_gbps, decode_gbps, memcpy_gbps, their medians, runs, verified; predicted, limit "
+               "(memory, decoder or intake) for modelled targets.",
+    };
+    size_t rows = 0;
+    while (ent_codecs[rows].name) rows++;
+    struct bench bench = { .runs = 5, .seconds = 10, .name = ent_calloc((size_t)argc * (rows + 1), sizeof(char *)),
+                           .target = ent_calloc((size_t)argc, sizeof(char *)) };
+    ent_error error = { 0 };
+    ent_status status = bench.name && bench.target ? ENT_OK : ent_fail(&error, ENT_ENOMEM, "out of memory");
+    if (!status) {
+        command_parse(&argp, argc, argv, &bench, &bench.common);
+        status = run(&bench, &error);
+    }
+    for (size_t i = 0; i < bench.targets && bench.modelled; i++)
+        if (bench.modelled[i]) ent_target_free(bench.modelled[i]);
+    for (size_t i = 0; i < bench.codecs && bench.codec; i++) ent_codec_free(bench.codec[i]);
+    ent_free(bench.modelled);
+    ent_free(bench.codec);
+    ent_free(bench.name);
+    ent_free(bench.target);
+    return status ? complain_error(&error) : EXIT_DONE;
+}
