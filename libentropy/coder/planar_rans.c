@@ -1,0 +1,389 @@
+/* planar_rans.c - rANS whose states are two byte planes: 64 neighbouring symbols a step, look-ups by byte permutes.
+ *
+ * Ours, built on rANS (Duda 2013) with byte renormalisation.  A lane's state x, 256 <= x < 65536,
+ * is kept as its two bytes, S = x % 256 in one plane and Q = x / 256 in another; a group is 64
+ * lanes, one for each of 64 neighbouring symbols.  The model has 256 slots, so that S names the
+ * slot.  Decoding one symbol of a lane:
+ *
+ *     symbol = symbol[S],  v = frequency[S] * Q + rank[S]
+ *     Q, S = v / 256, v % 256, or where v < 256:  Q, S = v, next byte of the group's string
+ *
+ * With AVX-512 VBMI2 all 64 lanes take one step together: tables in registers, no gather, no
+ * branch, one expanding load for the bytes.  1, 2 or 4 groups take turns to hide the latency.
+ *
+ * The model is trained, not part of a block.  It need not hold every symbol: a left-out symbol is
+ * coded as the commonest one and repaired from a list.  The last symbols of a block, up to one for
+ * each lane, are the states that the encoder starts with, which are free.  Left out on purpose: an
+ * adaptive model, frequencies over 127 (so that no symbol takes under 1.01 bits).
+ *
+ * Files: _table.c the model, _avx512.c the fast loops, this one the block and the plain loops. */
+#include <string.h>
+
+#include "base/bits.h"
+#include "coder/planar_rans.h"
+
+enum { MODE_RAW = 0, START = 256 }; /* block modes other than raw: the number of groups */
+
+static size_t lanes_of(unsigned groups) { return (size_t)groups * PLANAR_LANES; }
+
+/* ---- plain loops ---------------------------------------------------------------------------- */
+
+static void planes_to_states(const uint8_t *q, const uint8_t *s, uint16_t *x)
+{
+    for (unsigned l = 0; l < PLANAR_STATES; l++) x[l] = (uint16_t)(q[l] << 8 | s[l]);
+}
+
+static void states_to_planes(const uint16_t *x, uint8_t *q, uint8_t *s)
+{
+    for (unsigned l = 0; l < PLANAR_STATES; l++) {
+        q[l] = (uint8_t)(x[l] >> 8);
+        s[l] = (uint8_t)x[l];
+    }
+}
+
+static const uint8_t *decode_group(const uint32_t *slot, uint16_t *x, const uint8_t *in, uint8_t *symbols)
+{
+    for (unsigned l = 0; l < PLANAR_LANES; l++) {
+        uint32_t v = x[l], e = slot[v & 255];
+        symbols[l] = (uint8_t)e;
+        v = (e >> 8 & 255) * (v >> 8) + (e >> 16);
+        uint32_t low = v < 256, refilled = v << 8 | *in;
+        x[l] = (uint16_t)(low ? refilled : v);
+        in += low;
+    }
+    return in;
+}
+
+bool ent_planar_decode_plain(const planar_decoder *decoder, planar_block *b, uint8_t *symbols)
+{
+    uint16_t x[PLANAR_STATES];
+    uint8_t *out = symbols;
+    planes_to_states(b->q, b->s, x);
+    for (size_t r = 0; r < b->rounds; r++)
+        for (unsigned g = 0; g < b->groups; g++, out += PLANAR_LANES) {
+            b->at[g] = decode_group(decoder->packed, x + lanes_of(g), b->at[g], out);
+            if (b->at[g] > b->end[g]) return false;
+        }
+    states_to_planes(x, b->q, b->s);
+    ent_planar_repair(&b->repairs, symbols, 0, (size_t)(out - symbols));
+    return true;
+}
+
+static uint8_t *encode_group(const planar_encoder *e, uint16_t *states, uint8_t *out, const uint8_t *symbols,
+                             uint64_t *missing)
+{
+    *missing = 0;
+    for (unsigned l = PLANAR_LANES; l-- > 0;) {
+        uint32_t s = symbols[l], f = e->frequency[s], x = states[l];
+        *missing = *missing << 1 | f >> 7;
+        f &= PLANAR_MISSING - 1;
+        uint32_t full = x >= f << 8;
+        out[-1] = (uint8_t)x;
+        out -= full;
+        x >>= 8 * full;
+        uint32_t q = (uint32_t)((uint64_t)x * e->reciprocal[s] >> 22); /* x / f, exact: x * f < 2^22 */
+        states[l] = (uint16_t)(q << 8 | e->slot[e->first[s] + (x - q * f)]);
+    }
+    return out;
+}
+
+void ent_planar_encode_plain(const planar_encoder *encoder, planar_job *job, const uint8_t *symbols)
+{
+    uint16_t x[PLANAR_STATES];
+    planes_to_states(job->q, job->s, x);
+    for (size_t i = job->rounds * job->groups; i-- > 0;) {
+        unsigned g = (unsigned)(i % job->groups);
+        job->at[g] = encode_group(encoder, x + lanes_of(g), job->at[g], symbols + i * PLANAR_LANES, job->missing + i);
+    }
+    states_to_planes(x, job->q, job->s);
+}
+
+/* ---- repairs -------------------------------------------------------------------------------- */
+
+/* Reads the next repair: 16 bits, distance from behind the last one in the lower 12, the symbol's
+ * place in the list in the upper 4, or PLANAR_LISTED when a byte with the symbol follows. */
+static void next_repair(planar_repairs *r)
+{
+    r->position = SIZE_MAX;
+    while (!r->bad && r->end - r->at >= 2) {
+        unsigned v = ent_load16(r->at), distance = v % 4096, name = v / 4096;
+        r->at += 2;
+        r->next += distance;
+        if (distance == PLANAR_SKIP) {
+            r->bad = name != 0;
+            continue;
+        }
+        if (name < PLANAR_LISTED) {
+            r->bad = name >= r->decoder->listed;
+            r->symbol = r->decoder->list[name];
+        } else if (r->at < r->end) {
+            r->symbol = *r->at++;
+            r->bad = r->symbol >= r->alphabet;
+        } else {
+            r->bad = true;
+        }
+        if (!r->bad) r->position = r->next++;
+        return;
+    }
+    r->bad |= r->at != r->end;
+}
+
+void ent_planar_repair(planar_repairs *r, uint8_t *symbols, size_t from, size_t to)
+{
+    for (; r->position < to; next_repair(r)) symbols[r->position - from] = r->symbol;
+}
+
+/* The list of repairs, or NULL when it grows over `room` bytes. */
+static uint8_t *write_repairs(const planar_encoder *e, const planar_job *job, const uint8_t *symbols, uint8_t *out, size_t room)
+{
+    size_t next = 0;
+    for (size_t i = 0; i < job->rounds * job->groups; i++)
+        for (uint64_t m = job->missing[i]; m; m &= m - 1) {
+            size_t at = i * PLANAR_LANES + (unsigned)__builtin_ctzll(m), distance = at - next;
+            unsigned name = e->name[symbols[at]];
+            if (distance / PLANAR_SKIP * 2 + 3 > room) return NULL;
+            for (; distance >= PLANAR_SKIP; distance -= PLANAR_SKIP, out += 2, room -= 2) ent_store16(out, PLANAR_SKIP);
+            ent_store16(out, (uint16_t)(name << 12 | distance));
+            out += 2;
+            room -= 2;
+            if (name == PLANAR_LISTED) {
+                *out++ = symbols[at];
+                room--;
+            }
+            next = at + 1;
+        }
+    return out;
+}
+
+/* ---- encoding ------------------------------------------------------------------------------- */
+
+static size_t bound(const ent_coder_spec *spec, size_t n)
+{
+    (void)spec;
+    return 1 + n;
+}
+
+/* Four groups where 512 bytes of states are little, fewer below. */
+static unsigned groups_for(size_t n) { return n >= 1 << 17 ? 4 : n >= 1 << 13 ? 2 : 1; }
+
+/* A symbol may cost a byte; the plain loop writes one byte below what it keeps. */
+static size_t strings_room(size_t n) { return n + PLANAR_STATES; }
+
+static size_t missing_room(size_t n) { return (n / 8 + 64) / 64 * 64; }
+
+static size_t work_size(const ent_coder_spec *spec, size_t n)
+{
+    (void)spec;
+    return strings_room(n) + missing_room(n) + n; /* strings, left-out flags, repairs */
+}
+
+static bool within(const uint8_t *symbols, size_t n, uint32_t alphabet)
+{
+    uint8_t most = 0;
+    for (size_t i = 0; i < n; i++) most = symbols[i] > most ? symbols[i] : most;
+    return most < alphabet;
+}
+
+/* The states to start with: one of the last symbols of the block in each lane. */
+static void start_states(planar_job *job, const uint8_t *tail, size_t n)
+{
+    memset(job->q, START >> 8, sizeof job->q);
+    memset(job->s, 0, sizeof job->s);
+    memcpy(job->s, tail, n);
+}
+
+static void encode_rounds(const planar_encoder *e, planar_job *job, const uint8_t *symbols)
+{
+#if defined __x86_64__
+    if (ent_cpu_features() & ENT_CPU_AVX512) {
+        ent_planar_encode_avx512(e, job, symbols);
+        return;
+    }
+#endif
+    ent_planar_encode_plain(e, job, symbols);
+}
+
+/* Writes the block to `out`, or returns 0 when `room` bytes are too few. */
+static size_t write_block(const planar_job *job, const uint8_t *repairs, size_t repairs_size, uint8_t *out, size_t room,
+                          ent_tally *tally)
+{
+    uint8_t header[1 + PLANAR_GROUPS * 10], *h = header, *p = out;
+    size_t strings = 0, states = lanes_of(job->groups);
+    *h++ = (uint8_t)job->groups;
+    h += ent_varint_put(h, repairs_size);
+    for (unsigned g = 0; g < job->groups; g++) {
+        size_t size = (size_t)(job->end[g] - job->at[g]);
+        strings += size;
+        if (g + 1 < job->groups) h += ent_varint_put(h, size);
+    }
+    size_t head = (size_t)(h - header), total = head + repairs_size + strings + 2 * states;
+    if (total > room) return 0;
+    memcpy(p, header, head);
+    p += head;
+    if (repairs_size) memcpy(p, repairs, repairs_size);
+    p += repairs_size;
+    for (unsigned g = 0; g < job->groups; g++) {
+        size_t size = (size_t)(job->end[g] - job->at[g]);
+        memcpy(p, job->at[g], size);
+        p += size;
+    }
+    memcpy(p, job->q, states);
+    memcpy(p + states, job->s, states);
+    tally->index_bits = 8 * (uint64_t)head;
+    tally->payload_bits = 8 * (uint64_t)(total - head);
+    return total;
+}
+
+static ent_status encode(const ent_coder_spec *spec, const void *encoder, const void *symbols, size_t n, uint8_t *out,
+                         size_t *size, ent_tally *tally, void *work)
+{
+    const uint8_t *s = symbols;
+    if (spec->alphabet < 256 && !within(s, n, spec->alphabet)) return ENT_ERANGE;
+    planar_job job = { .groups = groups_for(n) };
+    size_t lanes = lanes_of(job.groups);
+    job.rounds = (n - 1) / lanes;
+    uint8_t *flags = (uint8_t *)work + strings_room(n), *repairs = flags + missing_room(n), *end = NULL;
+    job.missing = (uint64_t *)(void *)flags;
+    for (unsigned g = 0; g < job.groups; g++)
+        job.at[g] = job.end[g] = (uint8_t *)work + (g + 1) * (job.rounds + 1) * PLANAR_LANES;
+    start_states(&job, s + job.rounds * lanes, n - job.rounds * lanes);
+    if (job.rounds) {
+        encode_rounds(encoder, &job, s);
+        end = write_repairs(encoder, &job, s, repairs, n);
+    }
+    *size = end ? write_block(&job, repairs, (size_t)(end - repairs), out, n, tally) : 0;
+    if (!*size) {
+        out[0] = MODE_RAW;
+        memcpy(out + 1, symbols, n);
+        *size = 1 + n;
+        tally->index_bits = 8;
+        tally->payload_bits = 8 * (uint64_t)n;
+    }
+    return ENT_OK;
+}
+
+/* ---- decoding ------------------------------------------------------------------------------- */
+
+static bool take_size(ent_bytes *in, size_t *size)
+{
+    uint64_t v;
+    size_t used = ent_varint_get(in->data, in->size, &v);
+    if (!used || (used > 1 && !in->data[used - 1]) || v > in->size - used) return false;
+    in->data += used;
+    in->size -= used;
+    *size = (size_t)v;
+    return true;
+}
+
+static bool take(ent_bytes *in, size_t size, const uint8_t **begin, const uint8_t **end)
+{
+    if (size > in->size) return false;
+    *begin = in->data;
+    *end = in->data += size;
+    in->size -= size;
+    return true;
+}
+
+/* Finds the parts of a block that is not raw. */
+static bool open_block(const ent_coder_spec *spec, const planar_decoder *d, ent_bytes in, size_t n, planar_block *b)
+{
+    size_t repairs, size[PLANAR_GROUPS];
+    b->groups = in.data[0];
+    if (b->groups != 1 && b->groups != 2 && b->groups != 4) return false;
+    in.data++;
+    in.size--;
+    size_t states = lanes_of(b->groups);
+    b->rounds = (n - 1) / states;
+    if (!take_size(&in, &repairs)) return false;
+    for (unsigned g = 0; g + 1 < b->groups; g++)
+        if (!take_size(&in, &size[g])) return false;
+    memset(b->q, 0, sizeof b->q);
+    memset(b->s, 0, sizeof b->s);
+    b->repairs = (planar_repairs){ .decoder = d, .alphabet = spec->alphabet };
+    if (!take(&in, repairs, &b->repairs.at, &b->repairs.end)) return false;
+    for (unsigned g = 0; g + 1 < b->groups; g++)
+        if (!take(&in, size[g], &b->at[g], &b->end[g])) return false;
+    if (in.size < 2 * states) return false;
+    if (!take(&in, in.size - 2 * states, &b->at[b->groups - 1], &b->end[b->groups - 1])) return false;
+    memcpy(b->q, in.data, states);
+    memcpy(b->s, in.data + states, states);
+    for (size_t l = 0; l < states; l++)
+        if (!b->q[l]) return false; /* a state below 256 */
+    next_repair(&b->repairs);
+    return true;
+}
+
+/* What must hold after the last round; `tail` symbols remain in the states. */
+static bool ends_well(const planar_block *b, size_t tail, uint32_t alphabet)
+{
+    bool good = !b->repairs.bad && b->repairs.position == SIZE_MAX;
+    for (unsigned g = 0; g < b->groups; g++) good &= b->at[g] == b->end[g];
+    for (size_t l = 0; l < lanes_of(b->groups); l++) good &= b->q[l] == START >> 8 && b->s[l] < (l < tail ? alphabet : 1);
+    return good;
+}
+
+static ent_status decode(const ent_coder_spec *spec, const void *decoder, ent_bytes in, void *symbols, size_t n, void *work)
+{
+    (void)work;
+    uint8_t *out = symbols;
+    planar_block b;
+    bool good;
+    if (in.size && in.data[0] == MODE_RAW) {
+        if (in.size != 1 + n) return ENT_ECORRUPT;
+        memcpy(out, in.data + 1, n);
+        return within(out, n, spec->alphabet) ? ENT_OK : ENT_ECORRUPT;
+    }
+    if (!in.size || !open_block(spec, decoder, in, n, &b)) return ENT_ECORRUPT;
+#if defined __x86_64__
+    if (ent_cpu_features() & ENT_CPU_AVX512)
+        good = ent_planar_decode_avx512(decoder, &b, out);
+    else
+#endif
+        good = ent_planar_decode_plain(decoder, &b, out);
+    size_t done = b.rounds * lanes_of(b.groups);
+    if (!good || !ends_well(&b, n - done, spec->alphabet)) return ENT_ECORRUPT;
+    memcpy(out + done, b.s, n - done);
+    return ENT_OK;
+}
+
+/* To BF16 words; everything else, and blocks kept raw, is left to the caller's two steps. */
+static ent_status decode_words(const ent_coder_spec *spec, const void *decoder, ent_bytes in, const ent_join *join, void *words,
+                               size_t n, void *work)
+{
+    (void)work;
+#if defined __x86_64__
+    planar_block b;
+    bool bf16 = join->word_bytes == 2 && join->shift == 7 && join->bits == 8;
+    if (!bf16 || !(ent_cpu_features() & ENT_CPU_AVX512) || (in.size && in.data[0] == MODE_RAW)) return ENT_EUNSUPPORTED;
+    if (!in.size || !open_block(spec, decoder, in, n, &b)) return ENT_ECORRUPT;
+    size_t done = b.rounds * lanes_of(b.groups);
+    bool stream = join->stream && (uintptr_t)words % 64 == 0;
+    if (!ent_planar_decode_bf16_avx512(decoder, &b, join->rest, words, n, stream)) return ENT_ECORRUPT;
+    return ends_well(&b, n - done, spec->alphabet) ? ENT_OK : ENT_ECORRUPT;
+#else
+    (void)spec, (void)decoder, (void)in, (void)join, (void)words, (void)n;
+    return ENT_EUNSUPPORTED;
+#endif
+}
+
+const ent_coder ent_coder_planar_rans = {
+    .name = "planar-rans",
+    .brief = "rANS in byte planes, 64 lanes a register, 256 slots",
+    .cite = "",
+    .id = 8,
+    .max_alphabet = 256,
+    .ops = { .lookups = 1, .multiplies = 1, .simple = 11, .branches = 0, .chain = 7, .lanes = 64 * PLANAR_GROUPS },
+    .table_size = ent_planar_table_size,
+    .train = ent_planar_train,
+    .write_table = ent_planar_write_table,
+    .read_table = ent_planar_read_table,
+    .encoder_size = ent_planar_encoder_size,
+    .build_encoder = ent_planar_build_encoder,
+    .decoder_size = ent_planar_decoder_size,
+    .build_decoder = ent_planar_build_decoder,
+    .bound = bound,
+    .work_size = work_size,
+    .encode = encode,
+    .decode = decode,
+    .decode_words = decode_words,
+};

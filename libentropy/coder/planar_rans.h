@@ -1,0 +1,103 @@
+/* planar_rans.h - the inside of planar-rans, for its files and their tests.  See planar_rans.c. */
+#ifndef ENT_CODER_PLANAR_RANS_H
+#define ENT_CODER_PLANAR_RANS_H
+
+#include <entropy/coder.h>
+
+enum {
+    PLANAR_SLOTS = 256,  /* of the model: a slot is a byte */
+    PLANAR_CAP = 127,    /* slots of one entry: a signed byte, so that one instruction multiplies and adds */
+    PLANAR_LANES = 64,   /* of a group */
+    PLANAR_GROUPS = 4,   /* at most */
+    PLANAR_STATES = PLANAR_GROUPS * PLANAR_LANES,
+    PLANAR_LISTED = 15,  /* left-out symbols that a repair can name in 4 bits */
+    PLANAR_SKIP = 4095,  /* of a repair's 12-bit distance: no repair, go on */
+    PLANAR_MISSING = 128 /* flag at the frequency of a left-out symbol */
+};
+
+/* ---- tables (planar_rans_table.c) ------------------------------------------------------------ */
+
+/* What training gives.  Entries ascend by symbol; one symbol may have several. */
+typedef struct planar_table {
+    uint32_t entries, listed;
+    uint8_t symbol[PLANAR_SLOTS], frequency[PLANAR_SLOTS];
+    uint8_t list[PLANAR_LISTED]; /* left-out symbols, commonest first */
+} planar_table;
+
+/* By symbol; a left-out symbol has what the commonest one has, which is coded in its stead. */
+typedef struct planar_encoder {
+    _Alignas(64) uint8_t frequency[256]; /* | PLANAR_MISSING */
+    uint8_t first[256];                  /* where its slots begin in `slot` */
+    uint8_t reciprocal_low[256], reciprocal_high[256]; /* ceil(2^16 / frequency), at most 65535 */
+    uint8_t slot[PLANAR_SLOTS];          /* entry by entry, by rank */
+    uint32_t reciprocal[256];            /* ceil(2^22 / frequency) */
+    uint8_t name[256];                   /* of a left-out symbol in a repair: its place in the list, or PLANAR_LISTED */
+} planar_encoder;
+
+typedef struct planar_decoder {
+    _Alignas(64) uint8_t symbol[PLANAR_SLOTS], frequency[PLANAR_SLOTS], rank[PLANAR_SLOTS]; /* by slot */
+    uint8_t by_symbol[64];         /* frequency by symbol % 64 */
+    uint32_t packed[PLANAR_SLOTS]; /* symbol | frequency << 8 | rank << 16 */
+    uint32_t listed;
+    uint8_t list[PLANAR_LISTED];
+    bool narrow; /* `by_symbol` says all: one look-up less in the AVX-512 loop */
+} planar_decoder;
+
+size_t ent_planar_table_size(const ent_coder_spec *spec);
+ent_status ent_planar_train(const ent_coder_spec *spec, const ent_counts *counts, void *table);
+ent_status ent_planar_write_table(const ent_coder_spec *spec, const void *table, ent_buffer *out);
+ent_status ent_planar_read_table(const ent_coder_spec *spec, ent_bytes in, void *table);
+size_t ent_planar_encoder_size(const ent_coder_spec *spec, const void *table);
+void ent_planar_build_encoder(const ent_coder_spec *spec, const void *table, void *encoder);
+size_t ent_planar_decoder_size(const ent_coder_spec *spec, const void *table);
+void ent_planar_build_decoder(const ent_coder_spec *spec, const void *table, void *decoder);
+
+/* ---- blocks (planar_rans.c) ------------------------------------------------------------------ */
+
+/* The repairs of a block, read one ahead. */
+typedef struct planar_repairs {
+    const uint8_t *at, *end;
+    const planar_decoder *decoder;
+    uint32_t alphabet;
+    size_t next;     /* where the next distance counts from */
+    size_t position; /* of the repair read, SIZE_MAX: none is left */
+    uint8_t symbol;
+    bool bad;
+} planar_repairs;
+
+/* A block being decoded. */
+typedef struct planar_block {
+    _Alignas(64) uint8_t q[PLANAR_STATES], s[PLANAR_STATES]; /* the planes of the states */
+    const uint8_t *at[PLANAR_GROUPS], *end[PLANAR_GROUPS]; /* the strings; 64 bytes after each end are readable */
+    unsigned groups;
+    size_t rounds;
+    planar_repairs repairs;
+} planar_block;
+
+/* A block being encoded.  Each string ends at `end` and grows downwards from there, by at most 64
+ * bytes a round, to `at`.  Bit i % 64 of missing[i / 64] tells that symbol i was left out. */
+typedef struct planar_job {
+    _Alignas(64) uint8_t q[PLANAR_STATES], s[PLANAR_STATES];
+    uint8_t *at[PLANAR_GROUPS], *end[PLANAR_GROUPS];
+    unsigned groups;
+    size_t rounds;
+    uint64_t *missing;
+} planar_job;
+
+/* Puts the repairs before position `to` into `symbols`, whose first has number `from`. */
+void ent_planar_repair(planar_repairs *repairs, uint8_t *symbols, size_t from, size_t to);
+
+/* The loops, over all rounds.  Decoding returns false when a string runs out; what the states and
+ * strings end with is checked by the caller. */
+bool ent_planar_decode_plain(const planar_decoder *decoder, planar_block *block, uint8_t *symbols);
+void ent_planar_encode_plain(const planar_encoder *encoder, planar_job *job, const uint8_t *symbols);
+
+#if defined __x86_64__
+bool ent_planar_decode_avx512(const planar_decoder *decoder, planar_block *block, uint8_t *symbols);
+/* All n symbols, those in the final states too, to BF16 words; `stream` needs `words` aligned to 64 bytes. */
+bool ent_planar_decode_bf16_avx512(const planar_decoder *decoder, planar_block *block, const uint8_t *rest,
+                                   uint8_t *words, size_t n, bool stream);
+void ent_planar_encode_avx512(const planar_encoder *encoder, planar_job *job, const uint8_t *symbols);
+#endif
+
+#endif
