@@ -92,6 +92,7 @@ static void lengths_are_refused(void **state)
         { 100000000, 100, "but only 92 bytes follow" },
         { 93, 100, "header length 93 at byte 0, but only 92 bytes follow" },
         { UINT64_MAX - 7, 8, "is over" },
+        { 123, 50, "header length 123 at byte 0, but only 42 bytes follow" }, /* begins with '{', is no index */
         { 0, 8, "ends too early" },
     };
     uint8_t file[100];

@@ -221,8 +221,7 @@ static bool recognises(ent_bytes file)
 {
     if (file.size < 10) return false;
     uint64_t length = ent_load64(file.data);
-    return length >= 2 && length <= HEADER_CAP && length <= file.size - 8 && strchr("{ \t\r\n", file.data[8]) &&
-           file.data[8];
+    return length <= HEADER_CAP && length <= file.size - 8 && memchr("{ \t\r\n", file.data[8], 5);
 }
 
 static ent_status read_file(ent_weights *model, const char *path, ent_error *error)
