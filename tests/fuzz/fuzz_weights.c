@@ -1,0 +1,113 @@
+/* fuzz_weights.c - any bytes as a model file: a safetensors file, or an index and one shard.
+ *
+ * Input: byte 0, bit 0: 0, the rest is a .safetensors file; 1, two bytes of length, so much of an
+ * index, and the rest is the shard "a.safetensors" beside it.  The files are memory: names in a
+ * folder that lead to /proc/self/fd.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <entropy/weights.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define REQUIRE(condition) \
+    do { \
+        if (!(condition)) { \
+            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #condition); \
+            abort(); \
+        } \
+    } while (0)
+
+static char folder[] = "/tmp/entropy-fuzz-XXXXXX";
+static char single[64], several[64];
+static int file[2];
+
+static void remove_folder(void)
+{
+    char shard[64];
+    snprintf(shard, sizeof shard, "%s/a.safetensors", folder);
+    unlink(single);
+    unlink(several);
+    unlink(shard);
+    rmdir(folder);
+}
+
+static void link_to(int fd, const char *path)
+{
+    char target[64];
+    snprintf(target, sizeof target, "/proc/self/fd/%d", fd);
+    REQUIRE(!symlink(target, path));
+}
+
+static void prepare(void)
+{
+    char shard[64];
+    REQUIRE(mkdtemp(folder));
+    snprintf(single, sizeof single, "%s/model.safetensors", folder);
+    snprintf(several, sizeof several, "%s/model.safetensors.index.json", folder);
+    snprintf(shard, sizeof shard, "%s/a.safetensors", folder);
+    for (int i = 0; i < 2; i++) REQUIRE((file[i] = memfd_create("fuzz", 0)) >= 0);
+    link_to(file[0], single);
+    link_to(file[0], several);
+    link_to(file[1], shard);
+    atexit(remove_folder);
+}
+
+static void fill(int fd, const uint8_t *data, size_t size)
+{
+    REQUIRE(!ftruncate(fd, 0));
+    if (size) REQUIRE(pwrite(fd, data, size, 0) == (ssize_t)size);
+}
+
+/* Everything that a user may rely on after ENT_OK. */
+static void walk(const ent_weights *w)
+{
+    volatile uint8_t sum = 0;
+    for (size_t i = 0; i < ent_weights_tensors(w); i++) {
+        const ent_tensor *t = ent_weights_tensor(w, i);
+        ent_bytes f = ent_weights_file_at(w, t->file)->bytes;
+        REQUIRE(ent_weights_find(w, t->name) == t);
+        REQUIRE(t->offset <= f.size && t->bytes.size <= f.size - t->offset && t->bytes.data == f.data + t->offset);
+        REQUIRE(t->role && t->dtype_bits && (t->elements == 0 || t->bytes.size * 8 / t->elements == t->dtype_bits));
+        if (i) {
+            const ent_tensor *before = t - 1;
+            REQUIRE(before->file < t->file || (before->file == t->file && before->offset + before->bytes.size <= t->offset));
+        }
+        for (size_t k = 0; k < t->bytes.size; k++) sum = (uint8_t)(sum + t->bytes.data[k]);
+        ent_weights_release(w, t->bytes);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static int ready;
+    ent_weights *w;
+    ent_error error = { ENT_OK, "" };
+    if (!ready++) prepare();
+    bool sharded = size && data[0] & 1;
+    if (sharded && size >= 3) {
+        size_t index = data[1] | (size_t)data[2] << 8;
+        if (index > size - 3) index = size - 3;
+        fill(file[0], data + 3, index);
+        fill(file[1], data + 3 + index, size - 3 - index);
+    } else {
+        fill(file[0], data + (size > 0), size - (size > 0));
+    }
+    ent_status status = ent_weights_open(&w, sharded ? several : single, &error);
+    if (status) {
+        REQUIRE(status == ENT_ECORRUPT || status == ENT_EUNSUPPORTED);
+        REQUIRE(!w && error.status == status && error.text[0]);
+        return 0;
+    }
+    walk(w);
+    ent_weights_close(w);
+    return 0;
+}
