@@ -1,0 +1,422 @@
+/* huffman.c - canonical, length-limited Huffman codes in interleaved bit strings.
+ *
+ * Code lengths are optimal under the limit (package_merge.c).  Symbol i goes to bit string
+ * i mod `streams`; each string can be read on its own, so a decoder has that many independent chains
+ * (look up, shift) and one out-of-order core overlaps them.
+ *
+ * Decoding looks up the next 12 bits.  Each string keeps a 64-bit window with a one above its last
+ * bit: leading zeros then count the bits used, so that nothing but the window changes per symbol
+ * (the idea of huff0, by Yann Collet).  Longer codes are found by comparing with the first code of
+ * each length.  Tables that give several symbols a look-up are left out: they cost 8 to 16 KiB of
+ * table and gain only where codes are short.
+ *
+ * The decoding loops are compiled twice, the second time for BMI2, whose shifts take their count from
+ * any register. */
+#include <string.h>
+
+#include <entropy/coder.h>
+
+#include "base/bits.h"
+#include "coder/huffman_code.h"
+
+enum {
+    PARAM_MAX = ENT_HUFFMAN_MAX,
+    PARAM_STREAMS,
+    LONGEST = ENT_HUFFMAN_LONGEST,
+    STREAMS = 8,
+    LOOKUP_BITS = ENT_HUFFMAN_PRESET,
+    /* windows are reloaded at a bit 0 .. 7 of a byte and keep one bit for the mark: 56 bits for symbols */
+    GROUP = 4,                                   /* symbols between reloads when none is over LOOKUP_BITS */
+    GROUP_BYTES = (7 + GROUP * LOOKUP_BITS) / 8, /* most that a reload moves on, after one long code too */
+};
+_Static_assert(GROUP * LOOKUP_BITS <= 56 && (7 + LONGEST) / 8 <= GROUP_BYTES, "windows");
+
+#define INLINE static inline __attribute__((always_inline))
+#if defined __x86_64__
+#define BMI2 __attribute__((target("bmi2")))
+#else
+#define BMI2 /* never run: ent_cpu_features() does not report it there */
+#endif
+
+/* ---- encoding ------------------------------------------------------------------------------- */
+
+typedef struct encoder {
+    uint32_t live, only, longest;
+    uint64_t code[]; /* bits as sent << 8 | length, for every value that a symbol's memory can hold; 0: none */
+} encoder;
+
+static size_t encoder_size(const ent_coder_spec *spec, const void *table)
+{
+    (void)table;
+    return sizeof(encoder) + ((size_t)1 << 8 * spec->width) * sizeof(uint64_t);
+}
+
+static void build_encoder(const ent_coder_spec *spec, const void *table, void *memory)
+{
+    const ent_huffman_lengths *t = table;
+    encoder *e = memory;
+    ent_huffman_canon c;
+    ent_huffman_canonical(spec, t, &c);
+    e->live = t->live;
+    e->only = t->only;
+    e->longest = t->longest;
+    for (uint32_t s = 0; s < spec->alphabet; s++) {
+        unsigned l = t->length[s];
+        if (l) e->code[s] = (uint64_t)ent_huffman_as_sent(c.first[l]++, l) << 8 | l;
+    }
+}
+
+static size_t bound(const ent_coder_spec *spec, size_t n)
+{
+    size_t streams = spec->param[PARAM_STREAMS], bits = ent_huffman_limit(spec, spec->alphabet);
+    return n * bits / 8 + streams + 10 * streams; /* each string's last byte, each size */
+}
+
+typedef struct writer {
+    uint8_t *next, *end;
+    uint64_t held;
+    unsigned bits;
+} writer;
+
+/* Whole groups for as long as every string has room for a store of 8 bytes; returns symbols done. */
+INLINE size_t encode_groups(const encoder *e, const void *symbols, size_t n, uint32_t width, writer *w, size_t streams,
+                            size_t group)
+{
+    uint8_t *next[STREAMS];
+    uint64_t held[STREAMS];
+    unsigned bits[STREAMS];
+    size_t i = 0;
+    for (size_t s = 0; s < streams; s++) next[s] = w[s].next, held[s] = 0, bits[s] = 0;
+    for (;;) {
+        size_t rounds = (n - i) / (streams * group);
+        for (size_t s = 0; s < streams; s++) {
+            size_t room = (size_t)(w[s].end - next[s]), most = room < 8 ? 0 : (room - 8) / GROUP_BYTES + 1;
+            if (rounds > most) rounds = most;
+        }
+        if (!rounds) break;
+        for (; rounds; rounds--, i += streams * group)
+            for (size_t s = 0; s < streams; s++) {
+                uint64_t window = held[s];
+                unsigned have = bits[s];
+                for (size_t k = 0; k < group; k++) {
+                    uint64_t code = e->code[ent_symbol_at(symbols, width, i + k * streams + s)];
+                    window |= (code >> 8) << (have & 63);
+                    have += (unsigned)code & 255;
+                }
+                ent_store64(next[s], window);
+                next[s] += have / 8;
+                held[s] = window >> (have & ~7u);
+                bits[s] = have & 7;
+            }
+    }
+    for (size_t s = 0; s < streams; s++) w[s].next = next[s], w[s].held = held[s], w[s].bits = bits[s];
+    return i;
+}
+
+static size_t encode_most(const encoder *e, const void *symbols, size_t n, uint32_t width, writer *w, size_t streams)
+{
+    if (e->longest > LOOKUP_BITS) return encode_groups(e, symbols, n, width, w, streams, 1);
+    if (width == 2) return encode_groups(e, symbols, n, 2, w, streams, GROUP);
+    if (streams == 4) return encode_groups(e, symbols, n, 1, w, 4, GROUP);
+    if (streams == 8) return encode_groups(e, symbols, n, 1, w, 8, GROUP);
+    return encode_groups(e, symbols, n, 1, w, streams, GROUP);
+}
+
+static void encode_strings(const encoder *e, const void *symbols, size_t n, uint32_t width, writer *w, size_t streams)
+{
+    for (size_t i = encode_most(e, symbols, n, width, w, streams); i < n; i++) {
+        writer *one = &w[i % streams];
+        uint64_t code = e->code[ent_symbol_at(symbols, width, i)];
+        one->held |= (code >> 8) << one->bits;
+        for (one->bits += (unsigned)code & 255; one->bits >= 8; one->bits -= 8, one->held >>= 8)
+            *one->next++ = (uint8_t)one->held;
+    }
+    for (size_t s = 0; s < streams; s++)
+        if (w[s].bits) *w[s].next = (uint8_t)w[s].held;
+}
+
+/* The bits that each string will have; false when a symbol has no code. */
+INLINE bool measure_by(const encoder *e, const void *symbols, size_t n, uint32_t width, uint64_t *bits, size_t streams)
+{
+    uint64_t sum[STREAMS] = { 0 }, dead = 0;
+    size_t i = 0;
+    for (; n - i >= streams; i += streams)
+        for (size_t s = 0; s < streams; s++) {
+            uint64_t length = e->code[ent_symbol_at(symbols, width, i + s)] & 255;
+            sum[s] += length;
+            dead |= length - 1; /* the top bit: 0 - 1 */
+        }
+    for (size_t s = 0; i < n; s++, i++) {
+        uint64_t length = e->code[ent_symbol_at(symbols, width, i)] & 255;
+        sum[s] += length;
+        dead |= length - 1;
+    }
+    memcpy(bits, sum, sizeof sum);
+    return !(dead >> 63);
+}
+
+static bool measure(const encoder *e, const void *symbols, size_t n, uint32_t width, uint64_t *bits, size_t streams)
+{
+    if (width == 1 && streams == STREAMS) return measure_by(e, symbols, n, 1, bits, STREAMS);
+    return measure_by(e, symbols, n, width, bits, streams);
+}
+
+static bool all_are(const void *symbols, size_t n, uint32_t width, uint32_t only)
+{
+    size_t same = 0;
+    for (size_t i = 0; i < n; i++) same += ent_symbol_at(symbols, width, i) == only;
+    return same == n;
+}
+
+static ent_status encode(const ent_coder_spec *spec, const void *memory, const void *symbols, size_t n, uint8_t *out,
+                         size_t *size, ent_tally *tally, void *work)
+{
+    (void)work;
+    const encoder *e = memory;
+    size_t streams = spec->param[PARAM_STREAMS], index = 0;
+    uint64_t bits[STREAMS] = { 0 };
+    writer w[STREAMS] = { { 0 } };
+    if (e->live == 1) return all_are(symbols, n, spec->width, e->only) ? ENT_OK : ENT_ERANGE; /* no bits at all */
+    if (!measure(e, symbols, n, spec->width, bits, streams)) return ENT_ERANGE;
+    for (size_t s = 0; s + 1 < streams; s++) index += ent_varint_put(out + index, (bits[s] + 7) / 8);
+    *size = index;
+    for (size_t s = 0; s < streams; s++) {
+        w[s].next = out + *size;
+        *size += (size_t)((bits[s] + 7) / 8);
+        w[s].end = out + *size;
+    }
+    encode_strings(e, symbols, n, spec->width, w, streams);
+    tally->index_bits = 8 * (uint64_t)index;
+    tally->payload_bits = 8 * (uint64_t)(*size - index);
+    return ENT_OK;
+}
+
+/* ---- decoding ------------------------------------------------------------------------------- */
+
+typedef struct decoder {
+    uint32_t live, only, longest;
+    uint32_t lookup_bits;         /* LOOKUP_BITS, or `longest` if that is less */
+    uint64_t end[LONGEST + 1];    /* codes of up to this length, left-justified in 32 bits, are below it */
+    uint32_t place[LONGEST + 1];  /* code + place is its place in the order of codes, modulo 2^32 */
+    uint32_t order;               /* bytes from here to the live symbols in the order of codes, 16 bits each */
+    _Alignas(64) uint8_t entry[]; /* symbol << 8 | length, length 0 for longer codes; 2 bytes, or 4 for 2-byte symbols */
+} decoder;
+
+static size_t entries_size(const ent_coder_spec *spec, const ent_huffman_lengths *t)
+{
+    unsigned bits = t->longest < LOOKUP_BITS ? t->longest : LOOKUP_BITS;
+    return (size_t)2 * spec->width << bits;
+}
+
+static size_t decoder_size(const ent_coder_spec *spec, const void *table)
+{
+    const ent_huffman_lengths *t = table;
+    return sizeof(decoder) + entries_size(spec, t) + (size_t)t->live * sizeof(uint16_t);
+}
+
+INLINE uint32_t entry_at(const decoder *d, uint32_t width, uint64_t i)
+{
+    return width == 1 ? ((const uint16_t *)d->entry)[i] : ((const uint32_t *)d->entry)[i];
+}
+
+static void put_entries(decoder *d, uint32_t width, uint32_t symbol, uint64_t code, unsigned length)
+{
+    uint32_t entry = symbol << 8 | length;
+    for (uint32_t i = ent_huffman_as_sent(code, length); i >> d->lookup_bits == 0; i += 1u << length)
+        if (width == 1)
+            ((uint16_t *)d->entry)[i] = (uint16_t)entry;
+        else
+            ((uint32_t *)d->entry)[i] = entry;
+}
+
+static void build_decoder(const ent_coder_spec *spec, const void *table, void *memory)
+{
+    const ent_huffman_lengths *t = table;
+    decoder *d = memory;
+    ent_huffman_canon c;
+    uint32_t before = 0;
+    ent_huffman_canonical(spec, t, &c);
+    d->live = t->live;
+    d->only = t->only;
+    d->longest = t->longest;
+    d->lookup_bits = t->longest < LOOKUP_BITS ? t->longest : LOOKUP_BITS;
+    d->order = (uint32_t)entries_size(spec, t);
+    for (unsigned l = 1; l <= LONGEST; before += c.count[l++]) {
+        d->end[l] = (c.first[l] + c.count[l]) << (LONGEST - l);
+        d->place[l] = before - (uint32_t)c.first[l];
+    }
+    for (uint32_t s = 0; s < spec->alphabet; s++) {
+        unsigned l = t->length[s];
+        if (!l) continue;
+        uint64_t code = c.first[l]++;
+        ent_store16(d->entry + d->order + sizeof(uint16_t) * ((uint32_t)code + d->place[l]), (uint16_t)s);
+        if (l <= d->lookup_bits) put_entries(d, spec->width, s, code, l);
+    }
+}
+
+/* The entry of a code longer than lookup_bits; the code is complete, so the search ends. */
+static uint32_t search(const decoder *d, uint32_t window)
+{
+    uint32_t code = ent_reverse32(window);
+    unsigned l = d->lookup_bits + 1;
+    while (code >= d->end[l]) l++;
+    return (uint32_t)ent_load16(d->entry + d->order + sizeof(uint16_t) * ((code >> (LONGEST - l)) + d->place[l])) << 8 | l;
+}
+
+typedef struct reader {
+    const uint8_t *next, *end;
+    uint64_t used; /* bits of *next: below 8 between groups */
+} reader;
+
+/* Whole groups for as long as every string has 8 bytes to load; returns symbols done. */
+INLINE size_t decode_groups(const decoder *d, reader *in, void *symbols, size_t n, uint32_t width, size_t streams,
+                            size_t group)
+{
+    const uint64_t mask = ((uint64_t)1 << d->lookup_bits) - 1, mark = (uint64_t)1 << 63;
+    const uint8_t *next[STREAMS];
+    uint64_t used[STREAMS], window[STREAMS];
+    size_t i = 0;
+    for (size_t s = 0; s < streams; s++) {
+        next[s] = in[s].next;
+        used[s] = in[s].used;
+    }
+    for (;;) {
+        size_t rounds = (n - i) / (streams * group);
+        for (size_t s = 0; s < streams; s++) {
+            size_t left = (size_t)(in[s].end - next[s]), most = left < 8 ? 0 : (left - 8) / GROUP_BYTES + 1;
+            if (rounds > most) rounds = most;
+        }
+        if (!rounds) break;
+        for (; rounds; rounds--, i += streams * group) {
+            for (size_t s = 0; s < streams; s++) window[s] = (ent_load64(next[s]) | mark) >> used[s];
+            for (size_t k = 0; k < group; k++)
+                for (size_t s = 0; s < streams; s++) {
+                    uint32_t entry = entry_at(d, width, window[s] & mask);
+                    if (group == 1 && !(entry & 255)) entry = search(d, (uint32_t)window[s]);
+                    window[s] >>= entry & 63;
+                    ent_symbol_put(symbols, width, i + k * streams + s, entry >> 8);
+                }
+            for (size_t s = 0; s < streams; s++) {
+                used[s] = (uint64_t)__builtin_clzll(window[s]);
+                next[s] += used[s] / 8;
+                used[s] %= 8;
+            }
+        }
+    }
+    for (size_t s = 0; s < streams; s++) in[s].next = next[s], in[s].used = used[s];
+    return i;
+}
+
+INLINE size_t decode_any(const decoder *d, reader *in, void *symbols, size_t n, uint32_t width, size_t streams)
+{
+    if (d->longest > LOOKUP_BITS) return decode_groups(d, in, symbols, n, width, streams, 1);
+    if (width == 2) return decode_groups(d, in, symbols, n, 2, streams, GROUP);
+    if (streams == 4) return decode_groups(d, in, symbols, n, 1, 4, GROUP);
+    if (streams == 8) return decode_groups(d, in, symbols, n, 1, 8, GROUP);
+    return decode_groups(d, in, symbols, n, 1, streams, GROUP);
+}
+
+BMI2 static size_t decode_bmi2(const decoder *d, reader *in, void *symbols, size_t n, uint32_t width, size_t streams)
+{
+    return decode_any(d, in, symbols, n, width, streams);
+}
+
+static size_t decode_most(const decoder *d, reader *in, void *symbols, size_t n, uint32_t width, size_t streams)
+{
+    if (ent_cpu_features() & ENT_CPU_BMI2) return decode_bmi2(d, in, symbols, n, width, streams);
+    return decode_any(d, in, symbols, n, width, streams);
+}
+
+/* One symbol anywhere: bits past the end read as zeros and show in `used` afterwards. */
+static uint32_t decode_one(const decoder *d, reader *in, uint32_t width)
+{
+    uint8_t bytes[8] = { 0 };
+    size_t left = (size_t)(in->end - in->next);
+    if (left) memcpy(bytes, in->next, left < 8 ? left : 8);
+    uint64_t window = ent_load64(bytes) >> in->used;
+    uint32_t entry = entry_at(d, width, window & (((uint64_t)1 << d->lookup_bits) - 1));
+    if (!(entry & 255)) entry = search(d, (uint32_t)window);
+    in->used += entry & 255;
+    if (in->used / 8 <= left) {
+        in->next += in->used / 8;
+        in->used %= 8;
+    }
+    return entry >> 8;
+}
+
+/* Whether a string was read to its end, and fills its last byte up with zeros. */
+static bool at_end(const reader *in)
+{
+    if (in->used == 0) return in->next == in->end;
+    return in->used < 8 && in->end - in->next == 1 && *in->next >> in->used == 0;
+}
+
+static bool find_strings(ent_bytes in, size_t streams, reader *r)
+{
+    const uint8_t *end = in.data + in.size;
+    uint64_t size[STREAMS] = { 0 };
+    for (size_t s = 0; s + 1 < streams; s++) {
+        size_t k = ent_varint_get(in.data, (size_t)(end - in.data), &size[s]);
+        if (!k || (k > 1 && !in.data[k - 1])) return false;
+        in.data += k;
+    }
+    for (size_t s = 0; s < streams; s++) {
+        uint64_t left = (uint64_t)(end - in.data);
+        if (s + 1 == streams) size[s] = left;
+        if (size[s] > left) return false;
+        r[s] = (reader){ in.data, in.data + size[s], 0 };
+        in.data += size[s];
+    }
+    return true;
+}
+
+static void fill(void *symbols, size_t n, uint32_t width, uint32_t only)
+{
+    for (size_t i = 0; i < n; i++) ent_symbol_put(symbols, width, i, only);
+}
+
+static ent_status decode(const ent_coder_spec *spec, const void *memory, ent_bytes in, void *symbols, size_t n, void *work)
+{
+    (void)work;
+    const decoder *d = memory;
+    size_t streams = spec->param[PARAM_STREAMS];
+    reader r[STREAMS];
+    if (d->live == 1) {
+        if (in.size) return ENT_ECORRUPT;
+        fill(symbols, n, spec->width, d->only);
+        return ENT_OK;
+    }
+    if (!find_strings(in, streams, r)) return ENT_ECORRUPT;
+    size_t i = decode_most(d, r, symbols, n, spec->width, streams);
+    for (; i < n; i++) {
+        reader *one = &r[i % streams];
+        if (one->used >= 8) return ENT_ECORRUPT; /* it ran past its end before */
+        ent_symbol_put(symbols, spec->width, i, decode_one(d, one, spec->width));
+    }
+    for (size_t s = 0; s < streams; s++)
+        if (!at_end(&r[s])) return ENT_ECORRUPT;
+    return ENT_OK;
+}
+
+const ent_coder ent_coder_huffman = {
+    .name = "huffman",
+    .brief = "canonical Huffman code, optimal under a length limit",
+    .cite = "larmore1990fast",
+    .id = 2,
+    .max_alphabet = ENT_MAX_ALPHABET,
+    .param = { [PARAM_MAX] = { "max", "longest code in bits; 0: 12, or 24 for alphabets over 256", 0, LONGEST, 0 },
+               [PARAM_STREAMS] = { "streams", "interleaved bit strings", 1, STREAMS, STREAMS } },
+    /* mask, look up, shift the window, take the symbol; every GROUP symbols load, mark, shift, count, split, add */
+    .ops = { .lookups = 1, .simple = 3 + 7.0 / GROUP, .chain = 3 + 6.0 / GROUP, .lanes = STREAMS },
+    .table_size = ent_huffman_table_size,
+    .train = ent_huffman_train,
+    .write_table = ent_huffman_write,
+    .read_table = ent_huffman_read,
+    .encoder_size = encoder_size,
+    .build_encoder = build_encoder,
+    .decoder_size = decoder_size,
+    .build_decoder = build_decoder,
+    .bound = bound,
+    .encode = encode,
+    .decode = decode,
+};
