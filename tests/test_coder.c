@@ -455,8 +455,9 @@ static void the_list_is_sound(void **state)
     assert_null(ent_coder_by_id(0));
 }
 
-int main(void)
+int main(int argc, char **argv) /* build/test_coder 'huffman*' runs those alone */
 {
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
     static const struct { const char *name; CMUnitTestFunction test; } properties[] = {
         { "comes back", comes_back },
         { "every param comes back", every_param_comes_back },
