@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <entropy/base.h>
 
@@ -78,4 +79,13 @@ const char *ent_cpu_text(void)
 {
     pthread_once(&once, find);
     return text;
+}
+
+size_t ent_stream_bytes(void)
+{
+    long size = -1;
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    size = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+    return 4 * (size > 0 ? (size_t)size : (size_t)1 << 20);
 }

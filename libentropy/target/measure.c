@@ -58,7 +58,8 @@ static ent_status decode_block(size_t i, unsigned thread, void *context)
 {
     bench_work *w = context;
     (void)thread;
-    return ent_block_decode(&w->recipe, &w->tables, (ent_bytes){ w->block[i].code.data, w->block[i].code.size }, true,
+    unsigned flags = w->bytes > ent_stream_bytes() ? ENT_TRUSTED | ENT_STREAM : ENT_TRUSTED;
+    return ent_block_decode(&w->recipe, &w->tables, (ent_bytes){ w->block[i].code.data, w->block[i].code.size }, flags,
                             w->output + block_place(w, i), block_words(w, i));
 }
 

@@ -83,6 +83,11 @@ enum {
  * first call; safe in any thread. */
 ENT_API unsigned ent_cpu_features(void);
 
+/* Bytes of output above which decoders had better write past the cache: 4 times the second-level
+ * cache of a core.  (Below, the reader that follows finds the output in the cache; the shared last
+ * level is not counted, since other cores and, on rented machines, other tenants fill it.) */
+ENT_API size_t ent_stream_bytes(void);
+
 /* The processor's name and the features in use, for provenance, e.g. "Xeon ... (bmi2 avx2)". */
 ENT_API const char *ent_cpu_text(void);
 
