@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "output.h"
 
 const struct command commands[] = {
 #define X(name, brief) { #name, brief, cmd_##name },
@@ -36,13 +37,13 @@ int exit_status(ent_status status)
 
 void complain(const char *format, ...)
 {
+    char text[2000];
     va_list args;
-    fflush(stdout); /* so that results and errors come in order when both go to one place */
-    fputs("entropy: ", stderr);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    fputc('\n', stderr);
+    fflush(stdout); /* so that results and errors come in order when both go to one place */
+    fprintf(stderr, "entropy: %s\n", make_plain(text));
 }
 
 int complain_error(const ent_error *error)

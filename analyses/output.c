@@ -57,6 +57,15 @@ void json_count(json_t *object, const char *key, uint64_t value)
     json_object_set_new(object, key, json_integer((json_int_t)value));
 }
 
+/* ---- text ------------------------------------------------------------------------------------ */
+
+char *make_plain(char *text)
+{
+    for (char *p = text; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f) *p = '?';
+    return text;
+}
+
 /* ---- tables ---------------------------------------------------------------------------------- */
 
 static void table_add(struct table *table, const char *text, size_t size)
@@ -66,7 +75,9 @@ static void table_add(struct table *table, const char *text, size_t size)
         table->cell = realloc(table->cell, table->room * sizeof *table->cell);
         if (!table->cell) out_of_memory();
     }
-    if (!(table->cell[table->cells++] = strndup(text, size))) out_of_memory();
+    char *cell = strndup(text, size);
+    if (!cell) out_of_memory();
+    table->cell[table->cells++] = make_plain(cell);
 }
 
 void table_begin(struct table *table, const char *headings)

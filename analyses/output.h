@@ -13,6 +13,11 @@ void json_text(json_t *object, const char *key, const char *text);    /* bytes t
 void json_real_or_null(json_t *object, const char *key, double value); /* null for NaN and infinities */
 void json_count(json_t *object, const char *key, uint64_t value);
 
+/* ---- text ------------------------------------------------------------------------------------ */
+
+/* Control characters become '?': names in a file must not steer a terminal.  Returns `text`. */
+char *make_plain(char *text);
+
 /* ---- tables ---------------------------------------------------------------------------------- */
 
 enum { TABLE_COLUMNS = 24 };

@@ -2,13 +2,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "save.h"
 
 ent_status save_open(struct save *save, const char *path, ent_error *error)
 {
+    struct stat st;
     save->file = NULL;
+    if (!stat(path, &st) && !S_ISREG(st.st_mode)) /* a device would be replaced by a file */
+        return ent_fail(error, ENT_EINVAL, "%s: exists and is no regular file", path);
     int n = snprintf(save->part, sizeof save->part, "%s.%ld.part", path, (long)getpid());
     if (n < 0 || n >= PATH_MAX) return ent_fail(error, ENT_EINVAL, "%s: the name is too long", path);
     snprintf(save->path, sizeof save->path, "%s", path);
