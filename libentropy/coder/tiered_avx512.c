@@ -1,0 +1,184 @@
+/* tiered_avx512.c - the loops of tiered with AVX-512 and BMI2: 64 symbols at once.
+ *
+ * The body is one function of the shape (the widths of the tiers); the usual shapes are compiled on
+ * their own so that no width is a variable, all others share a general one. */
+#include "coder/tiered.h"
+
+#if defined __x86_64__
+#include "coder/avx512.h"
+
+enum { ONE_LOAD = 57 }; /* bits that an unaligned load of 64 surely holds after its shift */
+
+/* ---- decoding ------------------------------------------------------------------------------- */
+
+typedef struct shape {
+    unsigned tiers, width[TIERED_TIERS];
+} shape;
+
+ENT_AVX512_INLINE uint64_t peek(const uint8_t *bits, size_t at)
+{
+    return ent_load64(bits + at / 8) >> at % 8 | (uint64_t)bits[at / 8 + 8] << 1 << (63 - at % 8);
+}
+
+/* Adds the codes of one tier to the ranks of the symbols in `reach`; returns those that escape it. */
+ENT_AVX512_INLINE uint64_t decode_tier(const uint8_t *bits, size_t at, unsigned width, uint64_t reach, __m512i *ranks)
+{
+    unsigned count = (unsigned)_mm_popcnt_u64(reach);
+    uint64_t escaped = reach, plane[TIERED_WIDTH];
+    if (width * count <= ONE_LOAD) {
+        uint64_t v = ent_load64(bits + at / 8) >> at % 8;
+#pragma GCC unroll 4
+        for (unsigned j = 0; j < width; j++) plane[j] = _pdep_u64(v >> j * count, reach);
+    } else {
+#pragma GCC unroll 4
+        for (unsigned j = 0; j < width; j++) plane[j] = _pdep_u64(peek(bits, at + j * count), reach);
+    }
+#pragma GCC unroll 4
+    for (unsigned j = 0; j < width; j++) {
+        *ranks = _mm512_mask_add_epi8(*ranks, plane[j], *ranks, _mm512_set1_epi8((char)(1 << j)));
+        escaped &= plane[j];
+    }
+    return escaped;
+}
+
+ENT_AVX512_INLINE uint64_t decode_first(const uint8_t *bits, unsigned width, __m512i *ranks)
+{
+    uint64_t escaped = ent_load64(bits);
+    *ranks = _mm512_maskz_mov_epi8(escaped, _mm512_set1_epi8(1));
+#pragma GCC unroll 4
+    for (unsigned j = 1; j < width; j++) {
+        uint64_t plane = ent_load64(bits + 8 * j);
+        *ranks = _mm512_mask_add_epi8(*ranks, plane, *ranks, _mm512_set1_epi8((char)(1 << j)));
+        escaped &= plane;
+    }
+    return escaped;
+}
+
+/* `rest` NULL: to bytes. */
+ENT_AVX512_INLINE bool decode_groups(const tiered_table *t, tiered_block *b, const uint8_t *rest, uint8_t *out, size_t groups,
+                                     bool stream, shape form)
+{
+    const __m512i symbols = _mm512_load_si512(t->symbol);
+    const uint64_t may_escape = t->escapes ? ~0ull : 0;
+    size_t at[TIERED_TIERS] = { 0 }, end[TIERED_TIERS] = { 0 };
+    const uint8_t *bits[TIERED_TIERS] = { 0 }, *first = b->bits[0];
+#pragma GCC unroll 4
+    for (unsigned k = 1; k < form.tiers; k++) {
+        at[k] = b->at[k];
+        end[k] = b->end[k];
+        bits[k] = b->bits[k];
+    }
+    for (size_t i = 0; i < groups; i++, first += 8 * form.width[0]) {
+        __m512i ranks;
+        uint64_t reach = decode_first(first, form.width[0], &ranks);
+#pragma GCC unroll 4
+        for (unsigned k = 1; k < form.tiers; k++) {
+            size_t next = at[k] + form.width[k] * (size_t)_mm_popcnt_u64(reach);
+            if (next > end[k]) return false;
+            reach = decode_tier(bits[k], at[k], form.width[k], reach, &ranks);
+            at[k] = next;
+        }
+        __m512i z = _mm512_permutexvar_epi8(ranks, symbols);
+        if (__builtin_expect((reach &= may_escape) != 0, 0)) {
+            if (b->escapes_end - b->escape < _mm_popcnt_u64(reach)) return false;
+            z = _mm512_mask_expandloadu_epi8(z, reach, b->escape);
+            b->escape += _mm_popcnt_u64(reach);
+        }
+        if (rest)
+            ent_store_words(out + 128 * i, ent_join_bf16(z, _mm512_loadu_si512(rest + 64 * i)), stream);
+        else
+            _mm512_storeu_si512(out + 64 * i, z);
+    }
+    if (stream) _mm_sfence();
+    b->at[0] += groups * TIERED_GROUP * form.width[0];
+#pragma GCC unroll 4
+    for (unsigned k = 1; k < form.tiers; k++) b->at[k] = at[k];
+    return true;
+}
+
+ENT_AVX512_INLINE bool decode_shape(const tiered_table *t, tiered_block *b, const uint8_t *rest, uint8_t *out, size_t groups,
+                                    bool stream, shape form)
+{
+    if (!rest) return decode_groups(t, b, NULL, out, groups, false, form);
+    if (stream) return decode_groups(t, b, rest, out, groups, true, form);
+    return decode_groups(t, b, rest, out, groups, false, form);
+}
+
+#define SHAPE(name, tiers, ...) \
+    ENT_AVX512 static bool decode_##name(const tiered_table *t, tiered_block *b, const uint8_t *rest, uint8_t *out, \
+                                         size_t groups, bool stream) \
+    { \
+        return decode_shape(t, b, rest, out, groups, stream, (shape){ tiers, { __VA_ARGS__ } }); \
+    }
+SHAPE(223, 3, 2, 2, 3)
+SHAPE(2222, 4, 2, 2, 2, 2)
+SHAPE(2223, 4, 2, 2, 2, 3)
+SHAPE(2123, 4, 2, 1, 2, 3)
+SHAPE(any, t->tiers, t->width[0], t->width[1], t->width[2], t->width[3])
+
+static bool decode_any_shape(const tiered_table *t, tiered_block *b, const uint8_t *rest, uint8_t *out, size_t groups,
+                             bool stream)
+{
+    switch (ent_load32(t->width)) {
+    case 0x00030202: return decode_223(t, b, rest, out, groups, stream);
+    case 0x02020202: return decode_2222(t, b, rest, out, groups, stream);
+    case 0x03020202: return decode_2223(t, b, rest, out, groups, stream);
+    case 0x03020102: return decode_2123(t, b, rest, out, groups, stream);
+    default: return decode_any(t, b, rest, out, groups, stream);
+    }
+}
+
+bool ent_tiered_decode_avx512(const tiered_table *t, tiered_block *b, uint8_t *symbols, size_t groups)
+{
+    return decode_any_shape(t, b, NULL, symbols, groups, false);
+}
+
+bool ent_tiered_decode_bf16_avx512(const tiered_table *t, tiered_block *b, const uint8_t *rest, uint8_t *words,
+                                   size_t groups, bool stream)
+{
+    return decode_any_shape(t, b, rest, words, groups, stream);
+}
+
+/* ---- encoding ------------------------------------------------------------------------------- */
+
+/* One tier of the symbols in `reach`, `codes` being what is left of their ranks; returns those that escape. */
+ENT_AVX512_INLINE uint64_t encode_tier(tiered_job *job, unsigned tier, unsigned width, uint64_t reach, __m512i codes)
+{
+    unsigned count = (unsigned)_mm_popcnt_u64(reach);
+    uint64_t escaped = reach, together = 0;
+    bool few = width * count <= 56;
+    for (unsigned j = 0; j < width; j++) {
+        uint64_t mask = _mm512_test_epi8_mask(codes, _mm512_set1_epi8((char)(1 << j))), plane = _pext_u64(mask, reach);
+        escaped &= mask;
+        if (few) {
+            together |= plane << j * count;
+        } else {
+            tiered_put(job, tier, plane & UINT32_MAX, count < 32 ? count : 32);
+            if (count > 32) tiered_put(job, tier, plane >> 32, count - 32);
+        }
+    }
+    if (few) tiered_put(job, tier, together, width * count);
+    job->count[tier] += count;
+    return escaped;
+}
+
+ENT_AVX512 void ent_tiered_encode_avx512(const tiered_encoder *e, tiered_job *job, const uint8_t *symbols, size_t groups)
+{
+    const __m512i r0 = _mm512_load_si512(e->rank), r1 = _mm512_load_si512(e->rank + 64);
+    const __m512i r2 = _mm512_load_si512(e->rank + 128), r3 = _mm512_load_si512(e->rank + 192);
+    for (size_t i = 0; i < groups; i++) {
+        __m512i z = _mm512_loadu_si512(symbols + 64 * i);
+        __m512i ranks = _mm512_mask_blend_epi8(_mm512_movepi8_mask(z), _mm512_permutex2var_epi8(r0, z, r1),
+                                               _mm512_permutex2var_epi8(r2, z, r3));
+        uint64_t reach = ~0ull;
+        for (unsigned k = 0; k < e->tiers; k++) {
+            __m512i escape = _mm512_set1_epi8((char)((1 << e->width[k]) - 1));
+            reach = encode_tier(job, k, e->width[k], reach, _mm512_min_epu8(ranks, escape));
+            ranks = _mm512_subs_epu8(ranks, escape);
+        }
+        if (!e->escapes || !reach) continue;
+        _mm512_storeu_si512(job->escape, _mm512_maskz_compress_epi8(reach, z));
+        job->escape += _mm_popcnt_u64(reach);
+    }
+}
+#endif
