@@ -25,7 +25,10 @@ bool ent_format_packed(const ent_format *format) { return word_bits(format) % 8 
 static inline void unpack_group(unsigned bits, const uint8_t *data, size_t size, uint8_t *word, unsigned n)
 {
     uint64_t group = 0;
-    memcpy(&group, data, size);
+    if (size & (size - 1)) /* as a copy, 3, 5, 6 or 7 bytes would go through memory in two parts and stall */
+        for (size_t i = 0; i < size; i++) group |= (uint64_t)data[i] << 8 * i;
+    else
+        memcpy(&group, data, size);
     for (unsigned k = 0; k < n; k++) word[k] = (uint8_t)(group >> bits * k & ((1u << bits) - 1));
 }
 
