@@ -146,6 +146,10 @@ static void integers_are_twos_complement(void **state)
     assert_int_equal(ent_format_nearest(ent_format_find("I8"), 3.5), 4);
     assert_int_equal(ent_format_nearest(ent_format_find("I8"), -2.5), 254);
     assert_int_equal(ent_format_nearest(ent_format_find("I8"), -3.5), 252);
+    assert_int_equal(ent_format_nearest(ent_format_find("I8"), 127.7), 127);
+    assert_int_equal(ent_format_nearest(ent_format_find("I8"), -128.7), 128);
+    assert_int_equal(ent_format_nearest(ent_format_find("U8"), -0.7), 0);
+    assert_int_equal(ent_format_nearest(ent_format_find("U8"), 255.7), 255);
     assert_int_equal(ent_format_nearest(ent_format_find("U8"), 254.5), 254);
     assert_int_equal(ent_format_nearest(ent_format_find("U1"), 0.5), 0);
     assert_int_equal(ent_format_nearest(ent_format_find("U1"), 0x1.0000000000001p-1), 1);

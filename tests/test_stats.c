@@ -14,6 +14,11 @@ static void entropies_have_their_closed_forms(void **state)
         for (uint32_t s = 0; s < 1u << k; s++) count[s * (65536u >> k)] = 12345;
         assert_close(ent_entropy_bits(&(ent_counts){ 65536, count }), k, 1e-12);
     }
+    for (uint32_t k = 50000; k <= 65535; k += 5011) { /* no powers of two: every term is rounded */
+        memset(count, 0, sizeof count);
+        for (uint32_t s = 0; s < k; s++) count[s] = 999;
+        assert_close(ent_entropy_bits(&(ent_counts){ 65536, count }), log2(k), 2e-14);
+    }
     static const double p[] = { 0.5, 0.25, 0.1, 0.01, 0x1p-20 };
     for (size_t i = 0; i < sizeof p / sizeof *p; i++) { /* two points */
         double n = 0x1p40, a = floor(p[i] * n) / n;
@@ -121,7 +126,8 @@ static void planes_and_fields_are_counted(void **state)
         uint64_t word[N];
         for (size_t i = 0; i < N; i++) { /* half of them the same, as in pruned weights */
             word[i] = i % 2 ? 0 : ent_random_bits(&r) >> (64 - bits);
-            memcpy(words.data + i * width, &word[i], width);
+            uint64_t stored = bits < 64 ? word[i] | ent_random_bits(&r) << bits : word[i]; /* junk above is ignored */
+            memcpy(words.data + i * width, &stored, width);
         }
         ent_word_counts all, part;
         assert_ok(ent_word_counts_init(&all, format));
@@ -150,6 +156,25 @@ static void planes_and_fields_are_counted(void **state)
         guarded_free(&words);
         if (!f->name) break;
     }
+}
+
+/* A field of several ranges, the highest part first: every symbol against its place in the word. */
+static void fields_of_many_ranges_are_gathered(void **state)
+{
+    (void)state;
+    ent_word_counts counts;
+    ent_field field;
+    ent_counts c;
+    assert_ok(ent_word_counts_init(&counts, ent_format_find("F32")));
+    for (uint32_t w = 0; w < 65536; w++) counts.plane[1].count[w] = w;
+    assert_ok(ent_field_parse(counts.format, "[18:17]+sign+[24:22]", &field, NULL));
+    assert_ok(ent_word_counts_field(&counts, &field, &c));
+    assert_int_equal(c.alphabet, 64);
+    for (uint32_t w = 0; w < 65536; w++) /* bits of the upper plane: 2:1, 15, 8:6 */
+        c.count[(w >> 1 & 3) << 4 | w >> 15 << 3 | (w >> 6 & 7)] -= w;
+    assert_int_equal(ent_counts_live(&c), 0);
+    ent_counts_free(&c);
+    ent_word_counts_free(&counts);
 }
 
 static void fields_across_planes_are_refused(void **state)
@@ -195,7 +220,9 @@ static void normal_weights_have_their_entropy(void **state)
 {
     (void)state;
     static const struct { double log2_sigma, exponent, mantissa, word; } expected[] = {
-        { -6, 2.5449, 6.9722, 10.4644 }, { -6 + 3. / 8, 2.5450, 6.9716, 10.4638 }, { -6 + 5. / 8, 2.5423, 6.9719, 10.4641 },
+        { -6, 2.5449, 6.9722, 10.4644 },
+        { -6 + 3. / 8, 2.5450, 6.9716, 10.4638 },
+        { -6 + 5. / 8, 2.5423, 6.9719, 10.4641 },
     };
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
         static const char *const names[] = { "sign", "exponent", "mantissa", "word" };
@@ -223,6 +250,7 @@ int main(void)
         cmocka_unit_test(plugin_has_its_known_bias),
         cmocka_unit_test(standard_error_is_the_scatter),
         cmocka_unit_test(planes_and_fields_are_counted),
+        cmocka_unit_test(fields_of_many_ranges_are_gathered),
         cmocka_unit_test(fields_across_planes_are_refused),
         cmocka_unit_test(normal_weights_have_their_entropy),
     };

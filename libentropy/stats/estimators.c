@@ -54,7 +54,8 @@ static ent_estimate miller_madow(const ent_counts *counts)
 }
 
 static const ent_estimator row_plugin = {
-    "plugin", "entropy of the observed frequencies; too low by about (live symbols - 1)/(2n) nats", "shannon1948", plugin,
+    "plugin", "entropy of the observed frequencies; too low by about (live symbols - 1)/(2n) nats", "shannon1948",
+    plugin,
 };
 static const ent_estimator row_miller_madow = {
     "miller-madow", "plug-in plus (live symbols - 1)/(2n) nats, which removes its bias to first order", "miller1955",

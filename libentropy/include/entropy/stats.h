@@ -14,7 +14,7 @@ extern "C" {
 
 typedef struct ent_estimate {
     double bits;        /* per symbol */
-    double stderr_bits; /* standard error of `bits`; NaN where the estimator gives none */
+    double stderr_bits; /* standard error of `bits`; NaN where none can be given (nothing counted) */
 } ent_estimate;
 
 typedef struct ent_estimator {
@@ -28,7 +28,7 @@ ENT_API extern const ent_estimator *const ent_estimators[]; /* NULL at the end *
 ENT_API const ent_estimator *ent_estimator_find(const char *name);
 
 /* The plug-in entropy of the counts, -sum p log2 p; 0 for no or one live symbol.  Exact to some
- * 1e-12 (Kahan sum in order of symbols, so the same on every machine). */
+ * 1e-12 (Kahan sum in order of symbols, so that threads and machines agree). */
 ENT_API double ent_entropy_bits(const ent_counts *counts);
 
 /* ---- counting all fields at once ------------------------------------------------------------- */
@@ -42,13 +42,18 @@ typedef struct ent_word_counts {
     ent_counts plane[4];
 } ent_word_counts;
 
+/* All zero; freed by ent_word_counts_free, which takes a zeroed struct too. */
 ENT_API ent_status ent_word_counts_init(ent_word_counts *counts, const ent_format *format);
 ENT_API void ent_word_counts_free(ent_word_counts *counts);
-ENT_API void ent_word_counts_add(ent_word_counts *counts, const void *words, size_t n); /* unpacked words */
+/* Adds n unpacked words, which need not be aligned; bits above the format's are ignored. */
+ENT_API void ent_word_counts_add(ent_word_counts *counts, const void *words, size_t n);
+/* into += from, so that threads count parts and the sum is that of the whole; ENT_EINVAL when the
+ * formats differ. */
 ENT_API ent_status ent_word_counts_merge(ent_word_counts *into, const ent_word_counts *from);
-ENT_API uint64_t ent_word_counts_total(const ent_word_counts *counts);
-/* Counts of a field that lies within one plane, into `field_counts` (initialised here).
- * ENT_EUNSUPPORTED when the field crosses planes or is wider than 16 bits. */
+ENT_API uint64_t ent_word_counts_total(const ent_word_counts *counts); /* words */
+/* Counts of a field that lies within one plane, into `field_counts` (initialised here, zeroed on
+ * failure).  ENT_EUNSUPPORTED when the field crosses planes (those are counted by ent_split_words
+ * and ent_counts_add), ENT_EINVAL when it has bits that the format has not. */
 ENT_API ent_status ent_word_counts_field(const ent_word_counts *counts, const ent_field *field, ent_counts *field_counts);
 
 #ifdef __cplusplus
