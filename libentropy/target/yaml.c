@@ -79,6 +79,7 @@ static const char *find_key(const ent_yaml *yaml, const char *from, const char *
 ent_status ent_yaml_refuse(const ent_yaml *yaml, const char *key, const char *value, const char *reason, ent_error *error)
 {
     const char *place = find_key(yaml, yaml->text, key, value);
+    if (!place && value && (place = find_key(yaml, yaml->text, key, NULL))) place = strstr(place, value); /* in a list */
     return ent_fail(error, ENT_ECORRUPT, "%s:%zu: %s: %s", yaml->path, place ? line_of(yaml, place) : (size_t)1, key, reason);
 }
 

@@ -28,7 +28,7 @@ void ent_yaml_close(ent_yaml *yaml);
 ent_status ent_yaml_load(const ent_yaml *yaml, const cyaml_schema_value_t *schema, void **data, ent_error *error);
 void ent_yaml_free(const cyaml_schema_value_t *schema, void *data);
 
-/* Fails with `reason` at the line where `key` has `value` (NULL: any value). */
+/* Fails with `reason` at the line where `key` has `value` or lists it (NULL: any value). */
 ent_status ent_yaml_refuse(const ent_yaml *yaml, const char *key, const char *value, const char *reason, ent_error *error);
 /* All of `value` as a finite number above zero, or as a whole number in [least, most]. */
 ent_status ent_yaml_real(const ent_yaml *yaml, const char *key, const char *value, double *number, ent_error *error);
