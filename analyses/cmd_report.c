@@ -1,0 +1,140 @@
+/* cmd_report.c - `entropy report`: tables and figures of a run. */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "command.h"
+#include "figure.h"
+#include "record.h"
+#include "save.h"
+
+
+struct options {
+    struct common common;
+    const char *run;
+    bool tables_only;
+};
+
+static int is_records(const struct dirent *entry)
+{
+    size_t length = strlen(entry->d_name);
+    return !strncmp(entry->d_name, "records", 7) && length > 3 && !strcmp(entry->d_name + length - 3, ".h5");
+}
+
+static ent_status add_file(struct records *records, const char *path, ent_error *error)
+{
+    struct records more;
+    ent_status status = records_read(&more, path, error);
+    if (status) return status;
+    if (!records->plan_hash) { /* the first */
+        *records = more;
+        return ENT_OK;
+    }
+    if ((status = records_merge(records, &more, error)) == ENT_EINVAL)
+        ent_fail(error, status, "%s: of another plan than the other records in its folder", path);
+    records_free(&more);
+    return status;
+}
+
+/* One file, or all records of a folder: whole runs and shards. */
+static ent_status gather(struct records *records, const char *folder, const char *file, ent_error *error)
+{
+    struct dirent **entry;
+    char path[PATH_MAX];
+    if (file) return add_file(records, file, error);
+    int n = scandir(folder, &entry, is_records, alphasort);
+    if (n < 0) return ent_fail(error, ENT_EIO, "%s: %s", folder, strerror(errno));
+    ent_status status = n ? ENT_OK : ent_fail(error, ENT_EINVAL, "%s: no records*.h5 in it; `entropy run` writes them", folder);
+    for (int i = 0; i < n; i++) {
+        if (!status && snprintf(path, sizeof path, "%s/%s", folder, entry[i]->d_name) >= (int)sizeof path)
+            status = ent_fail(error, ENT_EINVAL, "%s: too long", folder);
+        if (!status) status = add_file(records, path, error);
+        free(entry[i]);
+    }
+    free(entry);
+    return status;
+}
+
+static ent_status write_tables(const struct records *records, const char *folder, ent_error *error)
+{
+    ent_status status = ENT_OK;
+    for (int table = 0; table < RECORD_TABLES; table++)
+        for (int style = 0; style < TABLE_STYLES && !status; style++) {
+            char path[PATH_MAX];
+            struct save save;
+            snprintf(path, sizeof path, "%s/%s.%s", folder, record_table_name((enum record_table)table),
+                     table_style_suffix((enum table_style)style));
+            if ((status = save_open(&save, path, error))) break;
+            records_print(records, (enum record_table)table, (enum table_style)style, save.file);
+            status = save_close(&save, ENT_OK, error);
+        }
+    return status;
+}
+
+static ent_status report(const struct options *o, const char *folder, struct records *records, ent_error *error)
+{
+    unsigned drawn = 0;
+    bool missing = false;
+    records_sort(records);
+    ent_status status = write_tables(records, folder, error);
+    if (!status && !o->tables_only) status = figures_draw(records, folder, &drawn, &missing, error);
+    if (status) return status;
+    if (missing) complain("no gnuplot on this machine: the tables are there, the figures are not; install gnuplot-nox and report again");
+    if (o->common.quiet) return ENT_OK;
+    if (records->rows < records->cells)
+        complain("%zu of %" PRIu64 " cells are there; `entropy run --resume` does the others", records->rows, records->cells);
+    printf("%s: tables sizes, entropy, predictions and times as .tsv, .md and .tex; %u figures in %s/figures as .svg and .pdf\n",
+           folder, drawn, folder);
+    return ENT_OK;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct options *o = state->input;
+    switch (key) {
+    case 'n': o->tables_only = true; return 0;
+    case ARGP_KEY_ARG:
+        if (o->run) argp_error(state, "one run at a time");
+        o->run = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (!o->run) argp_error(state, "which run?");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+int cmd_report(int argc, char **argv)
+{
+    static const struct argp_option argp_options[] = {
+        { .name = "no-figures", .key = 'n', .doc = "Tables alone" },
+        { 0 }
+    };
+    static const struct argp argp = {
+        .options = argp_options,
+        .parser = parse,
+        .args_doc = "DIR|RECORDS.h5",
+        .doc = "Writes the tables of a run beside its records, and its figures into DIR/figures with gnuplot.  The tables sizes, "
+               "entropy and predictions depend on the plan and the models alone, times.* on the machine.",
+    };
+    struct options o = { .run = NULL };
+    struct records records = { .row = NULL };
+    struct stat st;
+    ent_error error;
+    char folder[PATH_MAX - 200];
+    command_parse(&argp, argc, argv, &o, &o.common);
+    ent_status status = ENT_OK;
+    bool is_folder = !stat(o.run, &st) && S_ISDIR(st.st_mode);
+    const char *slash = strrchr(o.run, '/');
+    int length = is_folder || !slash ? (int)strlen(o.run) : (int)(slash - o.run);
+    if (snprintf(folder, sizeof folder, "%.*s", length, is_folder || slash ? o.run : ".") >= (int)sizeof folder)
+        status = ent_fail(&error, ENT_EINVAL, "%s: too long", o.run);
+    if (!status) status = gather(&records, folder, is_folder ? NULL : o.run, &error);
+    if (!status) status = report(&o, folder, &records, &error);
+    records_free(&records);
+    return status ? complain_error(&error) : EXIT_DONE;
+}

@@ -1,0 +1,334 @@
+/* record.c - records in memory, their columns, and the tables that people and plots read. */
+#include <inttypes.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan.h"
+#include "record_columns.h"
+
+/* ---- columns ---------------------------------------------------------------------------------- */
+
+enum { S = 1 << TABLE_SIZES, E = 1 << TABLE_ENTROPY, P = 1 << TABLE_PREDICTIONS, T = 1 << TABLE_TIMES };
+
+#define TEXT(field, heading, tables) { #field, heading, COLUMN_TEXT, offsetof(struct ROW, field), 0, tables }
+#define COUNT(field, heading, tables) { #field, heading, COLUMN_COUNT, offsetof(struct ROW, field), 0, tables }
+#define REAL(field, heading, digits, tables) { #field, heading, COLUMN_REAL, offsetof(struct ROW, field), digits, tables }
+
+#define ROW record
+const struct column record_columns[] = {
+    COUNT(cell, NULL, 0),
+    TEXT(key, NULL, 0),
+    TEXT(model, "model", S | P | T),
+    TEXT(codec, "codec", S | P | T),
+    TEXT(target, "target", P | T),
+    TEXT(kind, NULL, 0),
+    COUNT(weights, NULL, S),
+    REAL(bits_per_weight, "bits/weight", 6, S | P),
+    REAL(bound_bits, "entropy bound", 6, S),
+    REAL(gap_bits, "gap", 6, S),
+    REAL(file_bits_per_weight, "whole file", 6, S),
+    COUNT(payload_bits, NULL, S),
+    COUNT(table_bits, NULL, S),
+    COUNT(index_bits, NULL, S),
+    COUNT(input_bytes, NULL, S),
+    COUNT(container_bytes, NULL, S),
+    TEXT(dtype, NULL, P | T),
+    COUNT(sample_weights, NULL, T),
+    COUNT(runs, NULL, T),
+    COUNT(threads, "threads", T),
+    REAL(encode_gbps, "encode GB/s", 4, T),
+    REAL(decode_gbps, "decode GB/s", 4, T),
+    REAL(memcpy_gbps, "memcpy GB/s", 4, T),
+    REAL(decode_per_memcpy, "decode / memcpy", 4, T),
+    REAL(decode_median_gbps, NULL, 4, T),
+    REAL(memcpy_median_gbps, NULL, 4, T),
+    REAL(weights_per_ns, "weights/ns", 6, P),
+    REAL(raw_weights_per_ns, "uncoded weights/ns", 6, P),
+    REAL(rate_per_raw, "coded / uncoded", 6, P),
+    TEXT(limit, "bound by", P),
+    COUNT(verified, NULL, S | T),
+    TEXT(outcome, NULL, P | T),
+    TEXT(reason, "remark", P | T),
+    TEXT(size_problem, "remark", S),
+    TEXT(model_hash, NULL, S),
+    TEXT(codec_text, NULL, S),
+    TEXT(cpu, NULL, T),
+    TEXT(commit, NULL, T),
+    TEXT(time, NULL, T),
+    { NULL, NULL, COLUMN_TEXT, 0, 0, 0 }
+};
+#undef ROW
+
+#define ROW field_record
+const struct column field_columns[] = {
+    COUNT(cell, NULL, 0),
+    TEXT(model, "model", E),
+    TEXT(scope, NULL, E),
+    TEXT(name, "part", E),
+    TEXT(dtype, "dtype", E),
+    TEXT(field, "field", E),
+    TEXT(estimator, "estimator", E),
+    COUNT(count, "symbols", E),
+    REAL(bits, "bits/symbol", 6, E),
+    REAL(stderr_bits, "standard error", 6, E),
+    { NULL, NULL, COLUMN_TEXT, 0, 0, 0 }
+};
+#undef ROW
+
+const char **column_text(const struct column *column, void *row)
+{
+    return (const char **)(void *)((char *)row + column->offset);
+}
+
+/* ---- rows ------------------------------------------------------------------------------------- */
+
+static char *copy_text(const char *text)
+{
+    if (!text) text = "";
+    size_t size = strlen(text) + 1;
+    char *copy = ent_alloc(size);
+    return copy ? memcpy(copy, text, size) : NULL;
+}
+
+static void free_texts(void *row, const struct column *columns)
+{
+    for (const struct column *c = columns; c->name; c++)
+        if (c->type == COLUMN_TEXT) ent_free((void *)(size_t)*column_text(c, row));
+}
+
+/* A copy of `from` whose texts are its own. */
+static bool copy_row(void *to, const void *from, size_t size, const struct column *columns)
+{
+    bool complete = true;
+    memcpy(to, from, size);
+    for (const struct column *c = columns; c->name; c++) {
+        if (c->type != COLUMN_TEXT) continue;
+        const char **text = column_text(c, to);
+        *text = copy_text(*text);
+        complete &= *text != NULL;
+    }
+    if (!complete) free_texts(to, columns);
+    return complete;
+}
+
+/* Room for one row more: arrays hold powers of two. */
+static bool grow(void **rows, size_t n, size_t size)
+{
+    if (n & (n - 1)) return true;
+    void *larger = ent_calloc(n ? 2 * n : 1, size);
+    if (!larger) return false;
+    if (n) memcpy(larger, *rows, n * size);
+    ent_free(*rows);
+    *rows = larger;
+    return true;
+}
+
+static ent_status no_memory(ent_error *error) { return ent_fail(error, ENT_ENOMEM, "out of memory"); }
+
+ent_status records_init(struct records *records, const struct plan *plan, ent_error *error)
+{
+    *records = (struct records){ .cells = plan->cells };
+    records->plan_name = copy_text(plan->name);
+    records->plan_text = copy_text(plan->text);
+    records->plan_hash = copy_text(plan->hash);
+    if (records->plan_name && records->plan_text && records->plan_hash) return ENT_OK;
+    records_free(records);
+    return no_memory(error);
+}
+
+void records_free(struct records *records)
+{
+    for (size_t i = 0; i < records->rows; i++) free_texts(&records->row[i], record_columns);
+    for (size_t i = 0; i < records->fields; i++) free_texts(&records->field[i], field_columns);
+    ent_free(records->row);
+    ent_free(records->field);
+    ent_free(records->plan_name);
+    ent_free(records->plan_text);
+    ent_free(records->plan_hash);
+    *records = (struct records){ .row = NULL };
+}
+
+static struct record *find(const struct records *records, const char *key)
+{
+    for (size_t i = 0; i < records->rows; i++)
+        if (!strcmp(records->row[i].key, key)) return &records->row[i];
+    return NULL;
+}
+
+const struct record *records_find(const struct records *records, const char *key) { return find(records, key); }
+
+bool record_ok(const struct record *record) { return !strcmp(record->outcome, "ok"); }
+
+ent_status records_add(struct records *records, const struct record *record, ent_error *error)
+{
+    struct record copy, *place = find(records, record->key ? record->key : "");
+    if (!copy_row(&copy, record, sizeof copy, record_columns)) return no_memory(error);
+    if (place) {
+        free_texts(place, record_columns);
+    } else {
+        void *rows = records->row;
+        bool grown = grow(&rows, records->rows, sizeof copy);
+        records->row = rows;
+        if (!grown) {
+            free_texts(&copy, record_columns);
+            return no_memory(error);
+        }
+        place = &records->row[records->rows++];
+    }
+    *place = copy;
+    return ENT_OK;
+}
+
+ent_status records_add_field(struct records *records, const struct field_record *field, ent_error *error)
+{
+    void *rows = records->field;
+    bool grown = grow(&rows, records->fields, sizeof *field);
+    records->field = rows;
+    if (!grown || !copy_row(&records->field[records->fields], field, sizeof *field, field_columns)) return no_memory(error);
+    records->fields++;
+    return ENT_OK;
+}
+
+static int by_cell(const void *a, const void *b)
+{
+    const struct record *x = a, *y = b;
+    return (x->cell > y->cell) - (x->cell < y->cell);
+}
+
+/* Fields of a cell keep the order in which they were added. */
+static int fields_by_cell(const void *a, const void *b)
+{
+    const struct field_record *x = a, *y = b;
+    return (x->cell > y->cell) - (x->cell < y->cell);
+}
+
+void records_sort(struct records *records)
+{
+    if (records->rows) qsort(records->row, records->rows, sizeof *records->row, by_cell);
+    /* glibc's qsort is a merge sort but for huge arrays; the order within a cell must not depend on it */
+    for (size_t i = 1; i < records->fields; i++)
+        for (size_t j = i; j && fields_by_cell(&records->field[j - 1], &records->field[j]) > 0; j--) {
+            struct field_record swap = records->field[j];
+            records->field[j] = records->field[j - 1];
+            records->field[j - 1] = swap;
+        }
+}
+
+ent_status records_merge(struct records *records, const struct records *from, ent_error *error)
+{
+    if (strcmp(records->plan_hash, from->plan_hash))
+        return ent_fail(error, ENT_EINVAL, "records of another plan (or of an older text of '%s')", from->plan_name);
+    ent_status status = ENT_OK;
+    for (size_t i = 0; i < from->rows && !status; i++) status = records_add(records, &from->row[i], error);
+    for (size_t i = 0; i < from->fields && !status; i++) status = records_add_field(records, &from->field[i], error);
+    return status;
+}
+
+/* ---- tables ----------------------------------------------------------------------------------- */
+
+const char *record_table_name(enum record_table table)
+{
+    static const char *const name[] = { "sizes", "entropy", "predictions", "times" };
+    return name[table];
+}
+
+const char *table_style_suffix(enum table_style style)
+{
+    static const char *const suffix[] = { "tsv", "md", "tex" };
+    return suffix[style];
+}
+
+/* A size belongs to a model and codec: of the cells that share it, the first that knows it. */
+static bool gives_the_size(const struct records *records, size_t i)
+{
+    const struct record *r = &records->row[i];
+    for (size_t j = 0; j < records->rows; j++) {
+        const struct record *other = &records->row[j];
+        if (j == i || strcmp(other->model, r->model) || strcmp(other->codec, r->codec)) continue;
+        bool better = !other->size_problem[0] && r->size_problem[0], worse = other->size_problem[0] && !r->size_problem[0];
+        if (better || (!worse && j < i)) return false;
+    }
+    return true;
+}
+
+static bool belongs(const struct records *records, size_t i, enum record_table table)
+{
+    const struct record *r = &records->row[i];
+    if (!r->codec[0]) return table == TABLE_SIZES && !record_ok(r) && gives_the_size(records, i);
+    if (table == TABLE_SIZES) return (r->weights || r->size_problem[0]) && gives_the_size(records, i);
+    if (table == TABLE_PREDICTIONS) return !strcmp(r->kind, "model") && (r->weights_per_ns > 0 || !record_ok(r));
+    return !strcmp(r->kind, "host") && (r->decode_gbps > 0 || !record_ok(r));
+}
+
+static void print_text(const char *text, enum table_style style, FILE *file)
+{
+    static const char *const special[TABLE_STYLES] = { "", "|\\*_`<", "&%$#_{}" };
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c < ' ' || c == 127) fputc(' ', file); /* a tab or a line's end would break the table */
+        else if (style == STYLE_LATEX && strchr("\\~^", c)) fprintf(file, "\\char`\\%c{}", c);
+        else fprintf(file, strchr(special[style], c) ? "\\%c" : "%c", c);
+    }
+}
+
+static void print_cell(const struct column *c, const void *row, enum table_style style, FILE *file)
+{
+    const char *place = (const char *)row + c->offset;
+    double real;
+    uint64_t count;
+    switch (c->type) {
+    case COLUMN_TEXT: print_text(*column_text(c, (char *)row), style, file); break;
+    case COLUMN_COUNT:
+        memcpy(&count, place, sizeof count);
+        fprintf(file, "%" PRIu64, count);
+        break;
+    case COLUMN_REAL:
+        memcpy(&real, place, sizeof real);
+        if (isfinite(real)) fprintf(file, "%.*f", style == STYLE_TSV || c->digits < 3 ? c->digits : 3, real);
+        break;
+    }
+}
+
+/* One line; `row` NULL: the headings. */
+static void print_row(const struct column *columns, enum record_table table, const void *row, enum table_style style, FILE *file)
+{
+    static const char *const begin[] = { "", "| ", "" }, *const between[] = { "\t", " | ", " & " }, *const end[] = { "\n", " |\n", " \\\\\n" };
+    unsigned printed = 0;
+    fputs(begin[style], file);
+    for (const struct column *c = columns; c->name; c++) {
+        if (!(c->tables & 1u << table) || (style != STYLE_TSV && !c->heading)) continue;
+        if (printed++) fputs(between[style], file);
+        if (row) print_cell(c, row, style, file);
+        else print_text(style == STYLE_TSV ? c->name : c->heading, style, file);
+    }
+    fputs(end[style], file);
+}
+
+static void print_rule(const struct column *columns, enum record_table table, enum table_style style, bool head, FILE *file)
+{
+    if (style == STYLE_MARKDOWN && !head) fputs("|", file);
+    if (style == STYLE_LATEX && head) fputs("\\begin{tabular}{", file);
+    for (const struct column *c = columns; c->name && style != STYLE_TSV; c++) {
+        if (!(c->tables & 1u << table) || !c->heading) continue;
+        if (style == STYLE_LATEX && head) fputc(c->type == COLUMN_TEXT ? 'l' : 'r', file);
+        if (style == STYLE_MARKDOWN && !head) fputs(c->type == COLUMN_TEXT ? "---|" : "---:|", file);
+    }
+    if (style == STYLE_LATEX) fputs(head ? "}\n\\hline\n" : "\\hline\n", file);
+    if (style == STYLE_MARKDOWN && !head) fputc('\n', file);
+}
+
+void records_print(const struct records *records, enum record_table table, enum table_style style, FILE *file)
+{
+    const struct column *columns = table == TABLE_ENTROPY ? field_columns : record_columns;
+    print_rule(columns, table, style, true, file);
+    print_row(columns, table, NULL, style, file);
+    print_rule(columns, table, style, false, file);
+    if (table == TABLE_ENTROPY)
+        for (size_t i = 0; i < records->fields; i++) print_row(columns, table, &records->field[i], style, file);
+    else
+        for (size_t i = 0; i < records->rows; i++)
+            if (belongs(records, i, table)) print_row(columns, table, &records->row[i], style, file);
+    if (style == STYLE_LATEX) fputs("\\hline\n\\end{tabular}\n", file);
+}
