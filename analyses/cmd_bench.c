@@ -97,23 +97,6 @@ static void print_head(const struct bench *bench)
 
 /* ---- measuring and predicting ---------------------------------------------------------------- */
 
-/* One run tells how long the others will take; slow codecs get fewer. */
-static ent_status measure_codec(const struct bench *bench, const ent_codec *codec, ent_bench *result, unsigned *runs,
-                                ent_error *error)
-{
-    const struct sample *s = &bench->sample;
-    unsigned threads = bench->common.threads;
-    *runs = 1;
-    ent_status status = ent_bench_words(codec, s->dtype, s->words, s->n, threads, 1, result, error);
-    if (status || bench->runs == 1) return status;
-    double bytes = 1e-9 * (double)result->bytes;
-    double left = bench->seconds / (bytes / result->encode_gbps + bytes / result->decode_gbps);
-    unsigned fit = left < bench->runs ? (unsigned)left : bench->runs;
-    if (fit < 2) return ENT_OK;
-    *runs = fit;
-    return ent_bench_words(codec, s->dtype, s->words, s->n, threads, fit, result, error);
-}
-
 static void print_memcpy(struct bench *bench, const ent_bench *result, unsigned runs)
 {
     ent_format const *format = ent_format_find(bench->sample.dtype);
@@ -154,7 +137,8 @@ static ent_status bench_codec(struct bench *bench, const ent_codec *codec, bool 
 {
     ent_bench result;
     unsigned runs;
-    ent_status status = measure_codec(bench, codec, &result, &runs, error);
+    ent_status status = sample_bench(&bench->sample, codec, bench->common.threads, bench->runs, bench->seconds, &result,
+                                     &runs, error);
     if (status) return status;
     const ent_tally *t = &result.tally;
     double bits = (double)(t->payload_bits + t->table_bits + t->index_bits) / (double)result.weights;

@@ -80,6 +80,27 @@ ent_status sample_take(struct sample *sample, const ent_weights *weights, uint64
     return ENT_OK;
 }
 
+const char *sample_dtype(const ent_weights *weights)
+{
+    const char *dtype = NULL;
+    return dominant(weights, &dtype) ? dtype : NULL;
+}
+
+/* One run tells how long the others will take. */
+ent_status sample_bench(const struct sample *sample, const ent_codec *codec, unsigned threads, unsigned runs, double seconds,
+                        ent_bench *bench, unsigned *done, ent_error *error)
+{
+    *done = 1;
+    ent_status status = ent_bench_words(codec, sample->dtype, sample->words, sample->n, threads, 1, bench, error);
+    if (status || runs == 1) return status;
+    double bytes = 1e-9 * (double)bench->bytes;
+    double left = seconds / (bytes / bench->encode_gbps + bytes / bench->decode_gbps);
+    unsigned fit = left < runs ? (unsigned)left : runs;
+    if (fit < 2) return ENT_OK;
+    *done = fit;
+    return ent_bench_words(codec, sample->dtype, sample->words, sample->n, threads, fit, bench, error);
+}
+
 void sample_free(struct sample *sample)
 {
     ent_free(sample->words);

@@ -2,7 +2,7 @@
 #ifndef ENT_ANALYSES_SAMPLE_H
 #define ENT_ANALYSES_SAMPLE_H
 
-#include <entropy/field.h>
+#include <entropy/target.h>
 #include <entropy/weights.h>
 
 struct sample {
@@ -17,5 +17,13 @@ struct sample {
  * less is repeated, because what fits a cache would not show what decoding from memory costs. */
 ent_status sample_take(struct sample *sample, const ent_weights *weights, uint64_t bytes, ent_error *error);
 void sample_free(struct sample *sample);
+
+/* The dtype that a sample of the model would have; NULL: none of a known number format. */
+const char *sample_dtype(const ent_weights *weights);
+
+/* Codes and decodes the sample `runs` times, but for slow codecs only as often as fits in `seconds`;
+ * *done says how often. */
+ent_status sample_bench(const struct sample *sample, const ent_codec *codec, unsigned threads, unsigned runs, double seconds,
+                        ent_bench *bench, unsigned *done, ent_error *error);
 
 #endif
