@@ -75,8 +75,8 @@ static void counts_travel_as_bytes(void **state)
         if (!status) assert_true(ent_counts_live(&d) < 3);
         ent_counts_free(&d);
     }
-    static const uint8_t bad[][4] = { { 0 }, { 5, 5, 1 }, { 5, 0, 0 }, { 5, 1, 1, 128 }, { 5, 0x80, 0x80, 0x80 } };
-    static const size_t size[] = { 1, 3, 3, 4, 4 };
+    static const uint8_t bad[][4] = { { 0 }, { 5, 5, 1 }, { 5, 0, 0 }, { 5, 1, 1, 128 }, { 5, 0x80, 0x80, 0x80 }, { 5, 0x80, 0, 1 } };
+    static const size_t size[] = { 1, 3, 3, 4, 4, 4 };
     for (size_t i = 0; i < sizeof size / sizeof *size; i++)
         assert_status(ent_counts_read(&d, (ent_bytes){ bad[i], size[i] }), ENT_ECORRUPT);
     ent_free(out.data);

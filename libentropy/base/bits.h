@@ -43,14 +43,14 @@ static inline size_t ent_varint_put(uint8_t *p, uint64_t v)
     return n;
 }
 
-/* Returns the bytes read, or 0 when they run out or do not fit 64 bits. */
+/* Returns the bytes read, or 0 when they run out, do not fit 64 bits or are not the shortest form. */
 static inline size_t ent_varint_get(const uint8_t *p, size_t size, uint64_t *v)
 {
     *v = 0;
     for (size_t n = 0; n < size && n < 10; n++) {
         if (n == 9 && p[n] > 1) return 0;
         *v |= (uint64_t)(p[n] & 127) << (7 * n);
-        if (p[n] < 128) return n + 1;
+        if (p[n] < 128) return n && !p[n] ? 0 : n + 1;
     }
     return 0;
 }
