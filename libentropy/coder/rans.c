@@ -56,6 +56,12 @@ static size_t bound(const ent_coder_spec *spec, size_t n)
     return states_used(spec, n) * wide.state_bytes + n * wide.word_bytes;
 }
 
+/* The fewer slots, the smaller the decoder's table: a thousandth of the size is not worth more. */
+static ent_status train(const ent_coder_spec *spec, const ent_counts *counts, void *table)
+{
+    return ent_slots_train(spec, counts, 0.001, table);
+}
+
 /* ---- encoding ------------------------------------------------------------------------------- */
 
 typedef struct encoder_symbol {
@@ -281,7 +287,7 @@ const ent_coder ent_coder_rans = {
      * to select, store.  Chain: mask, load, multiply, add, subtract, shift, three to select */
     .ops = { .lookups = 2, .multiplies = 1, .simple = 13, .branches = 0, .chain = 9, .lanes = 32 },
     .table_size = ent_slots_size,
-    .train = ent_slots_train,
+    .train = train,
     .write_table = ent_slots_write,
     .read_table = ent_slots_read,
     .encoder_size = encoder_size,

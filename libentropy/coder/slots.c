@@ -32,10 +32,9 @@ static double coded_bits(const ent_counts *counts, unsigned log, const uint32_t 
     return bits;
 }
 
-/* Doubles the slots while that saves more than the bit by which it lengthens each stored frequency,
- * and more than 1/1024 of the code.  About as much again is then left to gain, since each doubling
- * halves the error of rounding rare symbols up to one slot. */
-static ent_status refine(const ent_counts *counts, ent_slots *slots, uint32_t *finer)
+/* A doubling lengthens each stored frequency by a bit.  It halves the error of rounding rare symbols
+ * up to one slot, so that what all further ones could save is about what the last one did. */
+static ent_status refine(const ent_counts *counts, double worth, ent_slots *slots, uint32_t *finer)
 {
     double bits = coded_bits(counts, slots->log, slots->freq);
     uint32_t live = ent_counts_live(counts);
@@ -43,7 +42,7 @@ static ent_status refine(const ent_counts *counts, ent_slots *slots, uint32_t *f
         ent_status status = ent_normalize(counts, slots->log + 1, 0, finer);
         if (status) return status;
         double finer_bits = coded_bits(counts, slots->log + 1, finer), saved = bits - finer_bits;
-        if (saved <= live || saved <= bits / 1024) break;
+        if (saved <= live || saved <= worth * bits) break;
         memcpy(slots->freq, finer, counts->alphabet * sizeof *finer);
         slots->log++;
         bits = finer_bits;
@@ -51,7 +50,7 @@ static ent_status refine(const ent_counts *counts, ent_slots *slots, uint32_t *f
     return ENT_OK;
 }
 
-ent_status ent_slots_train(const ent_coder_spec *spec, const ent_counts *counts, void *table)
+ent_status ent_slots_train(const ent_coder_spec *spec, const ent_counts *counts, double worth, void *table)
 {
     ent_slots *slots = table;
     uint32_t wish = spec->param[ENT_SLOTS_PARAM], live = ent_counts_live(counts);
@@ -62,7 +61,7 @@ ent_status ent_slots_train(const ent_coder_spec *spec, const ent_counts *counts,
     if (status || wish) return status;
     uint32_t *finer = ent_alloc(counts->alphabet * sizeof *finer);
     if (!finer) return ENT_ENOMEM;
-    status = refine(counts, slots, finer);
+    status = refine(counts, worth, slots, finer);
     ent_free(finer);
     return status;
 }

@@ -17,9 +17,10 @@ typedef struct ent_slots {
     uint32_t freq[]; /* one a symbol of the alphabet; their sum is 2^log */
 } ent_slots;
 
-/* What struct ent_coder wants, for a table that is an ent_slots. */
+/* What struct ent_coder wants, for a table that is an ent_slots.  Training doubles the slots while that
+ * saves more than it adds to the table, and more than the fraction `worth` of the code. */
 size_t ent_slots_size(const ent_coder_spec *spec);
-ent_status ent_slots_train(const ent_coder_spec *spec, const ent_counts *counts, void *table);
+ent_status ent_slots_train(const ent_coder_spec *spec, const ent_counts *counts, double worth, void *table);
 ent_status ent_slots_write(const ent_coder_spec *spec, const void *table, ent_buffer *out);
 ent_status ent_slots_read(const ent_coder_spec *spec, ent_bytes in, void *table);
 
