@@ -19,8 +19,9 @@ typedef struct ent_dataset {
     const char *licence; /* SPDX id, or a name */
     const char *bytes;   /* of all files; "?": not known */
     const char *sha256;  /* one a file, in order, separated by blanks; "?": not known */
-    const char *cite;    /* key in paper/refs.bib */
+    const char *cite;    /* papers whose tables are about it: keys in paper/refs.bib */
     const char *note;    /* for lists */
+    const char *folder;  /* where the catalogue lies */
 } ent_dataset;
 
 typedef struct ent_catalogue {
@@ -40,8 +41,9 @@ const ent_dataset *ent_catalogue_find(const ent_catalogue *catalogue, const char
  * makes a generated one as model.safetensors; a shipped one is ENT_EINVAL, it is there already.
  *
  * Downloads go to NAME.part, are resumed where a broken one stopped, and get their name once their
- * SHA-256 is what the catalogue says, or, where it says nothing, what the server announces; the
- * hashes are added to SHA256SUMS beside the files (`sha256sum -c` reads it).  Files that are there
+ * hash is what the catalogue says (SHA-256), or, where it says nothing, what the server announces
+ * (Hugging Face: SHA-256 or git's SHA-1; other servers may say nothing); the SHA-256 is
+ * added to SHA256SUMS beside the files (`sha256sum -c` reads it).  Files that are there
  * and listed are not fetched again.  `run` gives progress in bytes of one file after another.
  *
  * The environment: ENT_DATASET_URL, the server (https://huggingface.co); HF_TOKEN, for models whose
@@ -69,8 +71,9 @@ typedef struct ent_dataset_options {
     double row_spread;    /* preset 0 */
     double tensor_spread; /* preset 0 */
     /* law histogram (BF16 only): exponents as counted in a published model, sign and mantissa uniform */
-    char histogram[256];  /* CSV: columns model, tensor_class, biased_exponent, .., count, .. */
-    char model[128];      /* its first column; "": all rows */
+    char histogram[1024];  /* CSV file; columns model, tensor_class, biased_exponent, count among others */
+    char model[128];       /* rows to take; "": whatever the model */
+    char tensor_class[64]; /* likewise; preset "linear" */
 } ent_dataset_options;
 
 /* Presets of a law by name: "normal", "student", "histogram"; ENT_EINVAL for another. */
