@@ -26,7 +26,7 @@ ent_status ent_parallel(size_t n, unsigned threads, ent_job *job, void *context)
         if (seen < i) continue; /* items start in order, so an earlier one that fails still runs */
         ent_status status = job(i, (unsigned)omp_get_thread_num(), context);
         if (status) {
-#pragma omp critical(ent_parallel_failed)
+#pragma omp critical
             if (i < failed_at) {
                 failed = status;
 #pragma omp atomic write
