@@ -6,7 +6,9 @@
 
 #include <build.h>
 
+#include "catalogue.h"
 #include "command.h"
+#include "list.h"
 #include "model.h"
 #include "output.h"
 
@@ -158,7 +160,7 @@ static void list_targets(struct list *list, const struct common *common)
     list_begin(list, (const char *[]){ "name", "kind", "brief", NULL });
     int files = data_folder(folder, "targets") ? scandir(folder, &file, is_yaml, alphasort) : -1;
     if (files < 0) {
-        remark(common, "the folder of targets was not found; ENTROPY_DATA may name the place that holds it");
+        remark(common, "the folder of targets was not found; ENT_DATA may name the place that holds it");
         return;
     }
     for (int i = 0; i < files; i++) {
@@ -166,6 +168,24 @@ static void list_targets(struct list *list, const struct common *common)
         free(file[i]);
     }
     free(file);
+}
+
+static void list_datasets(struct list *list, const struct common *common)
+{
+    ent_catalogue catalogue;
+    ent_error error = { 0 };
+    list_begin(list, (const char *[]){ "name", "kind", "bytes", "licence", "note", "path", NULL });
+    if (catalogue_open(&catalogue, &error)) {
+        remark(common, error.text);
+        return;
+    }
+    for (size_t i = 0; i < catalogue.rows; i++) {
+        const ent_dataset *d = &catalogue.row[i];
+        char path[PATH_MAX];
+        list_row(list, (const char *[]){ d->name, d->kind, d->bytes, d->licence, d->note,
+                                         dataset_path(path, d) ? path : NULL });
+    }
+    ent_catalogue_free(&catalogue);
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
@@ -176,8 +196,21 @@ static const struct {
 } lists[] = {
     { "codecs", list_codecs },     { "coders", list_coders },         { "transforms", list_transforms },
     { "formats", list_formats },   { "readers", list_readers },       { "targets", list_targets },
-    { "estimators", list_estimators },
+    { "datasets", list_datasets }, { "estimators", list_estimators },
 };
+
+int list_print(const char *name, const struct common *common)
+{
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        if (!strcmp(name, lists[i].name)) {
+            struct list list = { .json = common->json };
+            lists[i].print(&list, common);
+            table_end(&list.table);
+            return EXIT_DONE;
+        }
+    complain("no list '%s'; `entropy list --help` names them", name);
+    return EXIT_USAGE;
+}
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
@@ -198,19 +231,11 @@ int cmd_list(int argc, char **argv)
 {
     static const struct argp argp = {
         .parser = parse,
-        .args_doc = "codecs|coders|transforms|formats|readers|targets|estimators",
+        .args_doc = "codecs|coders|transforms|formats|readers|targets|datasets|estimators",
         .doc = "Shows what this build has.\vA target or codec is data: a file or a line of text, no compiler needed.",
     };
     struct common common = { 0 };
     const char *what = NULL;
     command_parse(&argp, argc, argv, &what, &common);
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-        if (!strcmp(what, lists[i].name)) {
-            struct list list = { .json = common.json };
-            lists[i].print(&list, &common);
-            table_end(&list.table);
-            return EXIT_DONE;
-        }
-    complain("no list '%s'; `entropy list --help` names them", what);
-    return EXIT_USAGE;
+    return list_print(what, &common);
 }

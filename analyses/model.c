@@ -1,17 +1,13 @@
-/* model.c - finds what a model argument names: a path, the Hugging Face cache, the catalogue.
- *
- * The cache's layout is huggingface_hub's: models--ORG--NAME/{refs/REV, snapshots/COMMIT}.  Its
- * environment variables are used as they are; `~` inside them is expanded, `$VAR` is not.
- */
+/* model.c - finds what a model argument names: a path, the Hugging Face cache, the catalogue. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "catalogue.h"
+#include "hub.h"
 #include "model.h"
-
-enum { MAX_REF = 255 }; /* bytes of a ref file that are looked at; a commit is 40 */
 
 static bool is_folder(const char *path)
 {
@@ -29,77 +25,29 @@ static bool join(char path[PATH_MAX], const char *a, const char *b, const char *
     return true;
 }
 
-/* ---- the Hugging Face cache ------------------------------------------------------------------ */
+/* ---- the catalogue --------------------------------------------------------------------------- */
 
-static bool cache_root(char path[PATH_MAX])
+static ent_status catalogue_path(char path[PATH_MAX], const char *name, ent_error *error)
 {
-    static const struct { const char *variable, *below; } place[] = { /* huggingface_hub's order */
-        { "HF_HUB_CACHE", "" },
-        { "HUGGINGFACE_HUB_CACHE", "" },
-        { "HF_HOME", "/hub" },
-        { "XDG_CACHE_HOME", "/huggingface/hub" },
-        { "HOME", "/.cache/huggingface/hub" },
-    };
-    for (size_t i = 0; i < sizeof place / sizeof *place; i++) {
-        const char *value = getenv(place[i].variable), *home = getenv("HOME");
-        if (!value || !*value) continue;
-        bool tilde = value[0] == '~' && (value[1] == '/' || !value[1]) && home;
-        return join(path, tilde ? home : "", value + tilde, place[i].below);
-    }
-    return false;
-}
-
-/* The commit that refs/REV states, or REV itself. */
-static bool commit_of(char commit[MAX_REF + 1], const char *repository, const char *revision)
-{
-    char path[PATH_MAX];
-    if (!join(path, repository, "/refs/", revision)) return false;
-    FILE *file = fopen(path, "rb");
-    if (!file) {
-        snprintf(commit, MAX_REF + 1, "%s", revision);
-        return true;
-    }
-    size_t n = fread(commit, 1, MAX_REF, file);
-    fclose(file);
-    commit[n] = '\0';
-    commit[strcspn(commit, " \r\n")] = '\0';
-    return commit[0] && !strchr(commit, '/');
-}
-
-static bool climbs(const char *text) { return strstr(text, "..") || text[0] == '/' || strstr(text, "//"); }
-
-static ent_status cache_path(char path[PATH_MAX], const char *argument, ent_error *error)
-{
-    char root[PATH_MAX], repository[PATH_MAX], commit[MAX_REF + 1];
-    char id[256] = "", folder[512] = "models--";
-    const char *at = strchr(argument, '@'), *revision = at ? at + 1 : "main";
-    size_t n = at ? (size_t)(at - argument) : strlen(argument);
-    if (n && n < sizeof id) memcpy(id, argument, n);
-    if (!id[0] || !revision[0] || climbs(id) || climbs(revision) || id[n - 1] == '/')
-        return ent_fail(error, ENT_EINVAL, "hf:%s: expected hf:ORG/NAME or hf:ORG/NAME@REVISION", argument);
-    size_t out = strlen(folder);
-    for (const char *p = id; *p; p++) {
-        if (*p == '/') folder[out++] = '-';
-        folder[out++] = *p == '/' ? '-' : *p;
-    }
-    if (!cache_root(root)) return ent_fail(error, ENT_EINVAL, "hf:%s: no cache folder: set HF_HOME", argument);
-    if (!join(repository, root, "/", folder) || !is_folder(repository))
-        return ent_fail(error, ENT_EINVAL, "hf:%s: not in the cache %s; fetch it first: hf download %s", argument,
-                        root, id);
-    if (!commit_of(commit, repository, revision) || !join(path, repository, "/snapshots/", commit) ||
-        !is_folder(path))
-        return ent_fail(error, ENT_EINVAL, "hf:%s: the cache has no revision '%s'; fetch it first: "
-                        "hf download %s --revision %s", argument, revision, id, revision);
-    return ENT_OK;
+    ent_catalogue catalogue;
+    if (catalogue_open(&catalogue, NULL)) return ent_fail(error, ENT_EINVAL, "%s: no such file", name);
+    const ent_dataset *dataset = ent_catalogue_find(&catalogue, name);
+    ent_status status = ENT_OK;
+    if (!dataset)
+        status = ent_fail(error, ENT_EINVAL, "%s: no such file or dataset", name);
+    else if (!dataset_path(path, dataset))
+        status = ent_fail(error, ENT_EINVAL, "%s: not here yet; `entropy dataset get %s` brings it", name, name);
+    ent_catalogue_free(&catalogue);
+    return status;
 }
 
 /* ---- any model ------------------------------------------------------------------------------- */
 
 ent_status model_path(char path[PATH_MAX], const char *argument, ent_error *error)
 {
-    if (!strncmp(argument, "hf:", 3)) return cache_path(path, argument + 3, error);
+    if (!strncmp(argument, "hf:", 3)) return hub_path(path, argument + 3, error);
     if (!access(argument, F_OK) && join(path, argument, "", "")) return ENT_OK;
-    return ent_fail(error, ENT_EINVAL, "%s: no such file or dataset", argument);
+    return catalogue_path(path, argument, error);
 }
 
 ent_status model_open(ent_weights **weights, const char *argument, ent_error *error)
@@ -122,7 +70,7 @@ bool data_folder(char path[PATH_MAX], const char *folder)
 {
     static const char *const below[] = { "/../share/libentropy/", "/../analyses/", "/../" };
     char self[PATH_MAX];
-    const char *set = getenv("ENTROPY_DATA");
+    const char *set = getenv("ENT_DATA");
     if (set && join(path, set, "/", folder) && is_folder(path)) return true;
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     if (n <= 0) return false;

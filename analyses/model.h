@@ -18,7 +18,7 @@ ent_status model_open(ent_weights **weights, const char *argument, ent_error *er
 const char *model_name(const char *argument);
 
 /* Where a data file that comes with the program lies: `name` itself when there is such a file, else
- * FOLDER/NAME.yaml in $ENTROPY_DATA, beside the sources or in the installed share/libentropy, e.g.
+ * FOLDER/NAME.yaml in $ENT_DATA, beside the sources or in the installed share/libentropy, e.g.
  * data_path(path, "targets", "host").  ENT_EINVAL when it is nowhere. */
 ent_status data_path(char path[PATH_MAX], const char *folder, const char *name, ent_error *error);
 
