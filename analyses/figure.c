@@ -177,7 +177,7 @@ static void write_points(FILE *file, const struct point *point, size_t n, const 
     for (size_t i = 0; i < n; i++) {
         double x, y;
         label_line_end(&label[i], &x, &y);
-        if (hypot(x - label[i].x, y - label[i].y) < 1) x = label[i].x, y = label[i].y; /* so near that it needs no line */
+        if (hypot(x - label[i].x, y - label[i].y) < 0.8) x = label[i].x, y = label[i].y; /* so near that it needs no line */
         fprintf(file, "%s\t%.6g\t%.6f\t%d\t%.6g\t%.6f\t%.6g\t%.6f\n", point[i].record->codec, point[i].speed, point[i].bits,
                 point[i].front, to_speed(a, label[i].left), to_bits(a, label[i].middle), to_speed(a, x), to_bits(a, y));
     }

@@ -14,7 +14,7 @@ enum { DIRECTIONS = 24, RINGS = 14, PASSES = 30 };
 /* Text heights. */
 static const double point_radius = 0.4, gap = 0.2, first_ring = 0.65, ring_step = 0.6;
 /* What hiding costs for each square text height, or each time; only their order matters. */
-static const double over_edge = 100, over_point = 60, over_label = 40, over_obstacle = 15, lines_cross = 12, distance = 0.4;
+static const double over_edge = 100, over_point = 60, over_label = 40, over_obstacle = 15, lines_cross = 12, distance = 0.4, ambiguous = 6;
 
 struct scene {
     struct label *label;
@@ -54,6 +54,13 @@ void label_line_end(const struct label *l, double *x, double *y)
     *y = fmax(l->middle - 0.5, fmin(l->y, l->middle + 0.5));
 }
 
+/* How far the text is from a point. */
+static double distance_to(const struct label *l, double x, double y)
+{
+    double dx = fmax(fmax(l->left - x, x - l->left - l->text_width), 0), dy = fmax(fabs(y - l->middle) - 0.5, 0);
+    return hypot(dx, dy);
+}
+
 /* Cost between label l, whose line ends at (x, y), and another that has its place. */
 static double cost_of_pair(const struct label *l, double x, double y, const struct label *o)
 {
@@ -68,13 +75,15 @@ static double cost(const struct scene *s, const struct label *l)
 {
     struct box b = box_of(l);
     double x, y, area = (b.right - b.left) * (b.top - b.bottom), sum = over_edge * (area - overlap(b, s->frame));
+    double own = distance_to(l, l->x, l->y);
     label_line_end(l, &x, &y);
-    sum += distance * hypot(x - l->x, y - l->y);
+    sum += distance * own;
     for (size_t i = 0; i < s->obstacles; i++) sum += over_obstacle * overlap(b, s->obstacle[i]);
     for (size_t i = 0; i < s->n; i++) {
         const struct label *o = &s->label[i];
         struct box point = { o->x - point_radius, o->x + point_radius, o->y - point_radius, o->y + point_radius };
         sum += over_point * overlap(b, point);
+        if (o != l) sum += ambiguous * fmax(fmin(own, 1) + 0.3 - distance_to(l, o->x, o->y), 0); /* whose label is it? */
         if (o != l && i < s->placed) sum += cost_of_pair(l, x, y, o);
     }
     return sum;

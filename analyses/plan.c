@@ -85,7 +85,8 @@ static ent_status read_models(struct plan *plan, ent_error *error)
         const struct file_model *g = &f->generated[i];
         struct plan_model *m = &plan->model[plan->models++];
         *m = (struct plan_model){ .name = g->name, .make = g->make, .dtype = g->dtype, .seed = plan->seed };
-        status = ent_yaml_whole(&f->yaml, "weights", g->weights, 1, UINT64_C(1) << 40, &m->weights, error);
+        status = check_name(&f->yaml, g->name, error);
+        if (!status) status = ent_yaml_whole(&f->yaml, "weights", g->weights, 1, UINT64_C(1) << 40, &m->weights, error);
         if (!status && g->seed) status = ent_yaml_whole(&f->yaml, "seed", g->seed, 0, UINT64_MAX, &m->seed, error);
     }
     return status;

@@ -25,6 +25,7 @@ set border 3 lc rgb grey
 set tics nomirror out scale 0.6 tc rgb "black"
 set xtics (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 set format x "%g"
+if (word(ARG3, 2) / word(ARG3, 1) < 5) { do for [i = 1:30] { set xtics add (sprintf("%g", i / 10.) i / 10.) } }
 
 # whole bits, and the first half and tenths above the bound where there is room for them
 set ytics 1
@@ -34,7 +35,7 @@ if (bound > 0) {
     set arrow 1 from graph 0, first bound to graph 1, first bound nohead lc rgb vermillion lw 0.8 dt 4 back
     set label 1 sprintf("least entropy bound: %.2f", bound) at graph 0.01, first bound offset 0,-0.6 tc rgb vermillion front
 }
-set arrow 2 from 1, graph 0 to 1, graph 1 nohead lc rgb green lw 0.8 dt 2 back
+set arrow 2 from first 1, first (bound > 0 ? bound : floor_bits) to first 1, graph 1 nohead lc rgb green lw 0.8 dt 2 back
 set label 2 ARG6 at 1, graph 1 offset 0,0.5 center tc rgb green
 
 do for [kind in "svg pdf"] {
