@@ -241,6 +241,54 @@ static void huff_llm_is_reproduced(void **state)
     ent_target_free(wide);
 }
 
+/* ---- measuring -------------------------------------------------------------------------------- */
+
+/* BF16 words whose exponents are three values with probabilities 1/2, 1/4, 1/4: 1.5 bits. */
+static void fill(uint16_t *words, size_t n)
+{
+    ent_random r;
+    ent_random_seed(&r, 5, 0);
+    for (size_t i = 0; i < n; i++) {
+        static const uint16_t exponent[4] = { 120, 120, 121, 122 };
+        words[i] = (uint16_t)((uint32_t)exponent[i % 4] << 7 | (ent_random_bits(&r) & 0x807f));
+    }
+}
+
+static void the_bench_measures_what_it_says(void **state)
+{
+    (void)state;
+    enum { N = 300000 }; /* not a whole number of blocks */
+    guarded words = guarded_new(2 * N);
+    fill((uint16_t *)(void *)words.data, N);
+    ent_codec *codec;
+    ent_bench b;
+    assert_ok(ent_codec_parse(&codec, "*: word=raw block=16k", NULL));
+    for (unsigned threads = 1; threads <= 3; threads++) {
+        assert_ok(ent_bench_words(codec, "BF16", words.data, N, threads, threads, &b, NULL));
+        assert_true(b.verified);
+        assert_int_equal(b.weights, N);
+        assert_int_equal(b.bytes, 2 * N);
+        assert_int_equal(b.tally.payload_bits, 16 * N);
+        assert_int_equal(b.tally.table_bits, 0);
+        assert_true(b.tally.index_bits > 0 && b.tally.index_bits < N / 10);
+        assert_close(b.bound_bits, 16, 1e-9);
+        assert_true(b.encode_gbps > 0 && b.decode_gbps > 0 && b.memcpy_gbps > 0);
+        assert_true(b.decode_median_gbps <= b.decode_gbps && b.memcpy_median_gbps <= b.memcpy_gbps);
+    }
+    ent_codec_free(codec);
+    assert_ok(ent_codec_parse(&codec, "float: exponent=huffman rest=raw block=16k", NULL));
+    assert_ok(ent_bench_words(codec, "BF16", words.data, N, 2, 2, &b, NULL));
+    assert_true(b.verified);
+    assert_close(b.bound_bits, 9.5, 1e-4);
+    assert_close((double)b.tally.payload_bits / N, 9.5, 0.02); /* powers of 1/2: Huffman reaches the entropy */
+    assert_true(b.tally.table_bits > 0 && b.tally.table_bits < 8000);
+    ent_error error;
+    assert_status(ent_bench_words(codec, "BF16", words.data, 0, 1, 1, &b, &error), ENT_EINVAL);
+    assert_status(ent_bench_words(codec, "BF16", words.data, N, 1, 0, &b, &error), ENT_EINVAL);
+    ent_codec_free(codec);
+    guarded_free(&words);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +300,7 @@ int main(void)
         cmocka_unit_test(damage_is_survived),
         cmocka_unit_test(shipped_targets_read),
         cmocka_unit_test(huff_llm_is_reproduced),
+        cmocka_unit_test(the_bench_measures_what_it_says),
     };
     return cmocka_run_group_tests_name("target", tests, NULL, NULL);
 }
