@@ -27,6 +27,7 @@ struct transfer {
     int fd, why;              /* why: errno of a failed write */
     uint64_t have;            /* bytes in the file */
     uint64_t range, whole;    /* of Content-Range: first byte, size of all; UINT64_MAX: not said */
+    unsigned answers;         /* of this request: more than one when it was redirected */
     bool started, out_of_place;
 };
 
@@ -42,16 +43,19 @@ static size_t on_header(char *data, size_t one, size_t size, void *context)
     struct transfer *t = context;
     char line[512];
     snprintf(line, sizeof line, "%.*s", (int)size, data);
-    if (!strncmp(line, "HTTP/", 5)) t->range = t->whole = UINT64_MAX; /* of a redirection before */
-    /* The first answer speaks of the file itself; the store that it redirects to has tags of its own. */
-    if (!strncasecmp(line, "x-linked-etag:", 14)) {
+    if (!strncmp(line, "HTTP/", 5)) {
+        t->answers++;
+        t->range = t->whole = UINT64_MAX;
+    }
+    bool first = t->answers == 1; /* it speaks of the file itself; a store that it redirects to has tags of its own */
+    if (first && !strncasecmp(line, "x-linked-etag:", 14)) {
         take_hash(t->announced->sha256, line + 14, 64);
         take_hash(t->announced->git, line + 14, 40);
-    } else if (!strncasecmp(line, "etag:", 5) && !*t->announced->sha256) {
+    } else if (first && !strncasecmp(line, "etag:", 5)) {
         take_hash(t->announced->git, line + 5, 40);
     } else if (!strncasecmp(line, "content-range:", 14)) {
-        unsigned long long first, all;
-        if (sscanf(line + 14, " bytes %llu-%*u/%llu", &first, &all) == 2) t->range = first, t->whole = all;
+        unsigned long long from, all;
+        if (sscanf(line + 14, " bytes %llu-%*u/%llu", &from, &all) == 2) t->range = from, t->whole = all;
         else if (sscanf(line + 14, " bytes */%llu", &all) == 1) t->whole = all;
     }
     return one * size;
@@ -157,6 +161,7 @@ static ent_status ask(struct transfer *t, const char *url, const char *part, boo
     long code = 0;
     t->started = t->out_of_place = false;
     t->why = 0;
+    t->answers = 0;
     set_up(t, url);
     CURLcode result = curl_easy_perform(t->curl);
     curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &code);

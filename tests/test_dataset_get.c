@@ -80,6 +80,9 @@ static void whole_files_come_and_are_listed(void **state)
     assert_string_equal(r[0].authorization, ""); /* not over http, whatever HF_TOKEN says */
     expect_get(dataset("a.bin", sha_of_as), ENT_OK, NULL);
     assert_int_equal(http_requests(r), 0); /* there and listed */
+    assert_int_equal(unlink(place("a.bin")), 0);
+    expect_get(dataset("a.bin", sha_of_as), ENT_OK, NULL); /* listed but not there */
+    expect_file("SHA256SUMS", line, strlen(line));
     assert_ok(ent_dataset_verify(folder, NULL, NULL));
     write_file(place("a.bin"), "b", 1);
     assert_status(ent_dataset_verify(folder, NULL, NULL), ENT_ECHECK);
@@ -110,6 +113,7 @@ static void earlier_parts_are_gone_on_with(void **state)
         { 100, false, false, 1 },  /* complete, only its name was missing */
         { 101, false, false, 2 },  /* more than there is: from the start */
         { 60, true, false, 1 },    /* a server without ranges sends all of it */
+        { 150, true, false, 1 },   /* and less than there was */
         { 60, false, true, 2 },    /* one that sends another range: from the start */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -166,6 +170,9 @@ static void wrong_content_is_not_kept(void **state)
           { .path = "/store", .data = as, .size = SIZE, .headers = wrong_tag });
     expect_get(dataset("r", "?"), ENT_OK, NULL);
     expect_file("r", as, SIZE);
+    SERVE({ .path = PATH "r", .redirect = "/store", .headers = tag },
+          { .path = "/store", .data = as, .size = SIZE, .headers = wrong_tag });
+    expect_get(dataset("r", "?"), ENT_OK, NULL);
 }
 
 static void refusals_are_named(void **state)
@@ -177,7 +184,7 @@ static void refusals_are_named(void **state)
     expect_get(dataset("absent", "?"), ENT_EIO, "HTTP status 404 (not found)");
     assert_false(there("absent.part"));
     expect_get(dataset("../x", "?"), ENT_ECORRUPT, "not a plain one");
-    static const char *const sources[] = { "org", "org/", "/name", "o/n/x", "o/n@a/b", "o/../n", "o/n?x", "o n/x" };
+    static const char *const sources[] = { "org", "org/", "/name", "o/n/x", "o/n@a/b", "o/../n", "o/n?x", "o n/x", "../n", "o/..", "o/n@.." };
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
         ent_dataset d = dataset("a", "?");
         d.source = sources[i];
