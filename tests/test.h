@@ -13,6 +13,18 @@
 #include <cmocka.h>
 #include <entropy/entropy.h>
 
+/* Whether a sanitizer is compiled in: it needs all of the address space, and takes its time. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define SANITIZED 1
+#elif defined __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 /* A buffer whose last byte is followed by an unreadable page (and whose first page is preceded by
  * one): one byte past either end of a full buffer crashes the test.  Size 0 is fine. */
 typedef struct guarded {

@@ -167,7 +167,7 @@ static size_t bound(const ent_coder_spec *spec, size_t n)
 static unsigned groups_for(size_t n) { return n >= 1 << 17 ? 4 : n >= 1 << 13 ? 2 : 1; }
 
 /* A symbol may cost a byte; the plain loop writes one byte below what it keeps. */
-static size_t strings_room(size_t n) { return n + PLANAR_STATES; }
+static size_t strings_room(size_t n) { return (n + PLANAR_STATES + 63) / 64 * 64; } /* the flags behind are words */
 
 static size_t missing_room(size_t n) { return (n / 8 + 64) / 64 * 64; }
 
