@@ -1,7 +1,8 @@
 /* test_plan.c - plans: what they say, their mistakes with the line, cells in order, shards; records and
  * their tables; places of labels. */
 #include <math.h>
-#include <unistd.h>
+
+#include <hdf5.h>
 
 #include "../analyses/label.h"
 #include "../analyses/plan.h"
@@ -204,6 +205,16 @@ static void what_is_no_record_file_is_refused(void **state)
     write_file(path, "no HDF5", 7);
     assert_status(records_read(&records, path, &error), ENT_ECORRUPT);
     assert_null(records.row);
+    struct plan plan = { .name = "p", .text = "", .hash = "0" };
+    assert_ok(records_init(&records, &plan, &error));
+    assert_ok(records_write(&records, path, &error));
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), row = H5Tcreate(H5T_COMPOUND, 8), space = H5Screate(H5S_SCALAR);
+    H5Tinsert(row, "cell", 0, H5T_NATIVE_UINT64); /* all other columns are missing */
+    H5Ldelete(file, "records", H5P_DEFAULT);
+    H5Dclose(H5Dcreate2(file, "records", row, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    H5Tclose(row), H5Sclose(space), H5Fclose(file);
+    records_free(&records);
+    assert_status(records_read(&records, path, &error), ENT_ECORRUPT);
     assert_status(records_write(&records, "/no/such/folder/r.h5", &error), ENT_EIO);
 }
 

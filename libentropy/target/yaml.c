@@ -29,8 +29,6 @@ ent_status ent_yaml_open(ent_yaml *yaml, const char *path, ent_error *error)
         status = ent_fail(error, ENT_EIO, "%s: cannot read: %s", path, strerror(errno));
     else if (yaml->size > ENT_YAML_MOST_BYTES)
         status = ent_fail(error, ENT_ECORRUPT, "%s: over %d bytes, not a file of this kind", path, ENT_YAML_MOST_BYTES);
-    else if (memchr(yaml->text, '\0', yaml->size))
-        status = ent_fail(error, ENT_ECORRUPT, "%s: not a text file (it holds a zero byte)", path);
     if (status) ent_yaml_close(yaml);
     return status;
 }

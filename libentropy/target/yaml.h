@@ -19,7 +19,7 @@ typedef struct ent_yaml {
     size_t size;
 } ent_yaml;
 
-/* ENT_EIO when it cannot be read, ENT_ECORRUPT when it is too large or holds a NUL. */
+/* ENT_EIO when it cannot be read, ENT_ECORRUPT when it is too large. */
 ent_status ent_yaml_open(ent_yaml *yaml, const char *path, ent_error *error);
 void ent_yaml_close(ent_yaml *yaml);
 
