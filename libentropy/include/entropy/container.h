@@ -2,6 +2,8 @@
  *
  * Layer 3.  The layout is in libentropy/container/FORMAT.md.  A container gives back the identical
  * files it was made from, byte for byte: headers, order, padding and all.
+ *
+ * HDF5 is told to do nothing at the end of the program (H5dont_atexit): close your own HDF5 files.
  */
 #ifndef ENTROPY_CONTAINER_H
 #define ENTROPY_CONTAINER_H

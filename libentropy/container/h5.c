@@ -1,0 +1,294 @@
+/* h5.c - see h5.h.
+ *
+ * The format of HDF5 1.10 is asked for: its metadata is the smallest and carries checksums, and no
+ * times are stored, so that equal input gives equal bytes. */
+#include <stdio.h>
+#include <string.h>
+
+#include "container/h5.h"
+
+enum {
+    /* A number that HDF5 leaves to private use.  The filter is never run: chunks are written and read
+     * past the pipeline.  It states that they are coded; a plugin could decode by it. */
+    FILTER_ID = 58481,
+    FILTER_MAGIC = 0x544e45, /* "ENT" */
+    FILTER_VERSION = 1,
+    BYTES_CHUNK = 1 << 18,
+    DEFLATE_LEVEL = 9,
+    DEFLATE_MOST = 1032, /* bytes that deflate can make of one */
+    COMPACT_LINKS = 256, /* above that many, links by B-tree cost less than they take */
+};
+
+/* HDF5 1.10 never lets go of a file whose writes failed or whose metadata was damaged, and at the end
+ * of the program complains of it ("infinite loop closing library"): so it is told to leave the end of
+ * the program alone.  That has an effect only when no one has used HDF5 before. */
+ent_h5_tongue ent_h5_quiet(void)
+{
+    ent_h5_tongue tongue = { NULL, NULL };
+    H5dont_atexit();
+    H5Eget_auto2(H5E_DEFAULT, &tongue.function, &tongue.data);
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    return tongue;
+}
+
+void ent_h5_restore(ent_h5_tongue tongue) { H5Eset_auto2(H5E_DEFAULT, tongue.function, tongue.data); }
+
+/* ---- errors ----------------------------------------------------------------------------------------- */
+
+/* The innermost reason; or the system's, of which HDF5 also writes out all arguments. */
+static herr_t take_reason(unsigned n, const H5E_error2_t *e, void *data)
+{
+    static const char words[] = "error message = '";
+    const char *system = e->desc ? strstr(e->desc, words) : NULL;
+    if (system) system += sizeof words - 1;
+    if (system || (n == 0 && e->desc))
+        snprintf(data, 300, "%.*s", system ? (int)strcspn(system, "'") : 299, system ? system : e->desc);
+    return 0;
+}
+
+ent_status ent_h5_fail(ent_error *error, ent_status status, const char *path, const char *what)
+{
+    char reason[300] = "no reason given";
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_reason, reason);
+    bool locked = strstr(reason, "lock") != NULL;
+    return ent_fail(error, status, "%s: %s (HDF5: %s)%s", path, what, reason,
+                    locked ? "; if the file system has no locks, set HDF5_USE_FILE_LOCKING=FALSE" : "");
+}
+
+/* ---- files and groups ------------------------------------------------------------------------------- */
+
+ent_status ent_h5_create(hid_t *file, const char *path, ent_error *error)
+{
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS), create = H5Pcreate(H5P_FILE_CREATE);
+    H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110);
+    H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
+    H5Pset_obj_track_times(create, false);
+    *file = H5Fcreate(path, H5F_ACC_EXCL, create, access);
+    ent_status status = *file < 0 ? ent_h5_fail(error, ENT_EIO, path, "cannot create") : ENT_OK;
+    H5Pclose(create);
+    H5Pclose(access);
+    return status;
+}
+
+ent_status ent_h5_finish(hid_t file, const char *path, ent_error *error)
+{
+    return H5Fclose(file) < 0 ? ent_h5_fail(error, ENT_EIO, path, "cannot complete the file") : ENT_OK;
+}
+
+ent_status ent_h5_open(hid_t *file, const char *path, ent_error *error)
+{
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    hsize_t user_block = 1;
+    H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
+    *file = H5Fopen(path, H5F_ACC_RDONLY, access);
+    ent_status status = *file < 0 ? ent_h5_fail(error, ENT_ECORRUPT, path, "cannot open as HDF5") : ENT_OK;
+    H5Pclose(access);
+    if (status) return status;
+    hid_t create = H5Fget_create_plist(*file);
+    if (create < 0 || H5Pget_userblock(create, &user_block) < 0 || user_block)
+        status = ent_fail(error, ENT_ECORRUPT, "%s: an HDF5 file with a user block, which no container has", path);
+    if (create >= 0) H5Pclose(create);
+    if (status) H5Fclose(*file);
+    return status;
+}
+
+ent_status ent_h5_group(hid_t file, const char *name, const char *path, ent_error *error)
+{
+    hid_t create = H5Pcreate(H5P_GROUP_CREATE);
+    H5Pset_obj_track_times(create, false);
+    H5Pset_link_phase_change(create, COMPACT_LINKS, COMPACT_LINKS - 1);
+    hid_t group = H5Gcreate2(file, name, H5P_DEFAULT, create, H5P_DEFAULT);
+    ent_status status = group < 0 ? ent_h5_fail(error, ENT_EIO, path, "cannot create a group") : ENT_OK;
+    if (group >= 0) H5Gclose(group);
+    H5Pclose(create);
+    return status;
+}
+
+/* ---- datasets ------------------------------------------------------------------------------------------ */
+
+static hid_t word_type(uint32_t width)
+{
+    return width == 1 ? H5T_STD_U8LE : width == 2 ? H5T_STD_U16LE : width == 4 ? H5T_STD_U32LE : H5T_STD_U64LE;
+}
+
+static hid_t create_properties(void)
+{
+    hid_t create = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_obj_track_times(create, false);
+    H5Pset_fill_time(create, H5D_FILL_TIME_NEVER);
+    H5Pset_dset_no_attrs_hint(create, true); /* 150 bytes less a dataset */
+    return create;
+}
+
+/* Consumes `create`. */
+static ent_status create_set(hid_t *set, hid_t file, const char *name, hid_t type, uint64_t size, hid_t create,
+                             const char *path, ent_error *error)
+{
+    hsize_t extent = size;
+    hid_t space = H5Screate_simple(1, &extent, NULL);
+    *set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, create, H5P_DEFAULT);
+    ent_status status = *set < 0 ? ent_h5_fail(error, ENT_EIO, path, "cannot create a dataset") : ENT_OK;
+    H5Sclose(space);
+    H5Pclose(create);
+    return status;
+}
+
+ent_status ent_h5_create_coded(hid_t *set, hid_t file, const char *name, uint32_t width, uint64_t words, uint64_t block,
+                               const char *path, ent_error *error)
+{
+    const unsigned values[] = { FILTER_MAGIC, FILTER_VERSION, width };
+    hsize_t chunk = block < words ? block : words;
+    hid_t create = create_properties();
+    H5Pset_chunk(create, 1, &chunk);
+    H5Pset_filter(create, FILTER_ID, H5Z_FLAG_OPTIONAL, sizeof values / sizeof *values, values);
+    return create_set(set, file, name, word_type(width), words, create, path, error);
+}
+
+ent_status ent_h5_write_block(hid_t set, uint64_t first, ent_bytes block, const char *path, ent_error *error)
+{
+    hsize_t corner = first;
+    if (H5Dwrite_chunk(set, H5P_DEFAULT, 0, &corner, block.size, block.data) >= 0) return ENT_OK;
+    return ent_h5_fail(error, ENT_EIO, path, "cannot write a block");
+}
+
+void ent_h5_close_set(hid_t set)
+{
+    if (set >= 0) H5Dclose(set);
+}
+
+/* One dimension of `size` elements of `width` bytes. */
+static bool has_shape(hid_t set, uint32_t width, uint64_t size)
+{
+    hid_t space = H5Dget_space(set), type = H5Dget_type(set);
+    hsize_t extent = 0;
+    bool right = space >= 0 && type >= 0 && H5Sget_simple_extent_ndims(space) == 1 &&
+                 H5Sget_simple_extent_dims(space, &extent, NULL) == 1 && extent == size && H5Tget_class(type) == H5T_INTEGER &&
+                 H5Tget_size(type) == width;
+    if (space >= 0) H5Sclose(space);
+    if (type >= 0) H5Tclose(type);
+    return right;
+}
+
+static bool has_chunks(hid_t set, uint64_t block)
+{
+    hid_t create = H5Dget_create_plist(set);
+    hsize_t chunk = 0;
+    unsigned flags, values[3] = { 0 };
+    size_t n = 3;
+    bool right = create >= 0 && H5Pget_layout(create) == H5D_CHUNKED && H5Pget_chunk(create, 1, &chunk) == 1 && chunk == block &&
+                 H5Pget_nfilters(create) == 1 &&
+                 H5Pget_filter2(create, 0, &flags, &n, values, 0, NULL, NULL) == FILTER_ID && values[0] == FILTER_MAGIC &&
+                 values[1] == FILTER_VERSION;
+    if (create >= 0) H5Pclose(create);
+    return right;
+}
+
+static ent_status find_blocks(hid_t set, const char *name, uint64_t words, uint64_t block, uint64_t file_size,
+                              ent_place *places, const char *path, ent_error *error)
+{
+    for (uint64_t first = 0; first < words; first += block, places++) {
+        hsize_t corner = first, size = 0;
+        haddr_t address = HADDR_UNDEF;
+        unsigned mask = 0;
+        if (H5Dget_chunk_info_by_coord(set, &corner, &mask, &address, &size) < 0)
+            return ent_h5_fail(error, ENT_ECORRUPT, path, "cannot find a block");
+        if (address == HADDR_UNDEF || mask || size > file_size || address > file_size - size)
+            return ent_fail(error, ENT_ECORRUPT, "%s: %s, block %llu: not in the file", path, name,
+                            (unsigned long long)(first / block));
+        *places = (ent_place){ address, size };
+    }
+    return ENT_OK;
+}
+
+ent_status ent_h5_find_blocks(hid_t file, const char *name, uint32_t width, uint64_t words, uint64_t block,
+                              uint64_t file_size, ent_place *places, const char *path, ent_error *error)
+{
+    hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
+    if (set < 0) return ent_h5_fail(error, ENT_ECORRUPT, path, "cannot open a tensor's dataset");
+    ent_status status = ENT_OK;
+    if (!has_shape(set, width, words) || !has_chunks(set, block < words ? block : words))
+        status = ent_fail(error, ENT_ECORRUPT, "%s: %s: not the dataset that the index tells of", path, name);
+    if (!status) status = find_blocks(set, name, words, block, file_size, places, path, error);
+    H5Dclose(set);
+    return status;
+}
+
+/* ---- bytes ---------------------------------------------------------------------------------------------- */
+
+ent_status ent_h5_create_bytes(hid_t *set, hid_t file, const char *name, uint64_t size, bool deflate, const char *path,
+                               ent_error *error)
+{
+    hsize_t chunk = size < BYTES_CHUNK ? size : BYTES_CHUNK;
+    hid_t create = create_properties();
+    if (deflate) {
+        H5Pset_chunk(create, 1, &chunk);
+        H5Pset_deflate(create, DEFLATE_LEVEL);
+    }
+    return create_set(set, file, name, H5T_STD_U8LE, size, create, path, error);
+}
+
+ent_status ent_h5_open_bytes(hid_t *set, uint64_t *size, hid_t file, const char *name, const char *path, ent_error *error)
+{
+    *size = 0;
+    *set = H5Dopen2(file, name, H5P_DEFAULT);
+    if (*set < 0) return ent_h5_fail(error, ENT_ECORRUPT, path, "cannot open a dataset");
+    hid_t space = H5Dget_space(*set);
+    hssize_t points = space < 0 ? -1 : H5Sget_simple_extent_npoints(space);
+    if (space >= 0) H5Sclose(space);
+    *size = points < 0 ? 0 : (uint64_t)points;
+    /* parts that are not in the file would read as zeros without end */
+    hsize_t stored = H5Dget_storage_size(*set);
+    if (points >= 0 && has_shape(*set, 1, *size) && *size / DEFLATE_MOST <= stored) return ENT_OK;
+    H5Dclose(*set);
+    *set = -1;
+    return ent_fail(error, ENT_ECORRUPT, "%s: %s: not a dataset of bytes", path, name);
+}
+
+/* Moves one part; `out` for reading, `in` for writing. */
+static herr_t move(hid_t set, uint64_t offset, uint64_t size, void *out, const void *in)
+{
+    hsize_t start = offset, count = size;
+    hid_t file = H5Dget_space(set), memory = H5Screate_simple(1, &count, NULL);
+    herr_t done = H5Sselect_hyperslab(file, H5S_SELECT_SET, &start, NULL, &count, NULL);
+    if (done >= 0) done = out ? H5Dread(set, H5T_STD_U8LE, memory, file, H5P_DEFAULT, out)
+                              : H5Dwrite(set, H5T_STD_U8LE, memory, file, H5P_DEFAULT, in);
+    H5Sclose(memory);
+    H5Sclose(file);
+    return done;
+}
+
+ent_status ent_h5_write_part(hid_t set, uint64_t offset, ent_bytes part, const char *path, ent_error *error)
+{
+    if (!part.size || move(set, offset, part.size, NULL, part.data) >= 0) return ENT_OK;
+    return ent_h5_fail(error, ENT_EIO, path, "cannot write");
+}
+
+ent_status ent_h5_read_part(hid_t set, uint64_t offset, void *part, size_t size, const char *path, ent_error *error)
+{
+    if (!size || move(set, offset, size, part, NULL) >= 0) return ENT_OK;
+    return ent_h5_fail(error, ENT_ECORRUPT, path, "cannot read");
+}
+
+ent_status ent_h5_write_bytes(hid_t file, const char *name, ent_bytes bytes, bool deflate, const char *path, ent_error *error)
+{
+    hid_t set = -1;
+    if (!bytes.size) return ENT_OK;
+    ent_status status = ent_h5_create_bytes(&set, file, name, bytes.size, deflate, path, error);
+    if (!status) status = ent_h5_write_part(set, 0, bytes, path, error);
+    ent_h5_close_set(set);
+    return status;
+}
+
+ent_status ent_h5_read_bytes(hid_t file, const char *name, ent_buffer *out, const char *path, ent_error *error)
+{
+    hid_t set = -1;
+    uint64_t size;
+    out->size = 0;
+    if (H5Lexists(file, name, H5P_DEFAULT) == 0) return ENT_OK;
+    ent_status status = ent_h5_open_bytes(&set, &size, file, name, path, error);
+    if (!status && ent_buffer_reserve(out, size)) status = ent_fail(error, ENT_ENOMEM, "%s: out of memory", path);
+    if (!status) status = ent_h5_read_part(set, 0, out->data, size, path, error);
+    if (!status) out->size = size;
+    ent_h5_close_set(set);
+    return status;
+}

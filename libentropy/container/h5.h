@@ -1,0 +1,59 @@
+/* h5.h - the little of HDF5 that containers use, with our errors.
+ *
+ * HDF5 is called from one thread at a time, never inside a parallel loop: its lock would serialise
+ * it, and some builds have none. */
+#ifndef ENT_CONTAINER_H5_H
+#define ENT_CONTAINER_H5_H
+
+#include <hdf5.h>
+
+#include <entropy/base.h>
+
+/* HDF5 prints errors by itself; every public function holds its tongue and lets it talk after. */
+typedef struct ent_h5_tongue {
+    H5E_auto2_t function;
+    void *data;
+} ent_h5_tongue;
+ent_h5_tongue ent_h5_quiet(void);
+void ent_h5_restore(ent_h5_tongue tongue);
+
+/* An error that HDF5 has just reported: `what` failed in `path`, with HDF5's own first reason. */
+ent_status ent_h5_fail(ent_error *error, ent_status status, const char *path, const char *what);
+
+/* A new file for deterministic bytes and small metadata; the path must not exist. */
+ent_status ent_h5_create(hid_t *file, const char *path, ent_error *error);
+/* Closes a file that was written: ENT_EIO when it could not be completed. */
+ent_status ent_h5_finish(hid_t file, const char *path, ent_error *error);
+/* An existing file, read only; ENT_ECORRUPT when it is HDF5 that we do not write. */
+ent_status ent_h5_open(hid_t *file, const char *path, ent_error *error);
+
+ent_status ent_h5_group(hid_t file, const char *name, const char *path, ent_error *error);
+
+/* The dataset of a tensor: `words` unsigned integers of `width` bytes in chunks of `block`, coded
+ * outside HDF5, which the filter in its pipeline says. */
+ent_status ent_h5_create_coded(hid_t *set, hid_t file, const char *name, uint32_t width, uint64_t words, uint64_t block,
+                               const char *path, ent_error *error);
+ent_status ent_h5_write_block(hid_t set, uint64_t first, ent_bytes block, const char *path, ent_error *error);
+
+/* Where a chunk lies in the file. */
+typedef struct ent_place {
+    uint64_t address, size;
+} ent_place;
+/* Opens the dataset of a tensor after checking that it has the shape that create gave it, and finds
+ * its ceil(words / block) chunks: places[] lie within `file_size` bytes. */
+ent_status ent_h5_find_blocks(hid_t file, const char *name, uint32_t width, uint64_t words, uint64_t block,
+                              uint64_t file_size, ent_place *places, const char *path, ent_error *error);
+
+/* A dataset of bytes, deflated in chunks; written and read in parts. */
+ent_status ent_h5_create_bytes(hid_t *set, hid_t file, const char *name, uint64_t size, bool deflate, const char *path,
+                               ent_error *error);
+ent_status ent_h5_open_bytes(hid_t *set, uint64_t *size, hid_t file, const char *name, const char *path, ent_error *error);
+ent_status ent_h5_write_part(hid_t set, uint64_t offset, ent_bytes part, const char *path, ent_error *error);
+ent_status ent_h5_read_part(hid_t set, uint64_t offset, void *part, size_t size, const char *path, ent_error *error);
+void ent_h5_close_set(hid_t set); /* a negative id is fine */
+
+/* Whole datasets of bytes; none is written for no bytes, and none is read as no bytes. */
+ent_status ent_h5_write_bytes(hid_t file, const char *name, ent_bytes bytes, bool deflate, const char *path, ent_error *error);
+ent_status ent_h5_read_bytes(hid_t file, const char *name, ent_buffer *out, const char *path, ent_error *error);
+
+#endif

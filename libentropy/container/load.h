@@ -1,0 +1,34 @@
+/* load.h - an open container, and its tensors ready to be decoded. */
+#ifndef ENT_CONTAINER_LOAD_H
+#define ENT_CONTAINER_LOAD_H
+
+#include "container/h5.h"
+#include "container/index.h"
+
+struct ent_container {
+    char *path;
+    int fd; /* blocks are read past HDF5, by all threads */
+    uint64_t size;
+    hid_t h5;
+    json_t *root; /* the index; its strings are borrowed */
+    ent_index index;
+    ent_buffer tables;
+};
+
+/* A tensor whose tables are built and whose blocks have been found. */
+typedef struct ent_loaded {
+    const ent_index_tensor *tensor;
+    const ent_recipe *recipe;
+    ent_tables tables;
+    ent_place *place; /* of each block */
+} ent_loaded;
+
+ent_status ent_load(ent_loaded *loaded, const ent_container *container, size_t tensor, ent_error *error);
+void ent_unload(ent_loaded *loaded); /* takes a zeroed struct */
+
+/* Reads, checks and decodes block k into `out`, its bytes as they are in the model's file.  For any
+ * number of threads at once.  `flags` as of ent_block_decode. */
+ent_status ent_load_block(const ent_container *container, const ent_loaded *loaded, uint64_t k, unsigned flags, uint8_t *out,
+                          ent_error *error);
+
+#endif

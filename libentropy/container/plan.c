@@ -1,0 +1,244 @@
+/* plan.c - see plan.h. */
+#include <pthread.h>
+#include <string.h>
+
+#include "container/plan.h"
+
+/* ---- recipes ------------------------------------------------------------------------------------------ */
+
+/* The format by which a tensor's bytes can be cut into words; "" when they are opaque, which they are
+ * too when the file's count of elements is not that of its bytes (padding bits would be lost). */
+static const char *recipe_dtype(const ent_tensor *t)
+{
+    const ent_format *f = ent_format_find(t->dtype);
+    if (!f || t->elements > UINT64_MAX / f->bits || t->elements * f->bits != 8 * (uint64_t)t->bytes.size) return "";
+    return f->name;
+}
+
+static ent_status add_recipe(ent_plan *plan, const ent_codec *codec, const char *dtype, uint32_t *number, ent_error *error)
+{
+    ent_index *x = &plan->index;
+    for (*number = 0; *number < x->recipes; ++*number)
+        if (!strcmp(x->recipe[*number].dtype, dtype)) return ENT_OK;
+    ent_index_recipe *r = &x->recipe[x->recipes];
+    ent_buffer text = { NULL, 0, 0 };
+    ent_status status = ent_codec_bind(codec, dtype, &r->recipe, error);
+    if (status) return status;
+    if ((status = ent_codec_recipe_text(codec, dtype, &text))) return ent_fail(error, status, "out of memory");
+    *r = (ent_index_recipe){ dtype, (char *)text.data, r->recipe };
+    x->recipes++;
+    return ENT_OK;
+}
+
+/* One recipe a format at most, and one for opaque bytes. */
+static size_t most_recipes(void)
+{
+    size_t n = 1;
+    while (ent_formats[n - 1].name) n++;
+    return n;
+}
+
+/* ---- groups ------------------------------------------------------------------------------------------- */
+
+static bool same_group(ent_scope scope, const ent_group *group, uint32_t recipe, const char *role)
+{
+    return scope != ENT_SCOPE_TENSOR && group->recipe == recipe && (scope != ENT_SCOPE_ROLE || !strcmp(group->role, role));
+}
+
+/* Groups are few but for scope tensor, where none needs to be looked for. */
+static uint32_t find_group(ent_plan *plan, uint32_t recipe, const char *role)
+{
+    ent_scope scope = plan->index.scope;
+    size_t i = scope == ENT_SCOPE_TENSOR ? plan->groups : 0;
+    while (i < plan->groups && !same_group(scope, &plan->group[i], recipe, role)) i++;
+    if (i == plan->groups) plan->group[plan->groups++] = (ent_group){ .recipe = recipe, .role = role };
+    return (uint32_t)i;
+}
+
+/* ---- making ------------------------------------------------------------------------------------------- */
+
+static ent_status add_tensor(ent_plan *plan, const ent_codec *codec, size_t i, ent_error *error)
+{
+    const ent_tensor *t = ent_weights_tensor(plan->weights, i);
+    ent_index_tensor *to = &plan->index.tensor[i];
+    *to = (ent_index_tensor){ .name = t->name, .dtype = t->dtype, .rank = t->rank, .shape = t->shape, .elements = t->elements,
+                              .bytes = t->bytes.size, .file = t->file, .offset = t->offset };
+    const char *dtype = recipe_dtype(t);
+    ent_status status = add_recipe(plan, codec, dtype, &to->recipe, error);
+    if (status) return status;
+    to->words = *dtype ? t->elements : t->bytes.size;
+    memset(to->table, -1, sizeof to->table);
+    plan->group_of[i] = find_group(plan, to->recipe, t->role);
+    if (*dtype) {
+        plan->index.sizes.weights += t->elements;
+        plan->index.sizes.weight_bytes += t->bytes.size;
+    }
+    return ENT_OK;
+}
+
+static void add_files(ent_plan *plan)
+{
+    ent_index *x = &plan->index;
+    for (size_t i = 0; i < x->files; i++) {
+        const ent_weights_file *f = ent_weights_file_at(plan->weights, i);
+        x->file[i] = (ent_index_file){ f->name, f->bytes.size, 0 };
+        x->sizes.input_bytes += f->bytes.size;
+    }
+}
+
+ent_status ent_plan_make(ent_plan *plan, const ent_weights *weights, const ent_codec *codec, ent_error *error)
+{
+    size_t n = ent_weights_tensors(weights), files = ent_weights_files(weights);
+    *plan = (ent_plan){ .weights = weights };
+    ent_index *x = &plan->index;
+    x->codec = ent_codec_text(codec);
+    x->codec_name = ent_codec_name(codec);
+    x->scope = ent_codec_scope(codec);
+    x->block = ent_codec_block(codec);
+    x->file = ent_calloc(files, sizeof *x->file);
+    x->recipe = ent_calloc(most_recipes(), sizeof *x->recipe);
+    x->tensor = ent_calloc(n, sizeof *x->tensor);
+    plan->group_of = ent_calloc(n, sizeof *plan->group_of);
+    plan->group = ent_calloc(n, sizeof *plan->group);
+    ent_status status = ENT_OK;
+    if (!x->file || !x->recipe || !x->tensor || !plan->group_of || !plan->group)
+        status = ent_fail(error, ENT_ENOMEM, "out of memory");
+    x->files = status ? 0 : files;
+    x->tensors = status ? 0 : n;
+    add_files(plan);
+    for (size_t i = 0; i < n && !status; i++) status = add_tensor(plan, codec, i, error);
+    if (status) ent_plan_free(plan);
+    return status;
+}
+
+void ent_plan_free(ent_plan *plan)
+{
+    for (size_t i = 0; i < plan->groups; i++) {
+        ent_recipe_counts_free(plan->group[i].counts);
+        ent_tables_free(&plan->group[i].tables);
+    }
+    for (size_t i = 0; i < plan->index.recipes; i++) ent_free((void *)(uintptr_t)plan->index.recipe[i].text);
+    ent_free(plan->group);
+    ent_free(plan->group_of);
+    ent_index_free(&plan->index);
+    *plan = (ent_plan){ 0 };
+}
+
+/* ---- units -------------------------------------------------------------------------------------------- */
+
+ent_status ent_plan_units(const ent_plan *plan, size_t first, size_t end, ent_unit **units, size_t *n, ent_error *error)
+{
+    const ent_index *x = &plan->index;
+    *n = 0;
+    for (size_t i = first; i < end; i++) *n += ent_index_blocks(x, &x->tensor[i]);
+    ent_unit *u = *units = ent_calloc(*n, sizeof *u);
+    if (!u) return ent_fail(error, ENT_ENOMEM, "out of memory");
+    for (size_t i = first; i < end; i++)
+        for (uint64_t k = 0; k < ent_index_blocks(x, &x->tensor[i]); k++, u++) {
+            *u = (ent_unit){ .tensor = (uint32_t)i, .block = k };
+            u->words = (uint32_t)ent_index_block(x, &x->tensor[i], k, &u->offset, &u->size);
+        }
+    return ENT_OK;
+}
+
+size_t ent_plan_batch(const ent_plan *plan, size_t first, uint64_t *bytes)
+{
+    const ent_index *x = &plan->index;
+    size_t end = first;
+    *bytes = 0;
+    do *bytes += x->tensor[end++].bytes;
+    while (end < x->tensors && end - first < ENT_BATCH_TENSORS && *bytes + x->tensor[end].bytes <= ENT_BATCH_BYTES);
+    return end;
+}
+
+ent_bytes ent_unit_bytes(const ent_plan *plan, const ent_unit *unit)
+{
+    return (ent_bytes){ ent_weights_tensor(plan->weights, unit->tensor)->bytes.data + unit->offset, unit->size };
+}
+
+ent_status ent_unit_words(const ent_plan *plan, const ent_unit *unit, ent_buffer *scratch, const void **words)
+{
+    const ent_index_tensor *t = &plan->index.tensor[unit->tensor];
+    const ent_recipe *recipe = &plan->index.recipe[t->recipe].recipe;
+    ent_bytes bytes = ent_unit_bytes(plan, unit);
+    *words = bytes.data;
+    if (!ent_format_packed(recipe->format) && (uintptr_t)bytes.data % recipe->word_width == 0) return ENT_OK;
+    ent_status status = ent_buffer_reserve(scratch, (size_t)unit->words * recipe->word_width);
+    if (status) return status;
+    ent_format_unpack(recipe->format, bytes.data, 0, unit->words, scratch->data);
+    *words = scratch->data;
+    return ENT_OK;
+}
+
+/* ---- counting ----------------------------------------------------------------------------------------- */
+
+typedef struct counting {
+    ent_plan *plan;
+    const ent_unit *units;
+    double *bits; /* of each unit; NULL unless the scope is block */
+    bool release;
+    pthread_mutex_t lock; /* of the groups' counts: sums do not depend on the order */
+} counting;
+
+static ent_status merge(counting *c, ent_group *group, const ent_counts counts[], uint64_t words)
+{
+    const ent_recipe *recipe = &c->plan->index.recipe[group->recipe].recipe;
+    ent_status status = ENT_OK;
+    pthread_mutex_lock(&c->lock);
+    if (!group->words && !c->bits) status = ent_recipe_counts_init(recipe, group->counts);
+    for (uint32_t i = 0; i < recipe->split.fields && !status && !c->bits; i++)
+        if (counts[i].count) status = ent_counts_merge(&group->counts[i], &counts[i]);
+    group->words += words;
+    pthread_mutex_unlock(&c->lock);
+    return status;
+}
+
+static ent_status count_unit(size_t i, unsigned thread, void *context)
+{
+    (void)thread;
+    counting *c = context;
+    const ent_unit *unit = &c->units[i];
+    ent_group *group = &c->plan->group[c->plan->group_of[unit->tensor]];
+    const ent_recipe *recipe = &c->plan->index.recipe[group->recipe].recipe;
+    ent_buffer scratch = { NULL, 0, 0 };
+    ent_counts counts[ENT_MAX_FIELDS];
+    const void *words;
+    ent_status status = ent_recipe_counts_init(recipe, counts);
+    if (status) return status;
+    status = ent_unit_words(c->plan, unit, &scratch, &words);
+    if (!status) status = ent_recipe_count(recipe, words, unit->words, counts);
+    if (!status && c->bits) c->bits[i] = ent_recipe_bound_bits(recipe, counts) * unit->words;
+    if (!status) status = merge(c, group, counts, unit->words);
+    if (c->release) ent_weights_release(c->plan->weights, ent_unit_bytes(c->plan, unit));
+    ent_recipe_counts_free(counts);
+    ent_free(scratch.data);
+    return status;
+}
+
+ent_status ent_plan_count(ent_plan *plan, const ent_unit *units, size_t n, unsigned threads, bool release, ent_error *error)
+{
+    counting c = { .plan = plan, .units = units, .release = release };
+    if (plan->index.scope == ENT_SCOPE_BLOCK && !(c.bits = ent_calloc(n, sizeof *c.bits)))
+        return ent_fail(error, ENT_ENOMEM, "out of memory");
+    pthread_mutex_init(&c.lock, NULL);
+    ent_status status = ent_parallel(n, threads, count_unit, &c);
+    pthread_mutex_destroy(&c.lock);
+    for (size_t i = 0; i < n && c.bits; i++) plan->group[plan->group_of[units[i].tensor]].bits += c.bits[i];
+    ent_free(c.bits);
+    return status ? ent_fail(error, status, "counting: %s", ent_status_text(status)) : ENT_OK;
+}
+
+ent_status ent_plan_count_all(ent_plan *plan, unsigned threads, ent_error *error)
+{
+    ent_status status = ENT_OK;
+    uint64_t bytes;
+    for (size_t first = 0, end; first < plan->index.tensors && !status; first = end) {
+        ent_unit *units;
+        size_t n;
+        end = ent_plan_batch(plan, first, &bytes);
+        status = ent_plan_units(plan, first, end, &units, &n, error);
+        if (!status) status = ent_plan_count(plan, units, n, threads, true, error);
+        ent_free(units);
+    }
+    return status;
+}

@@ -1,0 +1,374 @@
+/* write.c - a model to a container.
+ *
+ * Tensors go in batches: what fits a bounded part of memory, or one larger tensor.  A batch is
+ * counted, its tables are trained, then it is coded a window of blocks at a time: all threads code,
+ * then one writes in order, so the bytes do not depend on the threads.  Scopes wider than a tensor
+ * count the whole model first.  What has been written is let go, so the size of the model does not
+ * matter. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <xxhash.h>
+
+#include "codec/block.h"
+#include "container/corpus.h"
+#include "container/h5.h"
+#include "container/output.h"
+#include "container/plan.h"
+
+enum {
+    WINDOW_BYTES = 128 << 20, /* most for the blocks of a window, unless a block a thread is more */
+    WINDOW_BLOCKS = 4,        /* a thread: the slowest of them is waited for once a window */
+};
+
+typedef struct slot { /* a block of a window */
+    ent_buffer code, scratch;
+    ent_tally tally;
+} slot;
+
+typedef struct writer {
+    const ent_weights *weights;
+    const ent_corpus *corpus;
+    ent_run run;
+    ent_error *error;
+    ent_plan plan;
+    ent_output output;
+    hid_t h5;
+    ent_buffer tables; /* bytes of /tables */
+    size_t table_capacity;
+    /* where the pass over the files is */
+    size_t file;
+    uint64_t at, gap_at; /* in the file; in its dataset of bytes that are in no tensor */
+    hid_t gaps;
+    XXH3_state_t *hash;
+    /* the tensor being written, and the window */
+    size_t tensor;
+    hid_t set;
+    const ent_unit *window;
+    slot *slots;
+    size_t slot_count;
+    uint64_t done;
+} writer;
+
+static const char *path_of(const writer *w) { return w->output.final; }
+static ent_status no_memory(const writer *w) { return ent_fail(w->error, ENT_ENOMEM, "%s: out of memory", path_of(w)); }
+
+/* ---- the files, from first byte to last ------------------------------------------------------------------ */
+
+static ent_status open_file(writer *w)
+{
+    const ent_index *x = &w->plan.index;
+    uint64_t gaps = x->file[w->file].bytes;
+    char name[40];
+    for (size_t i = 0; i < x->tensors; i++)
+        if (x->tensor[i].file == w->file) gaps -= x->tensor[i].bytes;
+    w->at = w->gap_at = 0;
+    w->gaps = -1;
+    XXH3_64bits_reset(w->hash);
+    snprintf(name, sizeof name, "/files/%zu", w->file);
+    return gaps ? ent_h5_create_bytes(&w->gaps, w->h5, name, gaps, true, path_of(w), w->error) : ENT_OK;
+}
+
+/* The next `size` bytes of the file; `gap`: they are in no tensor. */
+static ent_status pass_bytes(writer *w, uint64_t size, bool gap)
+{
+    ent_bytes part = { ent_weights_file_at(w->weights, w->file)->bytes.data + w->at, size };
+    if (!size) return ENT_OK;
+    XXH3_64bits_update(w->hash, part.data, part.size);
+    ent_status status = gap ? ent_h5_write_part(w->gaps, w->gap_at, part, path_of(w), w->error) : ENT_OK;
+    if (gap) w->gap_at += size;
+    w->at += size;
+    w->done += size;
+    ent_weights_release(w->weights, part);
+    if (w->run.progress) w->run.progress(w->run.context, w->done, w->plan.index.sizes.input_bytes);
+    return status;
+}
+
+static ent_status end_file(writer *w)
+{
+    ent_index_file *f = &w->plan.index.file[w->file];
+    ent_status status = pass_bytes(w, f->bytes - w->at, true);
+    f->hash = XXH3_64bits_digest(w->hash);
+    ent_h5_close_set(w->gaps);
+    w->gaps = -1;
+    w->file++;
+    return !status && w->file < w->plan.index.files ? open_file(w) : status;
+}
+
+/* ---- tables ------------------------------------------------------------------------------------------------ */
+
+typedef struct training {
+    const writer *w;
+    ent_group *group;
+} training;
+
+static ent_status train_group(size_t i, unsigned thread, void *context)
+{
+    (void)thread;
+    const writer *w = ((training *)context)->w;
+    ent_group *g = &((training *)context)->group[i];
+    const ent_index_recipe *r = &w->plan.index.recipe[g->recipe];
+    const ent_counts *counts = w->corpus ? ent_corpus_counts(w->corpus, r->dtype) : g->counts;
+    if (!g->words || g->tables.fields) return ENT_OK;
+    if (w->plan.index.scope == ENT_SCOPE_BLOCK) return ent_tables_train(&g->tables, &r->recipe, NULL, ENT_ENCODE);
+    g->bits = ent_recipe_bound_bits(&r->recipe, g->counts) * (double)g->words;
+    if (counts) return ent_tables_train(&g->tables, &r->recipe, counts, ENT_ENCODE);
+    g->tables.fields = r->recipe.split.fields; /* a format that the corpus never saw: raw */
+    return ENT_OK;
+}
+
+/* Whether what coding the field can save pays for the table. */
+static bool pays(const writer *w, const ent_group *g, uint32_t field, size_t table_size)
+{
+    const ent_recipe *r = &w->plan.index.recipe[g->recipe].recipe;
+    double saved = (ent_field_bits(&r->split.field[field]) - ent_entropy_bits(&g->counts[field])) * (double)g->words;
+    return w->corpus || saved > 8 * (double)table_size;
+}
+
+static ent_status add_table(writer *w, size_t start)
+{
+    ent_index *x = &w->plan.index;
+    if (x->tables == w->table_capacity) {
+        size_t capacity = w->table_capacity ? 2 * w->table_capacity : 64;
+        ent_index_table *larger = ent_calloc(capacity, sizeof *larger);
+        if (!larger) return no_memory(w);
+        if (x->tables) memcpy(larger, x->table, x->tables * sizeof *larger);
+        ent_free(x->table);
+        x->table = larger;
+        w->table_capacity = capacity;
+    }
+    ent_bytes bytes = { w->tables.data + start, w->tables.size - start };
+    x->table[x->tables++] = (ent_index_table){ start, bytes.size, ent_block_checksum(bytes) };
+    return ENT_OK;
+}
+
+/* Stores the tables of a group that pay; the fields of the others become raw. */
+static ent_status store_tables(writer *w, ent_group *g)
+{
+    const ent_recipe *r = &w->plan.index.recipe[g->recipe].recipe;
+    ent_status status = ENT_OK;
+    memset(g->id, -1, sizeof g->id);
+    for (uint32_t i = 0; i < r->split.fields && !status; i++) {
+        if (!ent_index_needs_table(r, i) || !g->tables.table[i]) continue;
+        size_t start = w->tables.size;
+        if (ent_table_write(g->tables.table[i], &w->tables)) return no_memory(w);
+        if (pays(w, g, i, w->tables.size - start)) {
+            g->id[i] = (int64_t)w->plan.index.tables;
+            w->plan.index.sizes.tally.table_bits += 8 * (uint64_t)(w->tables.size - start);
+            status = add_table(w, start);
+        } else {
+            w->tables.size = start;
+            ent_table_free(g->tables.table[i]);
+            g->tables.table[i] = NULL;
+        }
+    }
+    ent_recipe_counts_free(g->counts);
+    return status;
+}
+
+static ent_status make_tables(writer *w, size_t first, size_t end)
+{
+    training job = { w, w->plan.group + first };
+    ent_status status = ent_parallel(end - first, w->run.threads, train_group, &job);
+    if (status) return ent_fail(w->error, status, "%s: training a table: %s", path_of(w), ent_status_text(status));
+    for (size_t i = first; i < end && !status; i++)
+        if (w->plan.group[i].words) status = store_tables(w, &w->plan.group[i]);
+    return status;
+}
+
+/* ---- blocks ------------------------------------------------------------------------------------------------ */
+
+static ent_status encode_unit(size_t i, unsigned thread, void *context)
+{
+    (void)thread;
+    const writer *w = context;
+    const ent_unit *unit = &w->window[i];
+    slot *s = &w->slots[i];
+    const ent_group *group = &w->plan.group[w->plan.group_of[unit->tensor]];
+    const ent_recipe *recipe = &w->plan.index.recipe[group->recipe].recipe;
+    const void *words;
+    s->tally = (ent_tally){ 0, 0, 0 };
+    s->code.size = 0;
+    ent_status status = ent_buffer_reserve(&s->code, ent_block_bound(recipe, &group->tables, unit->words));
+    if (!status) status = ent_unit_words(&w->plan, unit, &s->scratch, &words);
+    return status ? status : ent_block_encode(recipe, &group->tables, words, unit->words, &s->code, &s->tally);
+}
+
+static ent_status open_tensor(writer *w, size_t i)
+{
+    ent_index *x = &w->plan.index;
+    ent_index_tensor *t = &x->tensor[i];
+    const ent_recipe *recipe = &x->recipe[t->recipe].recipe;
+    const ent_group *group = &w->plan.group[w->plan.group_of[i]];
+    uint64_t words = t->words, block = x->block;
+    char name[40];
+    ent_h5_close_set(w->set);
+    w->set = -1;
+    w->tensor = i;
+    memcpy(t->table, group->id, sizeof t->table);
+    if (ent_format_packed(recipe->format)) words = t->bytes, block = block / 8 * recipe->format->bits;
+    snprintf(name, sizeof name, "/tensors/%zu", i);
+    return ent_h5_create_coded(&w->set, w->h5, name, recipe->word_width, words, block, path_of(w), w->error);
+}
+
+/* Writes a coded block, and moves the pass over the files past its bytes. */
+static ent_status write_unit(writer *w, const ent_unit *unit, const slot *s)
+{
+    ent_index *x = &w->plan.index;
+    ent_index_tensor *t = &x->tensor[unit->tensor];
+    const ent_recipe *recipe = &x->recipe[t->recipe].recipe;
+    ent_status status = ENT_OK;
+    if (w->tensor != unit->tensor) status = open_tensor(w, unit->tensor);
+    uint64_t first = ent_format_packed(recipe->format) ? unit->offset : unit->block * x->block;
+    if (!status) status = ent_h5_write_block(w->set, first, (ent_bytes){ s->code.data, s->code.size }, path_of(w), w->error);
+    t->coded += s->code.size;
+    x->sizes.tally.payload_bits += s->tally.payload_bits;
+    x->sizes.tally.table_bits += s->tally.table_bits;
+    x->sizes.tally.index_bits += s->tally.index_bits;
+    while (!status && w->file < t->file) status = end_file(w);
+    if (!status) status = pass_bytes(w, t->offset + unit->offset - w->at, true);
+    return status ? status : pass_bytes(w, unit->size, false);
+}
+
+static ent_status write_units(writer *w, const ent_unit *units, size_t n)
+{
+    ent_status status = ENT_OK;
+    for (size_t done = 0; done < n && !status;) {
+        size_t window = n - done < w->slot_count ? n - done : w->slot_count;
+        w->window = units + done;
+        status = ent_parallel(window, w->run.threads, encode_unit, w);
+        if (status) return ent_fail(w->error, status, "%s: coding: %s", path_of(w), ent_status_text(status));
+        for (size_t i = 0; i < window && !status; i++) status = write_unit(w, &w->window[i], &w->slots[i]);
+        done += window;
+    }
+    return status;
+}
+
+/* ---- batches ------------------------------------------------------------------------------------------------ */
+
+static bool counts_whole_model(const writer *w)
+{
+    return w->plan.index.scope != ENT_SCOPE_TENSOR && w->plan.index.scope != ENT_SCOPE_BLOCK;
+}
+
+static ent_status write_batch(writer *w, size_t first, size_t end, uint64_t bytes)
+{
+    ent_unit *units;
+    size_t n;
+    bool per_tensor = w->plan.index.scope == ENT_SCOPE_TENSOR;
+    ent_status status = ent_plan_units(&w->plan, first, end, &units, &n, w->error);
+    if (!status && !counts_whole_model(w)) {
+        status = ent_plan_count(&w->plan, units, n, w->run.threads, bytes > ENT_BATCH_BYTES, w->error);
+        if (!status) status = per_tensor ? make_tables(w, first, end) : make_tables(w, 0, w->plan.groups);
+    }
+    if (!status) status = write_units(w, units, n);
+    for (size_t i = first; i < end && per_tensor; i++) ent_tables_free(&w->plan.group[i].tables);
+    ent_free(units);
+    return status;
+}
+
+static ent_status write_model(writer *w)
+{
+    ent_status status = ENT_OK;
+    uint64_t bytes;
+    if (counts_whole_model(w)) {
+        status = ent_plan_count_all(&w->plan, w->run.threads, w->error);
+        if (!status) status = make_tables(w, 0, w->plan.groups);
+    }
+    if (!status) status = open_file(w);
+    for (size_t first = 0, end; first < w->plan.index.tensors && !status; first = end) {
+        end = ent_plan_batch(&w->plan, first, &bytes);
+        status = write_batch(w, first, end, bytes);
+    }
+    while (!status && w->file < w->plan.index.files) status = end_file(w);
+    return status;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------------------ */
+
+static ent_status write_index(writer *w)
+{
+    ent_index *x = &w->plan.index;
+    char *text;
+    double bits = 0;
+    for (size_t i = 0; i < w->plan.groups; i++)
+        if (x->recipe[w->plan.group[i].recipe].recipe.format) bits += w->plan.group[i].bits;
+    x->sizes.bound_bits = x->sizes.weights ? bits / (double)x->sizes.weights : 0;
+    ent_bytes tables = { w->tables.data, w->tables.size };
+    ent_status status = ent_h5_write_bytes(w->h5, "/tables", tables, false, path_of(w), w->error);
+    if (!status) status = ent_index_write(x, &text, w->error);
+    if (status) return status;
+    status = ent_h5_write_bytes(w->h5, "/index", (ent_bytes){ (uint8_t *)text, strlen(text) }, true, path_of(w), w->error);
+    free(text);
+    return status;
+}
+
+static ent_status make_slots(writer *w)
+{
+    unsigned threads = ent_threads(w->run.threads);
+    size_t block = w->plan.index.block * 8, most = WINDOW_BYTES / block;
+    size_t n = (size_t)threads * WINDOW_BLOCKS;
+    w->slot_count = n <= most ? n : most > threads ? most : threads;
+    w->slots = ent_calloc(w->slot_count, sizeof *w->slots);
+    w->hash = XXH3_createState();
+    return w->slots && w->hash ? ENT_OK : no_memory(w);
+}
+
+static ent_status write_all(writer *w)
+{
+    ent_status status = make_slots(w);
+    if (status) return status;
+    w->output.exists = true; /* or not: a file that cannot be created may be there all the same */
+    if ((status = ent_h5_create(&w->h5, w->output.temporary, w->error))) return status;
+    status = ent_h5_group(w->h5, "/tensors", path_of(w), w->error);
+    if (!status) status = ent_h5_group(w->h5, "/files", path_of(w), w->error);
+    if (!status) status = write_model(w);
+    ent_h5_close_set(w->set);
+    ent_h5_close_set(w->gaps);
+    if (!status) status = write_index(w);
+    ent_status closed = ent_h5_finish(w->h5, path_of(w), status ? NULL : w->error);
+    return status ? status : closed;
+}
+
+static void free_writer(writer *w)
+{
+    for (size_t i = 0; i < w->slot_count && w->slots; i++) {
+        ent_free(w->slots[i].code.data);
+        ent_free(w->slots[i].scratch.data);
+    }
+    ent_free(w->slots);
+    ent_free(w->tables.data);
+    XXH3_freeState(w->hash);
+    ent_output_drop(&w->output);
+    ent_plan_free(&w->plan);
+}
+
+static ent_status commit(writer *w, ent_container_sizes *sizes)
+{
+    struct stat st;
+    if (stat(w->output.temporary, &st)) return ent_fail(w->error, ENT_EIO, "%s: has vanished", w->output.temporary);
+    ent_status status = ent_output_commit(&w->output, w->error);
+    w->plan.index.sizes.output_bytes = (uint64_t)st.st_size;
+    if (!status && sizes) *sizes = w->plan.index.sizes;
+    return status;
+}
+
+ent_status ent_container_write(const char *path, const ent_weights *weights, const ent_codec *codec,
+                               const ent_corpus *corpus, const ent_run *run, ent_container_sizes *sizes, ent_error *error)
+{
+    writer w = { .weights = weights, .corpus = corpus, .error = error, .gaps = -1, .set = -1, .tensor = SIZE_MAX };
+    if (run) w.run = *run;
+    if (corpus) codec = ent_corpus_codec(corpus);
+    if (!corpus && ent_codec_scope(codec) == ENT_SCOPE_CORPUS)
+        return ent_fail(error, ENT_EINVAL, "scope=corpus needs trained tables: make them with `entropy train`, give them with "
+                                           "--tables");
+    ent_status status = ent_plan_make(&w.plan, weights, codec, error);
+    if (status) return status;
+    ent_h5_tongue tongue = ent_h5_quiet();
+    status = ent_output_plan(&w.output, path, error);
+    if (!status) status = write_all(&w);
+    if (!status) status = commit(&w, sizes);
+    free_writer(&w);
+    ent_h5_restore(tongue);
+    return status;
+}
