@@ -58,6 +58,13 @@ ent_status model_open(ent_weights **weights, const char *argument, ent_error *er
     return status ? status : ent_weights_open(weights, path, error);
 }
 
+ent_status container_open(ent_container **container, const char *path, ent_error *error)
+{
+    *container = NULL;
+    if (access(path, F_OK)) return ent_fail(error, ENT_EINVAL, "%s: no such file", path);
+    return ent_container_open(container, path, error);
+}
+
 const char *model_name(const char *argument)
 {
     const char *slash = strrchr(argument, '/');

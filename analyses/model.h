@@ -4,7 +4,7 @@
 
 #include <limits.h>
 
-#include <entropy/weights.h>
+#include <entropy/container.h>
 
 /* Where the model that `argument` names lies: a file or folder; hf:ORG/NAME[@REV] in the local
  * Hugging Face cache (nothing is ever downloaded); or a dataset by its name.  ENT_EINVAL when it is
@@ -13,6 +13,9 @@ ent_status model_path(char path[PATH_MAX], const char *argument, ent_error *erro
 
 /* model_path, then ent_weights_open. */
 ent_status model_open(ent_weights **weights, const char *argument, ent_error *error);
+
+/* ent_container_open, but a path that is not there is the user's mistake: ENT_EINVAL. */
+ent_status container_open(ent_container **container, const char *path, ent_error *error);
 
 /* The argument without folders, for headings: "model.safetensors", "hf:org/name". */
 const char *model_name(const char *argument);

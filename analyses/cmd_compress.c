@@ -1,0 +1,227 @@
+/* cmd_compress.c - `entropy compress`, `decompress` and `train`. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "model.h"
+#include "output.h"
+#include "progress.h"
+#include "sizes.h"
+
+enum { KEY_TABLES = 0x2001, KEY_FORCE };
+
+struct job {
+    struct common common;
+    const char *codec, *tables, *output;
+    bool force;
+    char **input;
+    int inputs;
+};
+
+static const char preset_codec[] = "planar-rans";
+
+/* What gzip does: an output that exists is not touched unless asked for. */
+static ent_status may_write(const struct job *job, ent_error *error)
+{
+    if (job->force || access(job->output, F_OK)) return ENT_OK;
+    return ent_fail(error, ENT_EINVAL, "%s exists; --force overwrites it", job->output);
+}
+
+static ent_run long_run(struct job *job, struct progress *progress, const char *what)
+{
+    progress_begin(progress, &job->common, what);
+    return (ent_run){ .threads = job->common.threads, .progress = progress->shown ? progress_show : NULL,
+                      .context = progress };
+}
+
+/* ---- options --------------------------------------------------------------------------------- */
+
+#define OPTION_OUTPUT { .name = "output", .key = 'o', .arg = "FILE", .doc = "Where to write; needed" }
+#define OPTION_FORCE { .name = "force", .key = KEY_FORCE, .doc = "Overwrite an output that exists" }
+#define OPTION_CODEC \
+    { .name = "codec", .key = 'c', .arg = "CODEC", \
+      .doc = "A name from `entropy list codecs` or a line such as \"BF16: exponent=huffman rest=raw\" (preset: " \
+             "planar-rans)" }
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct job *job = state->input;
+    switch (key) {
+    case 'c': job->codec = text; return 0;
+    case 'o': job->output = text; return 0;
+    case KEY_TABLES: job->tables = text; return 0;
+    case KEY_FORCE: job->force = true; return 0;
+    case ARGP_KEY_ARGS:
+        job->input = state->argv + state->next;
+        job->inputs = state->argc - state->next;
+        return 0;
+    case ARGP_KEY_END:
+        if (!job->inputs) argp_error(state, "which file?");
+        if (!job->output) argp_error(state, "where to? -o FILE");
+        if (job->tables && job->codec) argp_error(state, "--tables already names the codec");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static error_t parse_one(int key, char *text, struct argp_state *state)
+{
+    error_t result = parse(key, text, state);
+    struct job *job = state->input;
+    if (key == ARGP_KEY_END && job->inputs > 1) argp_error(state, "one file at a time");
+    return result;
+}
+
+/* ---- compress -------------------------------------------------------------------------------- */
+
+static void print_compressed(const struct job *job, const ent_codec *codec, const ent_container_sizes *sizes)
+{
+    if (job->common.json) {
+        json_t *object = json_object();
+        json_text(object, "codec", ent_codec_name(codec));
+        sizes_json(object, sizes);
+        json_text(object, "input", job->input[0]);
+        json_text(object, "output", job->output);
+        json_line(object);
+        return;
+    }
+    printf("%s -> %s, codec %s\n\n", model_name(job->input[0]), job->output, ent_codec_name(codec));
+    sizes_table(sizes);
+}
+
+static ent_status compress(struct job *job, const ent_weights *weights, const ent_codec *codec,
+                           const ent_corpus *corpus, ent_error *error)
+{
+    struct progress progress;
+    ent_container_sizes sizes;
+    ent_run run = long_run(job, &progress, "compress");
+    ent_status status = ent_container_write(job->output, weights, codec, corpus, &run, &sizes, error);
+    progress_end(&progress);
+    if (!status) print_compressed(job, codec, &sizes);
+    return status;
+}
+
+int cmd_compress(int argc, char **argv)
+{
+    static const struct argp_option options[] = {
+        OPTION_OUTPUT, OPTION_CODEC,
+        { .name = "tables", .key = KEY_TABLES, .arg = "TABLES", .doc = "Tables and codec made by `entropy train`" },
+        OPTION_FORCE, { 0 }
+    };
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse_one,
+        .args_doc = "MODEL -o FILE",
+        .doc = "Writes a model as a compressed container that `entropy decompress` turns back into the identical "
+               "file or files.\vJSON keys: codec, input_bytes, output_bytes, bits_per_weight (the whole output), "
+               "bound_bits (per weight), payload_bits, table_bits, index_bits, weights, weight_bytes, gap_percent, "
+               "input, output.",
+    };
+    struct job job = { 0 };
+    ent_error error = { 0 };
+    ent_weights *weights = NULL;
+    ent_codec *codec = NULL;
+    ent_corpus *corpus = NULL;
+    command_parse(&argp, argc, argv, &job, &job.common);
+    ent_status status = may_write(&job, &error);
+    if (!status && job.tables)
+        status = ent_corpus_read(&corpus, job.tables, &error);
+    else if (!status)
+        status = ent_codec_parse(&codec, job.codec ? job.codec : preset_codec, &error);
+    if (!status) status = model_open(&weights, job.input[0], &error);
+    if (!status) status = compress(&job, weights, corpus ? ent_corpus_codec(corpus) : codec, corpus, &error);
+    ent_weights_close(weights);
+    ent_codec_free(codec);
+    if (corpus) ent_corpus_free(corpus);
+    return status ? complain_error(&error) : EXIT_DONE;
+}
+
+/* ---- decompress ------------------------------------------------------------------------------ */
+
+static void print_extracted(const struct job *job, const ent_container *container)
+{
+    ent_container_sizes sizes = ent_container_sizes_of(container);
+    size_t files = ent_container_files(container);
+    if (job->common.json) {
+        json_t *object = json_object();
+        json_text(object, "output", job->output);
+        json_count(object, "files", files);
+        json_count(object, "input_bytes", sizes.output_bytes);
+        json_count(object, "output_bytes", sizes.input_bytes);
+        json_line(object);
+    } else if (!job->common.quiet) {
+        printf("%s -> %s, %zu file%s, %s\n", job->input[0], job->output, files, files == 1 ? "" : "s",
+               show_bytes(sizes.input_bytes).text);
+    }
+}
+
+int cmd_decompress(int argc, char **argv)
+{
+    static const struct argp_option options[] = { OPTION_OUTPUT, OPTION_FORCE, { 0 } };
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse_one,
+        .args_doc = "IN -o OUT",
+        .doc = "Gives back the file that a container was made from, byte for byte; of several files, a folder.",
+    };
+    struct job job = { 0 };
+    struct progress progress;
+    ent_error error = { 0 };
+    ent_container *container = NULL;
+    command_parse(&argp, argc, argv, &job, &job.common);
+    ent_status status = may_write(&job, &error);
+    if (!status) status = container_open(&container, job.input[0], &error);
+    if (!status) {
+        ent_run run = long_run(&job, &progress, "decompress");
+        status = ent_container_extract(container, job.output, &run, &error);
+        progress_end(&progress);
+    }
+    if (!status) print_extracted(&job, container);
+    if (container) ent_container_close(container);
+    return status ? complain_error(&error) : EXIT_DONE;
+}
+
+/* ---- train ----------------------------------------------------------------------------------- */
+
+static ent_status train(struct job *job, ent_corpus *corpus, const char *argument, ent_error *error)
+{
+    ent_weights *weights;
+    struct progress progress;
+    ent_status status = model_open(&weights, argument, error);
+    if (status) return status;
+    ent_run run = long_run(job, &progress, model_name(argument));
+    status = ent_corpus_add(corpus, weights, &run, error);
+    progress_end(&progress);
+    ent_weights_close(weights);
+    return status;
+}
+
+int cmd_train(int argc, char **argv)
+{
+    static const struct argp_option options[] = { OPTION_OUTPUT, OPTION_CODEC, OPTION_FORCE, { 0 } };
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse,
+        .args_doc = "MODEL... -o TABLES",
+        .doc = "Trains a codec's tables over several models, for `entropy compress --tables`.",
+    };
+    struct job job = { 0 };
+    ent_error error = { 0 };
+    ent_codec *codec = NULL;
+    ent_corpus *corpus = NULL;
+    command_parse(&argp, argc, argv, &job, &job.common);
+    ent_status status = may_write(&job, &error);
+    if (!status) status = ent_codec_parse(&codec, job.codec ? job.codec : preset_codec, &error);
+    if (!status && (status = ent_corpus_new(&corpus, codec)))
+        ent_fail(&error, status, "codec %s: %s", ent_codec_name(codec), ent_status_text(status));
+    for (int i = 0; i < job.inputs && !status; i++) status = train(&job, corpus, job.input[i], &error);
+    if (!status) status = ent_corpus_write(corpus, job.output, &error);
+    if (!status && !job.common.quiet && !job.common.json)
+        printf("%s: tables of codec %s from %d model%s\n", job.output, ent_codec_name(codec), job.inputs,
+               job.inputs == 1 ? "" : "s");
+    if (corpus) ent_corpus_free(corpus);
+    ent_codec_free(codec);
+    return status ? complain_error(&error) : EXIT_DONE;
+}

@@ -1,0 +1,322 @@
+#!/bin/sh
+# test_cli.sh BUILD - the program as its users meet it: every command, exit statuses, JSON, damaged
+# input, full disks, nothing half-written.  Prints ok or not ok for each case; exit 1 when any fails.
+set -u
+cd "$(dirname "$0")/.."
+build=${1:-build}
+entropy=$(pwd)/$build/entropy
+case $build in /*) entropy=$build/entropy ;; esac
+
+t=$(mktemp -d "${TMPDIR:-/tmp}/entropy-cli-XXXXXX") || exit 1
+small=$t/small # a file system of its own, when we may mount one
+trap 'umount "$small" 2>/dev/null; rm -rf "$t"' EXIT
+trap 'exit 1' HUP INT TERM
+passed=0 failed=0 skipped=0
+
+ok() { passed=$((passed + 1)); echo "ok      $1"; }
+not_ok() {
+    failed=$((failed + 1))
+    echo "not ok  $1"
+    sed 's/^/        /' "$t/err" | head -5
+}
+skip() { skipped=$((skipped + 1)); echo "SKIPPED $1"; }
+
+# expect NAME STATUS PATTERN ARGUMENT... - runs the program; its output is left in $t/out, $t/err
+expect() {
+    name=$1 status=$2 pattern=$3
+    shift 3
+    "$entropy" "$@" >"$t/out" 2>"$t/err"
+    got=$?
+    if [ $got -ne "$status" ]; then
+        not_ok "$name: status $got, expected $status"
+    elif [ -n "$pattern" ] && ! cat "$t/out" "$t/err" | grep -q -e "$pattern"; then
+        not_ok "$name: no '$pattern' in the output"
+    else
+        ok "$name"
+    fi
+}
+
+# check NAME COMMAND... - any other condition
+check() {
+    name=$1
+    shift
+    if "$@" >"$t/checked" 2>"$t/err"; then ok "$name"; else not_ok "$name"; fi
+}
+
+# json NAME STATUS KEYS ARGUMENT... - as expect, every line an object with the keys; collected for a real parser
+json() {
+    name=$1 status=$2 keys=$3
+    shift 3
+    expect "$name" "$status" '' "$@" --json --quiet
+    cat "$t/out" >>"$t/all.json"
+    for key in $keys; do
+        grep -v "\"$key\":" "$t/out" >"$t/without" && { cp "$t/without" "$t/err"; not_ok "$name: lines without $key"; }
+    done
+    [ -s "$t/out" ] || not_ok "$name: no output"
+}
+
+empty() { [ ! -e "$1" ] && ! ls "$1".*part* >/dev/null 2>&1 && ! ls "$(dirname "$1")"/.*part* >/dev/null 2>&1; }
+no_parts() { ! find "$t" -name '*.part*' | grep .; }
+different() { ! cmp -s "$1" "$2"; }
+byte() { printf "\\$(printf %03o "$1")"; }
+
+# safetensors HEADER DATA - a file by hand
+safetensors() {
+    n=${#1}
+    byte $((n % 256))
+    byte $((n / 256))
+    printf '\0\0\0\0\0\0%s%s' "$1" "$2"
+}
+
+# ---- help, version, wrong usage ----
+
+expect 'help' 0 'compress' --help
+check 'help fits one screen' [ "$("$entropy" --help | wc -l)" -le 40 ]
+expect 'version' 0 '^entropy [0-9]' --version
+expect 'no command' 2 'which command'
+expect 'unknown command' 2 "no command 'frobnicate'" frobnicate
+expect 'unknown option' 2 'unrecognized option' stats --frobnicate
+expect 'too few arguments' 2 'which model' stats
+expect 'too many arguments' 2 '' inspect a b
+expect 'compress needs an output' 2 'where to' compress x
+expect 'bad number' 2 'not a number' bench x --sample 12Q
+expect 'no such model' 2 'no such file or dataset' stats "$t/none"
+expect 'no such container' 2 'no such file' verify "$t/none"
+expect 'no such container' 2 'no such file' decompress "$t/none" -o "$t/x"
+expect 'no such codec' 2 '' bench "$t/none" --codec nonsense
+expect 'no such estimator' 2 'entropy list estimators' stats --estimator nonsense x
+for command in $(sed -n 's/^X(\([a-z]*\),.*/\1/p' analyses/commands.def); do
+    expect "$command --help" 0 'Usage: entropy '"$command" "$command" --help
+done
+
+# ---- lists ----
+
+for list in codecs coders formats readers targets datasets estimators; do
+    expect "list $list" 0 '' list $list --quiet
+    json "list $list, JSON" 0 name list $list
+done
+expect 'list transforms says there are none' 0 'no transforms' list transforms
+expect 'list of nothing' 2 'no list' list nonsense
+expect 'list names planar-rans' 0 '^planar-rans ' list codecs
+
+# ---- a generated model ----
+
+model=$t/model.safetensors
+expect 'dataset make' 0 '' dataset make normal -o "$model" --weights 200k --seed 7
+expect 'dataset make keeps an existing file' 2 'exists' dataset make normal -o "$model"
+expect 'dataset make, same seed' 0 '' dataset make normal -o "$t/again.safetensors" --weights 200k --seed 7 --threads 1
+check 'same seed, same bytes' cmp "$model" "$t/again.safetensors"
+expect 'dataset make, wrong kind' 2 '' dataset make nonsense -o "$t/x"
+expect 'dataset make, wrong number' 2 '' dataset make normal -o "$t/x" --sigma huge
+expect 'dataset list' 0 'normal\|llama' dataset list
+expect 'dataset get, unknown name' 2 'no dataset' dataset get nonsense
+
+expect 'inspect a model' 0 'BF16' inspect "$model"
+json 'inspect a model, JSON' 0 'file' inspect "$model"
+expect 'stats' 0 'exponent' stats "$model"
+expect 'stats --tensors' 0 '^tensor ' stats --tensors "$model"
+json 'stats, JSON' 0 'scope name field count estimator bits stderr' stats "$model" --estimator all
+check 'stats: a fair sign is one bit' grep -q '"scope":"model".*"field":"sign".*"estimator":"plugin","bits":\(1\.0\|0\.9999\)' "$t/out"
+check 'stats: mantissas of a normal law are near 7 bits' grep -q '"scope":"model".*"field":"mantissa".*"bits":6.9' "$t/out"
+"$entropy" stats --json "$model" --threads 1 >"$t/one"
+"$entropy" stats --json "$model" --threads 3 >"$t/three"
+check 'stats: the same on any number of threads' cmp "$t/one" "$t/three"
+
+# ---- counts of parts add up ----
+
+part=$t/part.safetensors
+"$entropy" dataset make normal -o "$part" --weights 100k --seed 8 --sigma 0.1 --quiet
+rows() { grep -v '"scope":"tensor"' | sed 's/,"model":.*//; s/"scope":"model","name":"[^"]*"/"scope":"model"/'; }
+"$entropy" stats --json --sum "$model" "$part" | rows >"$t/whole"
+"$entropy" stats --quiet "$model" --save-counts "$t/1.counts" >"$t/text"
+"$entropy" stats --quiet "$part" --tensors --save-counts "$t/2.counts" >"$t/text"
+"$entropy" stats --json --counts "$t/1.counts" --counts "$t/2.counts" | rows >"$t/merged"
+check 'saved counts of parts add up to the whole' cmp "$t/whole" "$t/merged"
+"$entropy" stats --json "$model" --counts "$t/2.counts" | rows >"$t/merged"
+check 'a model and saved counts add up too' cmp "$t/whole" "$t/merged"
+check 'the sum is not empty' [ -s "$t/whole" ]
+expect 'counts: a model is not a file of counts' 3 'line 1' stats --counts "$model"
+head -c 300 "$t/1.counts" >"$t/cut.counts"
+expect 'counts: cut short' 3 'line 2' stats --counts "$t/cut.counts"
+expect 'counts: empty file' 3 'empty' stats --counts /dev/null
+expect 'counts: no such file' 2 '' stats --counts "$t/none"
+bad_counts() { # NAME LINE
+    printf '{"entropy_counts":1}\n%s\n' "$2" >"$t/bad.counts"
+    expect "counts: $1" 3 'line 2' stats --counts "$t/bad.counts"
+}
+bad_counts 'symbol outside' '{"scope":"role","name":"x","dtype":"F8_E4M3","planes":[[256,1]]}'
+bad_counts 'symbols not ascending' '{"scope":"role","name":"x","dtype":"BF16","planes":[[5,1,5,1]]}'
+bad_counts 'no count' '{"scope":"role","name":"x","dtype":"BF16","planes":[[5]]}'
+bad_counts 'count of zero' '{"scope":"role","name":"x","dtype":"BF16","planes":[[5,0]]}'
+bad_counts 'count too large' '{"scope":"role","name":"x","dtype":"BF16","planes":[[5,9223372036854775807]]}'
+bad_counts 'wrong planes' '{"scope":"role","name":"x","dtype":"F32","planes":[[5,1]]}'
+bad_counts 'planes that disagree' '{"scope":"role","name":"x","dtype":"F32","planes":[[5,1],[5,2]]}'
+bad_counts 'not an object of ours' '{"scope":"nonsense"}'
+
+# ---- compress, decompress, verify, inspect ----
+
+out=$t/model.ent
+expect 'compress' 0 'bound' compress "$model" -o "$out"
+expect 'compress keeps an existing file' 2 'exists' compress "$model" -o "$out"
+json 'compress, JSON' 0 'codec input_bytes output_bytes bits_per_weight bound_bits payload_bits table_bits index_bits' \
+    compress "$model" -o "$out" --force
+check 'compress saved something' [ "$(wc -c <"$out")" -lt "$(wc -c <"$model")" ]
+expect 'inspect a container' 0 'planar-rans' inspect "$out"
+json 'inspect a container, JSON' 0 'file\|tensor' inspect "$out"
+expect 'verify' 0 'sound' verify "$out"
+expect 'verify against its model' 0 'equal' verify "$out" "$model"
+expect 'verify against another model' 1 '' verify "$out" "$part"
+json 'verify, JSON' 0 'verified' verify "$out"
+expect 'decompress' 0 '' decompress "$out" -o "$t/back.safetensors"
+check 'the same bytes came back' cmp "$model" "$t/back.safetensors"
+expect 'decompress keeps an existing file' 2 'exists' decompress "$out" -o "$t/back.safetensors"
+for codec in $("$entropy" list codecs --quiet | awk 'NR > 1 { print $1 }') 'BF16: exponent=huffman rest=raw block=4k'; do
+    "$entropy" compress "$model" -o "$t/c" --codec "$codec" --force --quiet >"$t/text" 2>"$t/err" &&
+        "$entropy" decompress "$t/c" -o "$t/b" --force --quiet 2>"$t/err"
+    check "codec $codec: there and back" cmp "$model" "$t/b"
+    rm -f "$t/c" "$t/b"
+done
+expect 'compress with a wrong codec' 2 '' compress "$model" -o "$t/x" --codec 'BF16: exponent=nonsense rest=raw'
+expect 'inspect, not a model' 3 '' inspect "$t/1.counts"
+expect 'decompress, not a container' 3 '' decompress "$model" -o "$t/x"
+check 'nothing was written' empty "$t/x"
+
+expect 'train' 0 '' train "$model" "$part" --codec planar-rans -o "$t/tables"
+expect 'train keeps an existing file' 2 'exists' train "$model" -o "$t/tables"
+expect 'compress with trained tables' 0 '' compress "$part" -o "$t/part.ent" --tables "$t/tables"
+expect 'decompress it' 0 '' decompress "$t/part.ent" -o "$t/part.back"
+check 'the same bytes came back' cmp "$part" "$t/part.back"
+
+# ---- damage ----
+
+damage() { # NAME FILE PATTERN
+    expect "stats: $1" 3 "$3" stats "$2"
+    expect "compress: $1" 3 "$3" compress "$2" -o "$t/x"
+    check "compress: $1: nothing was written" empty "$t/x"
+}
+head -c 100000 "$model" >"$t/cut.safetensors"
+damage 'truncated' "$t/cut.safetensors" ''
+safetensors '{"a":{"dtype":"BF16","shape":[4],"data_offsets":[0,8]}}' '1234567' >"$t/short.safetensors"
+damage 'lying header' "$t/short.safetensors" ''
+safetensors '{"a":{"dtype":"BF16","shape":[3],"data_offsets":[0,8]}}' '12345678' >"$t/shape.safetensors"
+damage 'lying shape' "$t/shape.safetensors" ''
+safetensors '{"a":{"dtype":"Q9_K","shape":[8],"data_offsets":[0,8]}}' '12345678' >"$t/dtype.safetensors"
+damage 'unknown dtype' "$t/dtype.safetensors" 'Q9_K'
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n' >"$t/lfs.safetensors"
+damage 'Git LFS pointer' "$t/lfs.safetensors" 'LFS'
+: >"$t/empty.safetensors"
+damage 'empty file' "$t/empty.safetensors" ''
+
+size=$(wc -c <"$out")
+flipped=$t/flipped.ent
+cp "$out" "$flipped"
+printf 'x!x' | dd of="$flipped" bs=1 seek=$((size / 2)) conv=notrunc 2>/dev/null
+expect 'verify finds flipped bytes' 1 '' verify "$flipped"
+"$entropy" decompress "$flipped" -o "$t/x" >"$t/text" 2>&1
+check 'decompress refuses them' [ $? -eq 3 ]
+check 'nothing was written' empty "$t/x"
+echo old >"$t/old"
+"$entropy" decompress "$flipped" -o "$t/old" --force >"$t/text" 2>&1
+check 'an older file stays when decompress fails' grep -q '^old$' "$t/old"
+"$entropy" compress "$t/cut.safetensors" -o "$t/old" --force >"$t/text" 2>&1
+check 'an older file stays when compress fails' grep -q '^old$' "$t/old"
+head -c $((size / 2)) "$out" >"$t/cut.ent"
+expect 'decompress of half a container' 3 '' decompress "$t/cut.ent" -o "$t/x"
+check 'nothing was written' empty "$t/x"
+
+# ---- the system fails ----
+
+if [ -c /dev/full ]; then
+    for command in "stats $model" "list formats" "inspect $model" "--help" "stats --json $model"; do
+        # shellcheck disable=SC2086
+        "$entropy" $command >/dev/full 2>"$t/err"
+        check "full output: $(echo "$command" | sed "s|$t/||")" [ $? -eq 4 ]
+    done
+else
+    skip 'no /dev/full here'
+fi
+(sleep 0.2; "$entropy" list formats 2>"$t/err"; echo $? >"$t/rc") | :
+check 'closed pipe: status 4, no words' [ "$(cat "$t/rc")$(cat "$t/err")" = 4 ]
+expect 'no such folder' 4 '' compress "$model" -o "$t/nowhere/x"
+mkdir "$small"
+if [ "$(id -u)" -eq 0 ] && mount -t tmpfs -o size=16k none "$small" 2>/dev/null; then
+    expect 'full disk: compress' 4 '' compress "$model" -o "$small/x"
+    check 'full disk: nothing is left' [ -z "$(ls -A "$small")" ]
+    expect 'full disk: decompress' 4 '' decompress "$out" -o "$small/x"
+    check 'full disk: nothing is left' [ -z "$(ls -A "$small")" ]
+    expect 'full disk: dataset make' 4 '' dataset make normal -o "$small/x" --weights 200k
+    check 'full disk: nothing is left' [ -z "$(ls -A "$small")" ]
+    expect 'full disk: save counts' 4 '' stats --tensors "$model" --save-counts "$small/x"
+    check 'full disk: nothing is left' [ -z "$(ls -A "$small")" ]
+    umount "$small"
+else
+    skip 'full disk: needs root and mount'
+fi
+"$entropy" compress "$model" -o "$t/killed" --codec arithmetic --threads 1 >"$t/text" 2>&1 &
+victim=$!
+sleep 0.03
+kill -9 $victim 2>/dev/null
+wait $victim 2>/dev/null
+if [ -e "$t/killed" ]; then
+    expect 'killed too late: the file is whole' 0 '' verify "$t/killed" "$model"
+else
+    ok 'killed: nothing under the final name'
+fi
+
+# ---- the Hugging Face cache ----
+
+hub=$t/hf/hub/models--org--tiny
+mkdir -p "$hub/refs" "$hub/snapshots/0123abc" "$hub/blobs"
+cp "$model" "$hub/blobs/1"
+ln -s ../../blobs/1 "$hub/snapshots/0123abc/model.safetensors"
+printf 0123abc >"$hub/refs/main"
+HF_HOME=$t/hf
+export HF_HOME
+unset HF_HUB_CACHE HUGGINGFACE_HUB_CACHE
+expect 'hf: by name' 0 'BF16' inspect hf:org/tiny
+expect 'hf: by commit' 0 'BF16' inspect hf:org/tiny@0123abc
+expect 'hf: no such revision' 2 'revision' inspect hf:org/tiny@nonsense
+expect 'hf: not in the cache' 2 'hf download org/absent' inspect hf:org/absent
+expect 'hf: climbing out' 2 'expected' inspect hf:../../x
+HF_HUB_CACHE=$t/hf/hub HF_HOME=/nonexistent
+export HF_HUB_CACHE
+expect 'hf: HF_HUB_CACHE wins' 0 'BF16' inspect hf:org/tiny
+unset HF_HOME HF_HUB_CACHE
+
+# ---- bench ----
+
+expect 'bench' 0 '^memcpy ' bench "$model" --sample 400k --runs 2 --codec planar-rans --codec raw
+json 'bench, JSON' 0 'codec target threads weights bits_per_weight bound_bits encode_gbps decode_gbps memcpy_gbps sample_bytes' \
+    bench "$model" --sample 400k --runs 1
+check 'bench: everything measured was verified' sh -c "! grep '\"predicted\":false' '$t/out' | grep -v '\"verified\":true'"
+expect 'bench with a modelled target' 0 'huff-llm-simba-64' \
+    bench "$model" --sample 100k --runs 1 --codec huff-llm --target huff-llm-simba-64
+expect 'bench, no such target' 2 'targets' bench "$model" --target nonsense
+
+# ---- a real model ----
+
+shipped=datasets/gutenberg-llama-4.7m
+if [ -e $shipped ]; then
+    expect 'shipped model: stats' 0 'down_proj' stats $shipped
+    expect 'shipped model: by its name' 0 'q_proj' inspect gutenberg-llama-4.7m
+    expect 'shipped model: compress' 0 'bound' compress $shipped -o "$t/s.ent"
+    expect 'shipped model: verify' 0 'equal' verify "$t/s.ent" $shipped
+    expect 'shipped model: decompress' 0 '' decompress "$t/s.ent" -o "$t/s.safetensors"
+    check 'shipped model: the same bytes' cmp $shipped/model.safetensors "$t/s.safetensors"
+else
+    skip 'no shipped model here'
+fi
+
+# ---- JSON as a parser sees it ----
+
+if command -v jq >/dev/null; then
+    check 'all JSON parses' jq -e . "$t/all.json"
+elif command -v python3 >/dev/null; then
+    check 'all JSON parses' python3 -m json.tool --json-lines "$t/all.json"
+else
+    skip 'no JSON parser (jq, python3)'
+fi
+check 'no temporary files are left' no_parts
+
+echo "$passed passed, $failed failed$([ $skipped -eq 0 ] || echo ", $skipped skipped")"
+[ $failed -eq 0 ]
