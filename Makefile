@@ -41,6 +41,7 @@ LIB_SRC  = $(wildcard libentropy/*/*.c)
 APP_SRC  = $(wildcard analyses/*.c datasets/*.c)
 TEST_SRC = $(wildcard tests/test_*.c)
 HELP_SRC = $(filter-out $(TEST_SRC),$(wildcard tests/*.c)) $(wildcard tests/oracle/*.c)
+FUZZ_SRC = $(wildcard tests/fuzz/fuzz_*.c)
 
 LIB_OBJ  = $(LIB_SRC:%.c=$(BUILD)/%.o)
 APP_OBJ  = $(APP_SRC:%.c=$(BUILD)/%.o)
@@ -94,7 +95,7 @@ $(BUILD)/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(B
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-tests: $(TESTS)
+tests: $(TESTS) $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/replay_%)
 
 deps:
 	@analyses/packages.sh build

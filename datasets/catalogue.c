@@ -62,7 +62,9 @@ static ent_status read_rows(ent_catalogue *catalogue, char *text, const char *fo
         if (*line == '#' || !*line) continue;
         if (!headed) {
             headed = !strcmp(line, header);
-            if (!headed) return ent_fail(error, ENT_ECORRUPT, "%s/catalogue.tsv:%zu: not the columns %s", folder, number, header);
+            if (!headed)
+                return ent_fail(error, ENT_ECORRUPT, "%s/catalogue.tsv:%zu: not the columns %s", folder, number,
+                                header);
             continue;
         }
         ent_status status = read_row(catalogue, line, folder, number, error);

@@ -142,7 +142,8 @@ static ent_status refused(const char *url, long code, bool *missing, ent_error *
 {
     *missing = code == 404;
     if (code == 401 || code == 403)
-        return ent_fail(error, ENT_EIO, "%s: HTTP status %ld: accept the licence on the model's page, then set HF_TOKEN to "
+        return ent_fail(error, ENT_EIO,
+                        "%s: HTTP status %ld: accept the licence on the model's page, then set HF_TOKEN to "
                         "a token of that account", url, code);
     return ent_fail(error, ENT_EIO, "%s: HTTP status %ld%s", url, code, code == 404 ? " (not found)" : "");
 }
@@ -155,7 +156,8 @@ static bool worth_another(CURLcode result)
 }
 
 /* One request.  *again says that it is worth to ask once more. */
-static ent_status ask(struct transfer *t, const char *url, const char *part, bool *missing, bool *again, ent_error *error)
+static ent_status ask(struct transfer *t, const char *url, const char *part, bool *missing, bool *again,
+                      ent_error *error)
 {
     uint64_t had = t->have;
     long code = 0;
@@ -168,14 +170,15 @@ static ent_status ask(struct transfer *t, const char *url, const char *part, boo
     *again = worth_another(result) && t->have > had;
     if (result == CURLE_OK && (t->started || !had)) return ENT_OK;
     if (code == 416 && had && t->whole == had) return ENT_OK; /* all of it was there already */
-    if ((code == 416 || t->out_of_place || result == CURLE_OK) && had) { /* what is there is of no use: from the start */
+    if (had && (code == 416 || t->out_of_place || result == CURLE_OK)) { /* what is there is of no use */
         t->have = 0;
         *again = !ftruncate(t->fd, 0);
         return ent_fail(error, ENT_EIO, "%s: the server would not go on at byte %llu", url, (unsigned long long)had);
     }
     if (result == CURLE_HTTP_RETURNED_ERROR) return refused(url, code, missing, error);
     if (result == CURLE_WRITE_ERROR) return ent_fail(error, ENT_EIO, "%s: cannot write: %s", part, strerror(t->why));
-    return ent_fail(error, ENT_EIO, "%s: %s; %llu bytes are kept in %s, to be gone on with", url, curl_easy_strerror(result),
+    return ent_fail(error, ENT_EIO, "%s: %s; %llu bytes are kept in %s, to be gone on with", url,
+                    curl_easy_strerror(result),
                     (unsigned long long)t->have, part);
 }
 
@@ -212,6 +215,7 @@ ent_status ent_dataset_fetch(const char *url, const char *part, ent_announced *a
 {
     (void)part, (void)announced, (void)run;
     *missing = false;
-    return ent_fail(error, ENT_EUNSUPPORTED, "%s: this build cannot download: install libcurl4-openssl-dev and build again", url);
+    return ent_fail(error, ENT_EUNSUPPORTED,
+                    "%s: this build cannot download: install libcurl4-openssl-dev and build again", url);
 }
 #endif

@@ -26,13 +26,16 @@ static ent_status make_base(struct getting *g, ent_error *error)
     size_t org = strspn(source, plain), name = source[org] == '/' ? strspn(source + org + 1, plain) : 0;
     const char *end = source + org + 1 + name, *revision = "main";
     if (!org || !name || strstr(source, "..") || (*end && *end != '@') || (*end && end[1 + strspn(end + 1, plain)]))
-        return ent_fail(error, ENT_EINVAL, "%s: source '%s' is not ORG/NAME or ORG/NAME@REVISION", g->dataset->name, source);
+        return ent_fail(error, ENT_EINVAL, "%s: source '%s' is not ORG/NAME or ORG/NAME@REVISION", g->dataset->name,
+                        source);
     if (*end && end[1]) revision = end + 1;
     if (!server || !*server) server = "https://huggingface.co";
     size_t n = strlen(server);
     while (n && server[n - 1] == '/') n--;
-    int size = snprintf(g->base, sizeof g->base, "%.*s/%.*s/resolve/%s/", (int)n, server, (int)(org + 1 + name), source, revision);
-    return size > 0 && (size_t)size < sizeof g->base ? ENT_OK : ent_fail(error, ENT_EINVAL, "%s: too long an address", source);
+    int size = snprintf(g->base, sizeof g->base, "%.*s/%.*s/resolve/%s/", (int)n, server, (int)(org + 1 + name),
+                        source, revision);
+    if (size > 0 && (size_t)size < sizeof g->base) return ENT_OK;
+    return ent_fail(error, ENT_EINVAL, "%s: too long an address", source);
 }
 
 /* Checks the downloaded `part` against what is known of it and gives it its name. */
@@ -47,7 +50,8 @@ static ent_status accept_file(const struct getting *g, const char *name, const c
     if (bad) {
         unlink(part);
         return ent_fail(error, ENT_ECHECK, "%s%s: its %s is %s, not %s as %s says; removed", g->base, name,
-                        *expected ? "SHA-256" : "git hash", *expected ? sha256 : git, *expected ? expected : announced->git,
+                        *expected ? "SHA-256" : "git hash", *expected ? sha256 : git,
+                        *expected ? expected : announced->git,
                         *wanted ? "the catalogue" : "the server");
     }
     status = ent_dataset_publish(part, path, error);
@@ -55,7 +59,8 @@ static ent_status accept_file(const struct getting *g, const char *name, const c
 }
 
 /* One file; `wanted` is its SHA-256, or "". */
-static ent_status get_file(const struct getting *g, const char *name, const char *wanted, bool *missing, ent_error *error)
+static ent_status get_file(const struct getting *g, const char *name, const char *wanted, bool *missing,
+                           ent_error *error)
 {
     char path[PATH_MAX], part[PATH_MAX], url[2048], listed[ENT_HEX], file[NAME_MAX + 1];
     ent_announced announced;
@@ -138,7 +143,8 @@ static ent_status download(struct getting *g, ent_error *error)
     if (!missing) return status;
     status = get_file(g, single_name, "", &missing, error);
     if (!missing) return status;
-    return ent_fail(error, ENT_EUNSUPPORTED, "%s: %s has neither %s nor %s: it may hold PyTorch files alone, to be saved as "
+    return ent_fail(error, ENT_EUNSUPPORTED,
+                    "%s: %s has neither %s nor %s: it may hold PyTorch files alone, to be saved as "
                     "safetensors first", g->dataset->name, g->dataset->source, index_name, single_name);
 }
 
@@ -153,7 +159,7 @@ static ent_status generate(const struct getting *g, ent_error *error)
     }
     if (!status) status = ent_dataset_path(path, g->into, single_name, error);
     if (!status) status = ent_dataset_make(path, &options, g->run, error);
-    if (!status && !ent_dataset_hash(path, sha256, NULL, NULL, NULL)) /* nothing to verify with in a build that cannot */
+    if (!status && !ent_dataset_hash(path, sha256, NULL, NULL, NULL)) /* a build that cannot hash lists nothing */
         status = ent_dataset_list(g->into, single_name, sha256, error);
     return status;
 }
@@ -162,7 +168,8 @@ ent_status ent_dataset_get(const ent_dataset *dataset, const char *into, const e
 {
     struct getting g = { .dataset = dataset, .into = into, .run = run };
     if (!strcmp(dataset->kind, "shipped"))
-        return ent_fail(error, ENT_EINVAL, "%s is shipped: it lies in %s/%s", dataset->name, dataset->folder, dataset->source);
+        return ent_fail(error, ENT_EINVAL, "%s is shipped: it lies in %s/%s", dataset->name, dataset->folder,
+                        dataset->source);
     ent_status status = ent_dataset_make_folder(into, error);
     if (status) return status;
     return strcmp(dataset->kind, "generated") ? download(&g, error) : generate(&g, error);

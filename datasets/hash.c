@@ -37,13 +37,15 @@ static bool hash_file(int fd, uint64_t size, EVP_MD_CTX *sha256, EVP_MD_CTX *git
         ssize_t got = read(fd, room, step);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return got == 0 && done == size;
-        if (!EVP_DigestUpdate(sha256, room, (size_t)got) || (git && !EVP_DigestUpdate(git, room, (size_t)got))) return false;
+        if (!EVP_DigestUpdate(sha256, room, (size_t)got) || (git && !EVP_DigestUpdate(git, room, (size_t)got)))
+            return false;
         done += (uint64_t)got;
         if (run && run->progress) run->progress(run->context, done, size);
     }
 }
 
-ent_status ent_dataset_hash(const char *path, char sha256[ENT_HEX], char git[ENT_HEX], const ent_run *run, ent_error *error)
+ent_status ent_dataset_hash(const char *path, char sha256[ENT_HEX], char git[ENT_HEX], const ent_run *run,
+                            ent_error *error)
 {
     enum { STEP = 1 << 20 };
     struct stat st = { 0 };
@@ -51,7 +53,8 @@ ent_status ent_dataset_hash(const char *path, char sha256[ENT_HEX], char git[ENT
     uint8_t *room = ent_alloc(STEP);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     bool good = a && room && fd >= 0 && !fstat(fd, &st) && (b || !git) &&
-                hash_file(fd, (uint64_t)st.st_size, a, b, run, room, STEP) && finish(a, sha256) && (!git || finish(b, git));
+                hash_file(fd, (uint64_t)st.st_size, a, b, run, room, STEP) && finish(a, sha256) &&
+                (!git || finish(b, git));
     int why = errno;
     if (fd >= 0) close(fd);
     ent_free(room);
@@ -60,10 +63,12 @@ ent_status ent_dataset_hash(const char *path, char sha256[ENT_HEX], char git[ENT
     return good ? ENT_OK : ent_fail(error, ENT_EIO, "%s: cannot be read for its hash: %s", path, strerror(why));
 }
 #else
-ent_status ent_dataset_hash(const char *path, char sha256[ENT_HEX], char git[ENT_HEX], const ent_run *run, ent_error *error)
+ent_status ent_dataset_hash(const char *path, char sha256[ENT_HEX], char git[ENT_HEX], const ent_run *run,
+                            ent_error *error)
 {
     (void)sha256, (void)git, (void)run;
-    return ent_fail(error, ENT_EUNSUPPORTED, "%s: this build cannot hash files: install libssl-dev and build again", path);
+    return ent_fail(error, ENT_EUNSUPPORTED, "%s: this build cannot hash files: install libssl-dev and build again",
+                    path);
 }
 #endif
 
@@ -122,7 +127,8 @@ ent_status ent_dataset_list(const char *folder, const char *name, const char *sh
     bool good = file && fprintf(file, "%s  %s\n", sha256, name) > 0;
     if (file && fclose(file)) good = false;
     ent_free(text);
-    return good ? ent_dataset_publish(part, path, error) : ent_fail(error, ENT_EIO, "%s: cannot write: %s", part, strerror(errno));
+    if (!good) return ent_fail(error, ENT_EIO, "%s: cannot write: %s", part, strerror(errno));
+    return ent_dataset_publish(part, path, error);
 }
 
 ent_status ent_dataset_verify(const char *folder, const ent_run *run, ent_error *error)
@@ -135,7 +141,8 @@ ent_status ent_dataset_verify(const char *folder, const ent_run *run, ent_error 
     for (char *at = text; !status && next_line(&at, &hash, &name);) {
         line++;
         if (!*name)
-            status = ent_fail(error, ENT_ECORRUPT, "%s/%s:%zu: not a SHA-256 and a plain file name", folder, sums, line);
+            status = ent_fail(error, ENT_ECORRUPT, "%s/%s:%zu: not a SHA-256 and a plain file name", folder, sums,
+                              line);
         if (!status) status = ent_dataset_path(path, folder, name, error);
         if (!status) status = ent_dataset_hash(path, found, NULL, run, error);
         if (!status && strcmp(found, hash))

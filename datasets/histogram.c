@@ -40,7 +40,8 @@ static bool read_count(const char *line, const size_t index[COLUMNS], double wei
     char *end_e, *end_c;
     unsigned long exponent = strtoul(e.text, &end_e, 10);
     double count = strtod(c.text, &end_c);
-    if (end_e == e.text || *end_e || exponent > 254 || end_c == c.text || *end_c || !(count > 0 && count < 1e18)) return false;
+    if (end_e == e.text || *end_e || exponent > 254 || end_c == c.text || *end_c || !(count > 0 && count < 1e18))
+        return false;
     weight[exponent] += count;
     return true;
 }
@@ -54,13 +55,16 @@ ent_status ent_law_histogram(const ent_dataset_options *o, double weight[256], e
     ent_status status = ent_dataset_read_text(&text, o->histogram, NULL, error);
     if (status) return status;
     if (!find_columns(text, index))
-        status = ent_fail(error, ENT_ECORRUPT, "%s:1: no columns model, tensor_class, biased_exponent and count", o->histogram);
+        status = ent_fail(error, ENT_ECORRUPT, "%s:1: no columns model, tensor_class, biased_exponent and count",
+                          o->histogram);
     for (const char *line = text; !status && (line = strchr(line, '\n')) && *++line;) {
         number++;
-        if (!wanted(column(line, index[MODEL]), o->model) || !wanted(column(line, index[CLASS]), o->tensor_class)) continue;
+        if (!wanted(column(line, index[MODEL]), o->model) || !wanted(column(line, index[CLASS]), o->tensor_class))
+            continue;
         used++;
         if (!read_count(line, index, weight))
-            status = ent_fail(error, ENT_ECORRUPT, "%s:%zu: not an exponent below 255 and a count", o->histogram, number);
+            status = ent_fail(error, ENT_ECORRUPT, "%s:%zu: not an exponent below 255 and a count", o->histogram,
+                              number);
     }
     ent_free(text);
     if (!status && !used)

@@ -93,7 +93,8 @@ void ent_law_row(const ent_law *law, uint64_t row, double scale, size_t n, void 
     for (size_t at = 0; at < n; at += PIECE) {
         size_t k = n - at < PIECE ? n - at : PIECE;
         for (size_t i = 0; i < k; i++) {
-            double x = o->law == ENT_LAW_NORMAL ? gsl_ran_gaussian_ziggurat(&rng, scale) : scale * gsl_ran_tdist(&rng, o->nu);
+            double x = o->law == ENT_LAW_NORMAL ? gsl_ran_gaussian_ziggurat(&rng, scale)
+                                                : scale * gsl_ran_tdist(&rng, o->nu);
             x = x > 3e38 ? 3e38 : x < -3e38 ? -3e38 : x; /* within float, which ends at 3.4e38 */
             value[i] = (float)x;
         }
@@ -120,7 +121,8 @@ ent_status ent_law_new(ent_law **law, const ent_dataset_options *options, ent_er
     } else if (options->law == ENT_LAW_HISTOGRAM) {
         if (strcmp(options->dtype, "BF16"))
             status = ent_fail(error, ENT_EINVAL, "law histogram is for dtype BF16");
-        else if (!(status = ent_law_histogram(options, weight, error)) && !(l->exponents = gsl_ran_discrete_preproc(256, weight)))
+        else if (!(status = ent_law_histogram(options, weight, error)) &&
+                 !(l->exponents = gsl_ran_discrete_preproc(256, weight)))
             status = ent_fail(error, ENT_ENOMEM, "out of memory");
     }
     if (status) {

@@ -93,13 +93,15 @@ static ent_status make_header(const struct making *m, ent_buffer *out)
     char *text = (char *)out->data + 8, *limit = (char *)out->data + out->capacity;
 #define ADD(...) text += snprintf(text, (size_t)(limit - text), __VA_ARGS__)
     static const char *const laws[] = { "normal", "student", "histogram" };
-    ADD("{\"__metadata__\":{\"generator\":\"libentropy\",\"law\":\"%s\",\"dtype\":\"%s\",\"seed\":\"%llu\",\"sigma\":\"%.17g\","
-        "\"nu\":\"%.17g\",\"row-spread\":\"%.17g\",\"tensor-spread\":\"%.17g\"}", laws[o->law], o->dtype,
-        (unsigned long long)o->seed, o->sigma, o->nu, o->row_spread, o->tensor_spread);
+    ADD("{\"__metadata__\":{\"generator\":\"libentropy\",\"law\":\"%s\",\"dtype\":\"%s\",\"seed\":\"%llu\",", laws[o->law],
+        o->dtype, (unsigned long long)o->seed);
+    ADD("\"sigma\":\"%.17g\",\"nu\":\"%.17g\",\"row-spread\":\"%.17g\",\"tensor-spread\":\"%.17g\"}", o->sigma, o->nu,
+        o->row_spread, o->tensor_spread);
     for (uint64_t t = 0; t < tensors; t++) {
         uint64_t from = t * TENSOR_ROWS, to = from + TENSOR_ROWS < m->rows ? from + TENSOR_ROWS : m->rows;
         ADD(",\"layers.%llu.weight\":{\"dtype\":\"%s\",\"shape\":[%llu,%d],\"data_offsets\":[%llu,%llu]}",
-            (unsigned long long)t, dtype, (unsigned long long)(to - from), ROW, (unsigned long long)(from * ROW * bytes),
+            (unsigned long long)t, dtype, (unsigned long long)(to - from), ROW,
+            (unsigned long long)(from * ROW * bytes),
             (unsigned long long)(to * ROW * bytes));
     }
     if (m->rest)

@@ -78,7 +78,8 @@ ent_status ent_dataset_options_set(ent_dataset_options *o, const char *option, c
     else if (!strcmp(option, "histogram")) good = name(value, o->histogram, sizeof o->histogram);
     else if (!strcmp(option, "model")) good = name(value, o->model, sizeof o->model);
     else if (!strcmp(option, "tensor-class")) good = name(value, o->tensor_class, sizeof o->tensor_class);
-    else return ent_fail(error, ENT_EINVAL, "no option '%s' (dtype, weights, seed, sigma, nu, row-spread, tensor-spread, "
+    else return ent_fail(error, ENT_EINVAL,
+                         "no option '%s' (dtype, weights, seed, sigma, nu, row-spread, tensor-spread, "
                          "histogram, model, tensor-class)", option);
     return good ? ENT_OK : ent_fail(error, ENT_EINVAL, "%s: '%s' is not a value for it", option, value);
 }

@@ -13,8 +13,9 @@ static struct {
     pthread_mutex_t lock;
     int listener;
     char url[64];
-    const http_file *files;
-    const char *cut_once; /* the path whose answer was cut already */
+    http_file file[8];
+    size_t files;
+    bool cut; /* an answer was, already */
     http_request request[16];
     size_t requests;
 } server = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -40,29 +41,34 @@ static void take_header(const char *head, const char *name, char *out, size_t si
     }
 }
 
-static const http_file *find(const char *path)
+static http_file find(const char *path)
 {
-    for (const http_file *f = server.files; f->path; f++)
-        if (!strcmp(f->path, path)) return f;
-    return NULL;
+    http_file found = { .path = path, .status = 404 };
+    pthread_mutex_lock(&server.lock);
+    for (size_t i = 0; i < server.files; i++)
+        if (!strcmp(server.file[i].path, path)) found = server.file[i];
+    if (server.cut) found.cut = 0;
+    if (found.cut) server.cut = true;
+    pthread_mutex_unlock(&server.lock);
+    return found;
 }
 
 static void answer(int fd, const http_request *r)
 {
     char head[1024];
-    const http_file *f = find(r->path);
+    const http_file file = find(r->path), *f = &file;
     unsigned long long from = 0;
-    bool part = f && !f->no_range && sscanf(r->range, "bytes=%llu-", &from) == 1;
+    bool part = !f->no_range && sscanf(r->range, "bytes=%llu-", &from) == 1;
     int n;
-    if (!f || f->status) {
-        int status = f ? f->status : 404;
-        n = snprintf(head, sizeof head, "HTTP/1.1 %d No\r\nContent-Length: 5\r\nConnection: close\r\n\r\nsorry", status);
+    if (f->status) {
+        n = snprintf(head, sizeof head, "HTTP/1.1 %d No\r\nContent-Length: 5\r\nConnection: close\r\n\r\nsorry",
+                     f->status);
         send_all(fd, head, (size_t)n);
         return;
     }
     if (f->redirect) {
-        n = snprintf(head, sizeof head, "HTTP/1.1 302 Found\r\n%sLocation: %s%s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-                     f->headers, server.url, f->redirect);
+        n = snprintf(head, sizeof head, "HTTP/1.1 302 Found\r\n%sLocation: %s%s\r\nContent-Length: 0\r\n"
+                     "Connection: close\r\n\r\n", f->headers, server.url, f->redirect);
         send_all(fd, head, (size_t)n);
         return;
     }
@@ -74,14 +80,13 @@ static void answer(int fd, const http_request *r)
     }
     if (part && f->wrong_range) from = 0;
     n = snprintf(head, sizeof head, "HTTP/1.1 %s\r\n%s", part ? "206 Partial" : "200 OK", f->headers);
-    if (part) n += snprintf(head + n, sizeof head - (size_t)n, "Content-Range: bytes %llu-%zu/%zu\r\n", from, f->size - 1, f->size);
+    if (part)
+        n += snprintf(head + n, sizeof head - (size_t)n, "Content-Range: bytes %llu-%zu/%zu\r\n", from, f->size - 1,
+                      f->size);
     size_t size = f->size - (size_t)from;
     n += snprintf(head + n, sizeof head - (size_t)n, "Content-Length: %zu\r\nConnection: close\r\n\r\n", size);
     send_all(fd, head, (size_t)n);
-    if (f->cut && server.cut_once != f->path) {
-        server.cut_once = f->path;
-        if (size > f->cut) size = f->cut;
-    }
+    if (f->cut && size > f->cut) size = f->cut;
     send_all(fd, f->data + from, size);
 }
 
@@ -117,11 +122,23 @@ static void *run(void *unused)
     }
 }
 
-void http_start(const http_file *files)
+void http_serve(const http_file *files, size_t n)
+{
+    assert_in_range(n, 0, sizeof server.file / sizeof *server.file);
+    pthread_mutex_lock(&server.lock);
+    memcpy(server.file, files, n * sizeof *files);
+    for (size_t i = 0; i < n; i++)
+        if (!server.file[i].headers) server.file[i].headers = "";
+    server.files = n;
+    server.cut = false;
+    server.requests = 0;
+    pthread_mutex_unlock(&server.lock);
+}
+
+void http_start(void)
 {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t size = sizeof address;
-    server.files = files;
     server.listener = socket(AF_INET, SOCK_STREAM, 0);
     assert_true(server.listener >= 0);
     assert_int_equal(bind(server.listener, (struct sockaddr *)&address, sizeof address), 0);

@@ -10,7 +10,7 @@ typedef struct http_file {
     const char *path; /* "/org/name/resolve/main/model.safetensors" */
     const uint8_t *data;
     size_t size;
-    const char *headers;  /* more lines for the answer, each ended by "\r\n"; "" */
+    const char *headers;  /* more lines for the answer, each ended by "\r\n"; NULL: none */
     const char *redirect; /* not NULL: 302 to this path, with `headers` */
     int status;           /* not 0: this status, without the data */
     size_t cut;           /* not 0: the first answer that has data ends after so many bytes */
@@ -22,9 +22,10 @@ typedef struct http_request { /* what came */
     char path[256], range[64], authorization[64];
 } http_request;
 
-/* Serves until http_stop.  `files` ends with a NULL path and may change between requests. */
-void http_start(const http_file *files);
+void http_start(void);
 void http_stop(void);
+/* These files (8 at most) in place of those before. */
+void http_serve(const http_file *files, size_t n);
 const char *http_url(void); /* "http://127.0.0.1:PORT" */
 /* The requests since the last call, oldest first. */
 size_t http_requests(http_request out[16]);

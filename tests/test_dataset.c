@@ -107,7 +107,8 @@ static void the_shipped_model_is_whole(void **state)
 static void options_are_checked(void **state)
 {
     (void)state;
-    ent_dataset_options o = options("student nu=2.5 weights=3Mi seed=18446744073709551615 sigma=1e-3 row-spread=0.5 dtype=F8_E5M2");
+    ent_dataset_options o = options("student nu=2.5 weights=3Mi seed=18446744073709551615 sigma=1e-3 "
+                                    "row-spread=0.5 dtype=F8_E5M2");
     assert_int_equal(o.law, ENT_LAW_STUDENT);
     assert_int_equal(o.weights, 3 << 20);
     assert_true(o.seed == UINT64_MAX && o.nu == 2.5 && o.sigma == 1e-3 && o.row_spread == 0.5 && o.tensor_spread == 0);
@@ -116,9 +117,11 @@ static void options_are_checked(void **state)
     assert_int_equal(options("normal weights=2Gi").weights, (uint64_t)2 << 30);
     assert_int_equal(options("normal").weights, 16 << 20);
     static const char *const bad[] = {
-        "", "uniform", "normal weights", "normal weights=", "normal weights=0", "normal weights=-1", "normal weights= 1",
+        "", "uniform", "normal weights", "normal weights=", "normal weights=0", "normal weights=-1",
+        "normal weights= 1",
         "normal weights=1Ti", "normal weights=99999999999999999999", "normal weights=9999999999Gi", "normal dtype=BF17",
-        "normal sigma=0", "normal sigma=nan", "normal sigma=inf", "normal nu=0", "normal row-spread=-1", "normal what=1",
+        "normal sigma=0", "normal sigma=nan", "normal sigma=inf", "normal nu=0", "normal row-spread=-1",
+        "normal what=1",
         "normal seed=1.5",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -140,7 +143,8 @@ static void threads_leave_no_trace(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "normal weights=300001 row-spread=0.3 tensor-spread=0.2", "student weights=266241 dtype=F32", "normal weights=1",
+        "normal weights=300001 row-spread=0.3 tensor-spread=0.2", "student weights=266241 dtype=F32",
+        "normal weights=1",
         "normal weights=4096 dtype=F8_E4M3", "normal weights=4095 dtype=F16-from-BF16",
         "histogram weights=200000 histogram=datasets/exponent-histograms.csv",
     };
@@ -313,7 +317,8 @@ static void histograms_are_sampled(void **state)
     ent_weights_close(w);
     static const char *const bad[] = {
         "model,tensor_class,biased_exponent\n", "model,tensor_class,biased_exponent,count\nm,linear,255,1\n",
-        "model,tensor_class,biased_exponent,count\nm,linear,x,1\n", "model,tensor_class,biased_exponent,count\nm,linear,1,-1\n",
+        "model,tensor_class,biased_exponent,count\nm,linear,x,1\n",
+        "model,tensor_class,biased_exponent,count\nm,linear,1,-1\n",
         "model,tensor_class,biased_exponent,count\nm,linear,1\n", "",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

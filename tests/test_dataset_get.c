@@ -16,11 +16,11 @@ static uint8_t as[SIZE];
 static char folder[512];
 
 #define PATH "/org/name/resolve/main/"
-static http_file files[8]; /* the last one stays empty */
 
 static ent_dataset dataset(const char *names, const char *hashes)
 {
-    return (ent_dataset){ .name = "d", .kind = "huggingface", .source = "org/name", .files = names, .licence = "", .bytes = "?",
+    return (ent_dataset){ .name = "d", .kind = "huggingface", .source = "org/name", .files = names, .licence = "",
+                          .bytes = "?",
                           .sha256 = hashes, .cite = "", .note = "", .folder = "" };
 }
 
@@ -28,15 +28,11 @@ static ent_dataset dataset(const char *names, const char *hashes)
 static void serve(const http_file *wanted, size_t n)
 {
     static int turn;
-    http_request requests[16];
-    memset(files, 0, sizeof files);
-    memcpy(files, wanted, n * sizeof *wanted);
-    for (size_t i = 0; i < n; i++)
-        if (!files[i].headers) files[i].headers = "";
-    http_requests(requests);
+    http_serve(wanted, n);
     snprintf(folder, sizeof folder, "%s/into%d/deep/er", scratch(), turn++);
 }
-#define SERVE(...) serve((const http_file[]){ __VA_ARGS__ }, sizeof(const http_file[]){ __VA_ARGS__ } / sizeof(http_file))
+#define SERVE(...) \
+    serve((const http_file[]){ __VA_ARGS__ }, sizeof(const http_file[]){ __VA_ARGS__ } / sizeof(http_file))
 
 static char *place(const char *name)
 {
@@ -60,7 +56,8 @@ static void expect_get(ent_dataset d, ent_status expected, const char *text)
 {
     ent_error error = { ENT_OK, "" };
     ent_status status = ent_dataset_get(&d, folder, NULL, &error);
-    if (status != expected) fail_msg("%s (%s), expected %s", ent_status_text(status), error.text, ent_status_text(expected));
+    if (status != expected)
+        fail_msg("%s (%s), expected %s", ent_status_text(status), error.text, ent_status_text(expected));
     if (text && !strstr(error.text, text)) fail_msg("\"%s\" does not say \"%s\"", error.text, text);
 }
 
@@ -118,7 +115,8 @@ static void earlier_parts_are_gone_on_with(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         uint8_t part[200];
-        SERVE({ .path = PATH "p", .data = as, .size = SIZE, .no_range = cases[i].no_range, .wrong_range = cases[i].wrong_range });
+        SERVE({ .path = PATH "p", .data = as, .size = SIZE, .no_range = cases[i].no_range,
+                .wrong_range = cases[i].wrong_range });
         expect_get(dataset("none", "?"), ENT_EIO, "404"); /* makes the folder */
         memset(part, 'a', sizeof part);
         write_file(place("p.part"), part, cases[i].have);
@@ -184,7 +182,8 @@ static void refusals_are_named(void **state)
     expect_get(dataset("absent", "?"), ENT_EIO, "HTTP status 404 (not found)");
     assert_false(there("absent.part"));
     expect_get(dataset("../x", "?"), ENT_ECORRUPT, "not a plain one");
-    static const char *const sources[] = { "org", "org/", "/name", "o/n/x", "o/n@a/b", "o/../n", "o/n?x", "o n/x", "../n", "o/..", "o/n@.." };
+    static const char *const sources[] = { "org", "org/", "/name", "o/n/x", "o/n@a/b", "o/../n", "o/n?x", "o n/x",
+                                           "../n", "o/..", "o/n@.." };
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
         ent_dataset d = dataset("a", "?");
         d.source = sources[i];
@@ -202,11 +201,13 @@ static void refusals_are_named(void **state)
 static void an_index_leads_to_its_shards(void **state)
 {
     (void)state;
-    static const char index[] = "{\"weight_map\":{\"a\":\"m-1.safetensors\",\"b\":\"m-2.safetensors\",\"c\":\"m-1.safetensors\"}}";
+    static const char index[] = "{\"weight_map\":{\"a\":\"m-1.safetensors\","
+                                "\"b\":\"m-2.safetensors\",\"c\":\"m-1.safetensors\"}}";
     static const char bad[] = "{\"weight_map\":{\"a\":\"../../m\"}}", none[] = "[]";
     http_request r[16];
     SERVE({ .path = PATH "model.safetensors.index.json", .data = (const uint8_t *)index, .size = sizeof index - 1 },
-          { .path = PATH "m-1.safetensors", .data = as, .size = SIZE }, { .path = PATH "m-2.safetensors", .data = as, .size = 9 });
+          { .path = PATH "m-1.safetensors", .data = as, .size = SIZE },
+          { .path = PATH "m-2.safetensors", .data = as, .size = 9 });
     expect_get(dataset("", "?"), ENT_OK, NULL);
     assert_int_equal(http_requests(r), 3);
     expect_file("m-1.safetensors", as, SIZE);
@@ -277,7 +278,7 @@ static int start(void **state)
 {
     (void)state;
     memset(as, 'a', sizeof as);
-    http_start(files);
+    http_start();
     setenv("ENT_DATASET_URL", http_url(), 1);
     setenv("HF_TOKEN", "a-token", 1);
     setenv("no_proxy", "*", 1);

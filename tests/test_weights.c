@@ -29,7 +29,11 @@ static void tensors_are_views_in_file_order(void **state)
     ent_weights *w = opened(path);
     assert_string_equal(ent_weights_format(w), "safetensors");
     assert_int_equal(ent_weights_tensors(w), 3);
-    static const struct { const char *name, *role, *dtype; uint32_t bits, rank; uint64_t elements, begin, bytes; } wanted[] = {
+    static const struct {
+        const char *name, *role, *dtype;
+        uint32_t bits, rank;
+        uint64_t elements, begin, bytes;
+    } wanted[] = {
         { "m.q_proj.weight", "q_proj", "BF16", 16, 1, 3, 0, 6 },
         { "z", "other", "U8", 8, 2, 6, 6, 6 },
         { "scalar", "other", "F32", 32, 0, 1, 12, 4 },
@@ -93,7 +97,8 @@ static void odd_but_valid_files_open(void **state)
         { " \t\r\n{} \n\t ", 0, 0 },
         { "{\"s\":{\"dtype\":\"F64\",\"shape\":[],\"data_offsets\":[0,8]}}", 8, 1 },
         { "{\"e\":{\"dtype\":\"F64\",\"shape\":[3,0,5],\"data_offsets\":[0,0]}}", 0, 1 },
-        { "{\"e\":{\"dtype\":\"F64\",\"shape\":[0,9223372036854775807,9223372036854775807],\"data_offsets\":[0,0]}}", 0, 1 },
+        { "{\"e\":{\"dtype\":\"F64\",\"shape\":[0,9223372036854775807,9223372036854775807],\"data_offsets\":[0,0]}}",
+          0, 1 },
         { "{\"e\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"extra\":[{}]}}", 1, 1 },
         { "{\"__metadata__x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, 1 },
         { "{\"\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, 1 },

@@ -38,10 +38,12 @@ static void headers_are_refused(void **state)
         { "{" U8("a", "[4294967296,4294967296]", "[0,1]") "}", 1, "tensor \"a\": the product of its shape" },
         { "{" U8("a", "[9223372036854775807,9223372036854775807,0]", "[0,0]") "}", 0, "tensor \"a\": the product" },
         { "{" U8("a", "[2,9223372036854775807]", "[0,1]") "}", 1, "tensor \"a\": its size in bits exceeds" },
-        { "{\"a\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,1]}}", 1, "3 elements of F4 do not fill whole bytes" },
+        { "{\"a\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,1]}}", 1,
+          "3 elements of F4 do not fill whole bytes" },
         { "{\"a\":{\"dtype\":\"F6_E2M3\",\"shape\":[2],\"data_offsets\":[0,2]}}", 2, "do not fill whole bytes" },
         { "{\"a\":{\"dtype\":\"F4\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "4 elements of F4 are 2 bytes" },
-        { "{\"a\":{\"dtype\":\"F7\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "unknown dtype \"F7\"; known: BOOL F4" },
+        { "{\"a\":{\"dtype\":\"F7\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4,
+          "unknown dtype \"F7\"; known: BOOL F4" },
         { "{\"a\":{\"dtype\":\"bf16\",\"shape\":[4],\"data_offsets\":[0,8]}}", 8, "unknown dtype \"bf16\"" },
         { "{\"a\":{\"dtype\":7,\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "tensor \"a\": no \"dtype\" string" },
         { "{\"a\":{\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "tensor \"a\": no \"dtype\" string" },
@@ -196,9 +198,11 @@ static void indexes_are_refused(void **state)
         { "{\"weight_map\":{\"a\":\"x\\n.safetensors\"}}", "is not a plain file name" },
         { "{\"weight_map\":{\"a\":\"model.bin\"}}", "is not a .safetensors file" },
         { "{\"weight_map\":{\"a\":\"3.safetensors\"}}", "\"3.safetensors\" is listed but not there" },
-        { "{\"weight_map\":{\"b\":\"1.safetensors\"}}", "tensor \"b\" should be in shard \"1.safetensors\" but is not" },
+        { "{\"weight_map\":{\"b\":\"1.safetensors\"}}",
+          "tensor \"b\" should be in shard \"1.safetensors\" but is not" },
         { "{\"weight_map\":{\"a\":\"2.safetensors\",\"b\":\"1.safetensors\"}}", "but is in 1.safetensors" },
-        { "{\"weight_map\":{\"a\":\"1.safetensors\",\"b\":\"2.safetensors\",\"c\":\"2.safetensors\"}}", "\"c\" should be" },
+        { "{\"weight_map\":{\"a\":\"1.safetensors\",\"b\":\"2.safetensors\",\"c\":\"2.safetensors\"}}",
+          "\"c\" should be" },
         { "{\"weight_map\":{\"a\":\"1.safetensors\",\"x\":\"both.safetensors\"}}", "tensor \"a\" is in" },
         { "{\"weight_map\":{\"a\":\"both.safetensors\"}}", "tensor \"b\" of shard \"both.safetensors\" is not in the" },
         { "{\"weight_map\":{\"a\":\"bad.safetensors\"}}", NULL },
@@ -265,7 +269,14 @@ static void foreign_formats_are_named(void **state)
     expect_open(scratch_path("loop.safetensors"), ENT_EIO, NULL);
 }
 
-/* The address space that a test may use from now on; the sanitizers need all of it. */
+#if !defined __has_feature
+#define __has_feature(name) 0 /* gcc has macros instead */
+#endif
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || defined __SANITIZE_ADDRESS__ || \
+    defined __SANITIZE_THREAD__
+static void limit_memory(rlim_t bytes) { (void)bytes; } /* sanitizers need all the address space there is */
+#else
+/* The address space that the test may use from now on. */
 static void limit_memory(rlim_t bytes)
 {
     struct rlimit limit;
@@ -274,6 +285,7 @@ static void limit_memory(rlim_t bytes)
     limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
     assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
 }
+#endif
 
 /* A header of many tensors and one of long names that begin alike, in little time and memory. */
 static void large_headers_are_cheap(void **state)
@@ -292,7 +304,8 @@ static void large_headers_are_cheap(void **state)
     assert_ok(ent_weights_open(&w, path, NULL));
     assert_int_equal(ent_weights_tensors(w), TENSORS);
     assert_string_equal(ent_weights_tensor(w, 0)->name, "tensor.92081"); /* 99999 * 7919 mod 100000 */
-    assert_int_equal(ent_weights_find(w, "tensor.7919")->bytes.data - ent_weights_tensor(w, 0)->bytes.data, TENSORS - 2);
+    assert_int_equal(ent_weights_find(w, "tensor.7919")->bytes.data - ent_weights_tensor(w, 0)->bytes.data,
+                     TENSORS - 2);
     ent_weights_close(w);
     memset(header, 'x', sizeof header - 1); /* one string that goes on to the end */
     memcpy(header, "{\"", 2);

@@ -104,7 +104,8 @@ static ent_status read_range(const place *p, const json_t *entry, ent_tensor *te
         return bad(p, "\"data_offsets\" is not a list of two numbers");
     ent_status status = read_numbers(p, offsets, "data_offsets", range);
     if (status) return status;
-    if (range[1] < range[0]) return bad(p, "its data ends at %llu, before its begin %llu", (ull)range[1], (ull)range[0]);
+    if (range[1] < range[0])
+        return bad(p, "its data ends at %llu, before its begin %llu", (ull)range[1], (ull)range[0]);
     if (__builtin_mul_overflow(tensor->elements, tensor->dtype_bits, &bits))
         return bad(p, "its size in bits exceeds 64 bits");
     if (bits % 8) return bad(p, "%llu elements of %s do not fill whole bytes", (ull)tensor->elements, tensor->dtype);

@@ -79,7 +79,8 @@ static void walk(const ent_weights *w)
         REQUIRE(t->role && t->dtype_bits && (t->elements == 0 || t->bytes.size * 8 / t->elements == t->dtype_bits));
         if (i) {
             const ent_tensor *before = t - 1;
-            REQUIRE(before->file < t->file || (before->file == t->file && before->offset + before->bytes.size <= t->offset));
+            REQUIRE(before->file < t->file ||
+                    (before->file == t->file && before->offset + before->bytes.size <= t->offset));
         }
         for (size_t k = 0; k < t->bytes.size; k++) sum = (uint8_t)(sum + t->bytes.data[k]);
         ent_weights_release(w, t->bytes);
