@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "figure.h"
+#include "output.h"
 #include "record.h"
 #include "save.h"
 
@@ -84,7 +85,15 @@ static ent_status report(const struct options *o, const char *folder, struct rec
     if (!status && !o->tables_only) status = figures_draw(records, folder, &drawn, &missing, error);
     if (status) return status;
     if (missing) complain("no gnuplot on this machine: the tables are there, the figures are not; install gnuplot-nox and report again");
-    if (o->common.quiet) return ENT_OK;
+    if (o->common.json) {
+        json_t *object = json_object();
+        json_text(object, "folder", folder);
+        json_count(object, "cells", records->cells);
+        json_count(object, "records", records->rows);
+        json_count(object, "figures", drawn);
+        json_line(object);
+    }
+    if (o->common.quiet || o->common.json) return ENT_OK;
     if (records->rows < records->cells)
         complain("%zu of %" PRIu64 " cells are there; `entropy run --resume` does the others", records->rows, records->cells);
     printf("%s: tables sizes, entropy, predictions and times as .tsv, .md and .tex; %u figures in %s/figures as .svg and .pdf\n",
@@ -119,7 +128,8 @@ int cmd_report(int argc, char **argv)
         .parser = parse,
         .args_doc = "DIR|RECORDS.h5",
         .doc = "Writes the tables of a run beside its records, and its figures into DIR/figures with gnuplot.  The tables sizes, "
-               "entropy and predictions depend on the plan and the models alone, times.* on the machine.",
+               "entropy and predictions depend on the plan and the models alone, times.* on the machine.\vJSON keys: folder, "
+               "cells (of the plan), records, figures.",
     };
     struct options o = { .run = NULL };
     struct records records = { .row = NULL };

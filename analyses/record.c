@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "output.h"
 #include "plan.h"
 #include "record_columns.h"
 
@@ -189,6 +190,29 @@ ent_status records_add_field(struct records *records, const struct field_record 
     if (!grown || !copy_row(&records->field[records->fields], field, sizeof *field, field_columns)) return no_memory(error);
     records->fields++;
     return ENT_OK;
+}
+
+void record_json(const struct record *record)
+{
+    struct record row = *record;
+    json_t *object = json_object();
+    for (const struct column *c = record_columns; c->name; c++) {
+        const char *place = (const char *)&row + c->offset;
+        double real;
+        uint64_t count;
+        switch (c->type) {
+        case COLUMN_TEXT: json_text(object, c->name, *column_text(c, &row)); break;
+        case COLUMN_COUNT:
+            memcpy(&count, place, sizeof count);
+            json_count(object, c->name, count);
+            break;
+        case COLUMN_REAL:
+            memcpy(&real, place, sizeof real);
+            json_real_or_null(object, c->name, real);
+            break;
+        }
+    }
+    json_line(object);
 }
 
 static int by_cell(const void *a, const void *b)

@@ -63,6 +63,8 @@ ent_status records_add(struct records *records, const struct record *record, ent
 ent_status records_add_field(struct records *records, const struct field_record *field, ent_error *error);
 const struct record *records_find(const struct records *records, const char *key); /* NULL: none */
 bool record_ok(const struct record *record);
+/* One JSON line, keys as the columns of HDF5. */
+void record_json(const struct record *record);
 /* Puts rows in the order of the plan. */
 void records_sort(struct records *records);
 
