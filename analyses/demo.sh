@@ -1,0 +1,35 @@
+#!/bin/sh
+# demo.sh BUILD - runs the demo plan, reports it into results/demo, and prints the table that matters.
+set -eu
+cd "$(dirname "$0")/.."
+entropy=${1:-build}/entropy
+results=results/demo
+
+rm -rf $results/figures
+"$entropy" run analyses/plans/demo.yaml -o $results --quiet
+"$entropy" report $results --quiet
+echo
+echo "The shipped model: bits per weight, how far that is above the order-0 entropy of the fields that the codec codes,"
+echo "and decode speed on this machine (64 MiB of weights, in memory) as a share of memcpy in the same run:"
+echo
+awk -F '\t' '
+    FNR == 1 { for (i = 1; i <= NF; i++) column[FILENAME, $i] = i; next }
+    function get(name) { return $(column[FILENAME, name]) }
+    FILENAME ~ /sizes/ { bits[get("codec")] = get("bits_per_weight"); gap[get("codec")] = get("gap_bits"); problem[get("codec")] = get("size_problem"); order[++n] = get("codec") }
+    FILENAME ~ /times/ { speed[get("codec")] = get("decode_per_memcpy") }
+    END {
+        printf "  %-22s %12s %14s %16s\n", "codec", "bits/weight", "gap to bound", "decode/memcpy"
+        for (i = 1; i <= n; i++) {
+            c = order[i]
+            if (bits[c] == "") printf "  %-22s %s\n", c, problem[c]
+            else printf "  %-22s %12.3f %14.3f %16.2f\n", c, bits[c], gap[c], speed[c]
+        }
+    }' $results/sizes.tsv $results/times.tsv
+echo
+echo "Tables: $results/*.tsv, .md, .tex"
+if [ -d $results/figures ]; then
+    echo "Pictures:"
+    for picture in $results/figures/*.svg; do
+        if [ -e "$picture" ]; then echo "  $picture"; fi
+    done
+fi
