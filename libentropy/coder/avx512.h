@@ -9,7 +9,7 @@
 
 /* On every function of a kernel: ENT_CPU_AVX512 stands for these. */
 #define ENT_AVX512 \
-    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,bmi,bmi2,lzcnt,popcnt")))
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,bmi,bmi2,lzcnt,popcnt,prfchw")))
 #define ENT_AVX512_INLINE ENT_AVX512 static inline __attribute__((always_inline))
 
 /* Where bits of `mask` are set those of `a`, else those of `b`. */
@@ -38,6 +38,9 @@ ENT_AVX512_INLINE ent_bf16_words ent_join_bf16(__m512i exponents, __m512i rests)
     return (ent_bf16_words){ _mm512_permutex2var_epi64(even, order, odd), _mm512_permutex2var_epi64(even, order2, odd) };
 }
 
+/* An ordinary store waits for its line to be read; asked for this many bytes ahead, it is there. */
+enum { ENT_WRITE_AHEAD = 4096 };
+
 /* Stores 64 words; streaming needs an aligned target. */
 ENT_AVX512_INLINE void ent_store_words(uint8_t *out, ent_bf16_words w, bool stream)
 {
@@ -45,6 +48,9 @@ ENT_AVX512_INLINE void ent_store_words(uint8_t *out, ent_bf16_words w, bool stre
         _mm512_stream_si512((void *)out, w.first);
         _mm512_stream_si512((void *)(out + 64), w.second);
     } else {
+        uintptr_t ahead = (uintptr_t)out + ENT_WRITE_AHEAD; /* maybe past the end: a prefetch may */
+        __builtin_prefetch((const void *)ahead, 1);
+        __builtin_prefetch((const void *)(ahead + 64), 1);
         _mm512_storeu_si512(out, w.first);
         _mm512_storeu_si512(out + 64, w.second);
     }

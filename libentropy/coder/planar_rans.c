@@ -47,8 +47,8 @@ static const uint8_t *decode_group(const uint32_t *slot, uint16_t *x, const uint
         uint32_t v = x[l], e = slot[v & 255];
         symbols[l] = (uint8_t)e;
         v = (e >> 8 & 255) * (v >> 8) + (e >> 16);
-        uint32_t low = v < 256, refilled = v << 8 | *in;
-        x[l] = (uint16_t)(low ? refilled : v);
+        uint32_t low = (v - 256) >> 31, refill = (v << 8 | *in) - v; /* no branch: it would be a coin toss */
+        x[l] = (uint16_t)(v + (refill & (0 - low)));
         in += low;
     }
     return in;

@@ -167,33 +167,37 @@ static void build_encoder(const ent_coder_spec *spec, const void *table, void *e
     }
 }
 
+/* Bit 0 of each of 8 bytes. */
+static uint64_t gather(uint64_t bytes) { return (bytes & 0x0101010101010101u) * 0x0102040810204080u >> 56; }
+
 void ent_tiered_encode_group(const tiered_encoder *e, tiered_job *job, const uint8_t *symbols, size_t n)
 {
-    uint8_t code[TIERED_GROUP], left[TIERED_GROUP]; /* what is still to be coded, of which symbol */
+    uint8_t left[TIERED_GROUP] = { 0 }, code[TIERED_GROUP], escapes[TIERED_GROUP]; /* left of the ranks */
     for (size_t i = 0; i < n; i++) {
-        code[i] = e->rank[symbols[i]];
-        left[i] = symbols[i];
+        left[i] = e->rank[symbols[i]];
+        escapes[i] = symbols[i];
     }
     for (unsigned k = 0; k < e->tiers; k++) {
         uint8_t escape = (uint8_t)((1u << e->width[k]) - 1);
-        size_t escaped = 0;
-        uint64_t plane[TIERED_WIDTH] = { 0 };
-        for (size_t i = 0; i < n; i++) {
-            uint8_t c = code[i] < escape ? code[i] : escape;
-            for (unsigned j = 0; j < e->width[k]; j++) plane[j] |= (uint64_t)(c >> j & 1) << i;
-            code[escaped] = (uint8_t)(code[i] - c);
-            left[escaped] = left[i];
-            escaped += c == escape;
-        }
+        uint64_t escaped = n ? ~(uint64_t)0 >> (TIERED_GROUP - n) : 0, live = escaped;
+        for (size_t i = 0; i < TIERED_GROUP; i++) code[i] = left[i] < escape ? left[i] : escape;
         for (unsigned j = 0; j < e->width[k]; j++) {
-            tiered_put(job, k, plane[j] & UINT32_MAX, n < 32 ? (unsigned)n : 32);
-            if (n > 32) tiered_put(job, k, plane[j] >> 32, (unsigned)n - 32);
+            uint64_t plane = 0;
+            for (unsigned i = 0; i < TIERED_GROUP; i += 8) plane |= gather(ent_load64(code + i) >> j) << i;
+            plane &= live;
+            escaped &= plane;
+            tiered_put(job, k, plane & UINT32_MAX, n < 32 ? (unsigned)n : 32);
+            if (n > 32) tiered_put(job, k, plane >> 32, (unsigned)n - 32);
         }
         job->count[k] += n;
-        n = escaped;
+        for (n = 0; escaped; escaped &= escaped - 1, n++) {
+            unsigned i = (unsigned)__builtin_ctzll(escaped);
+            left[n] = (uint8_t)(left[i] - escape);
+            escapes[n] = escapes[i];
+        }
     }
     if (!e->escapes) return;
-    memcpy(job->escape, left, n);
+    memcpy(job->escape, escapes, n);
     job->escape += n;
 }
 
@@ -274,31 +278,37 @@ static uint64_t spread(uint64_t bits)
     return ((apart + 0x7F7F7F7F7F7F7F7Fu) | apart) >> 7 & 0x0101010101010101u;
 }
 
+/* The next codes of a tier, one each for `count` symbols, as bytes (up to 7 more are written); returns
+ * a bit each for those that are all ones. */
+static uint64_t read_codes(tiered_block *b, unsigned tier, unsigned width, unsigned count, uint8_t *code)
+{
+    uint64_t plane[TIERED_WIDTH] = { 0 }, ones = ~(uint64_t)0;
+    for (unsigned j = 0; j < width; j++, b->at[tier] += count)
+        ones &= plane[j] = peek(b->bits[tier], b->at[tier], b->limit);
+    for (unsigned i = 0; i < count; i += 8) {
+        uint64_t codes = 0;
+        for (unsigned j = 0; j < width; j++) codes |= spread(plane[j] >> i) << j;
+        ent_store64(code + i, codes);
+    }
+    return ones;
+}
+
 bool ent_tiered_decode_group(const tiered_table *t, tiered_block *b, uint8_t *symbols, size_t n)
 {
-    uint8_t rank[TIERED_GROUP];
-    uint64_t reach = ~(uint64_t)0 >> (TIERED_GROUP - n), plane[TIERED_WIDTH];
-    for (unsigned k = 0; k < t->tiers; k++) {
-        unsigned w = t->width[k], count = (unsigned)__builtin_popcountll(reach), i = 0;
-        if (b->end[k] - b->at[k] < w * count) return false;
-        for (unsigned j = 0; j < w; j++, b->at[k] += count) plane[j] = peek(b->bits[k], b->at[k], b->limit);
-        if (k == 0) {
-            uint64_t escaped = reach;
-            for (unsigned j = 0; j < w; j++) escaped &= plane[j];
-            for (i = 0; i < TIERED_GROUP; i += 8) {
-                uint64_t codes = 0;
-                for (unsigned j = 0; j < w; j++) codes |= spread(plane[j] >> i) << j;
-                ent_store64(rank + i, codes);
-            }
-            reach = escaped;
-            continue;
+    uint8_t rank[TIERED_GROUP], code[TIERED_GROUP];
+    if (b->end[0] - b->at[0] < n * t->width[0]) return false;
+    uint64_t reach = read_codes(b, 0, t->width[0], (unsigned)n, rank) & ~(uint64_t)0 >> (TIERED_GROUP - n);
+    for (unsigned k = 1; k < t->tiers; k++) {
+        unsigned count = (unsigned)__builtin_popcountll(reach);
+        if (b->end[k] - b->at[k] < count * t->width[k]) return false;
+        uint64_t ones = read_codes(b, k, t->width[k], count, code), escaped = 0;
+        const uint8_t *c = code;
+        for (; reach; reach &= reach - 1, ones >>= 1) {
+            unsigned i = (unsigned)__builtin_ctzll(reach);
+            rank[i] = (uint8_t)(rank[i] + *c++);
+            escaped |= (ones & 1) << i;
         }
-        for (uint64_t m = reach; m; m &= m - 1, i++) {
-            unsigned at = (unsigned)__builtin_ctzll(m), code = 0;
-            for (unsigned j = 0; j < w; j++) code |= (unsigned)(plane[j] >> i & 1) << j;
-            rank[at] = (uint8_t)(rank[at] + code);
-            if (code + 1 != 1u << w) reach &= ~((uint64_t)1 << at);
-        }
+        reach = escaped;
     }
     for (size_t i = 0; i < n; i++) symbols[i] = t->symbol[rank[i]];
     if (!t->escapes || !reach) return true;

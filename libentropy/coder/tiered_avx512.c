@@ -20,12 +20,22 @@ ENT_AVX512_INLINE uint64_t peek(const uint8_t *bits, size_t at)
     return ent_load64(bits + at / 8) >> at % 8 | (uint64_t)bits[at / 8 + 8] << 1 << (63 - at % 8);
 }
 
-/* Adds the codes of one tier to the ranks of the symbols in `reach`; returns those that escape it. */
-ENT_AVX512_INLINE uint64_t decode_tier(const uint8_t *bits, size_t at, unsigned width, uint64_t reach, __m512i *ranks)
+/* Bits as a mask; by name, because compilers would keep them in mask registers only and then wait to
+ * have them back for the scalar work. */
+ENT_AVX512_INLINE __mmask64 to_mask(uint64_t bits)
 {
-    unsigned count = (unsigned)_mm_popcnt_u64(reach);
-    uint64_t escaped = reach, plane[TIERED_WIDTH];
-    if (width * count <= ONE_LOAD) {
+    __mmask64 mask;
+    __asm__("kmovq %1, %0" : "=Yk"(mask) : "r"(bits));
+    return mask;
+}
+
+/* Adds the codes of one tier to the ranks of the symbols in `reach`, `count` in number; returns
+ * those that escape it. */
+ENT_AVX512_INLINE uint64_t decode_tier(const uint8_t *bits, size_t at, unsigned width, uint64_t reach, unsigned count,
+                                       __m512i *ranks)
+{
+    uint64_t plane[TIERED_WIDTH];
+    if (__builtin_expect(width * count <= ONE_LOAD, 1)) {
         uint64_t v = ent_load64(bits + at / 8) >> at % 8;
 #pragma GCC unroll 4
         for (unsigned j = 0; j < width; j++) plane[j] = _pdep_u64(v >> j * count, reach);
@@ -35,20 +45,20 @@ ENT_AVX512_INLINE uint64_t decode_tier(const uint8_t *bits, size_t at, unsigned 
     }
 #pragma GCC unroll 4
     for (unsigned j = 0; j < width; j++) {
-        *ranks = _mm512_mask_add_epi8(*ranks, plane[j], *ranks, _mm512_set1_epi8((char)(1 << j)));
-        escaped &= plane[j];
+        *ranks = _mm512_mask_add_epi8(*ranks, to_mask(plane[j]), *ranks, _mm512_set1_epi8((char)(1 << j)));
+        reach &= plane[j];
     }
-    return escaped;
+    return reach;
 }
 
 ENT_AVX512_INLINE uint64_t decode_first(const uint8_t *bits, unsigned width, __m512i *ranks)
 {
-    uint64_t escaped = ent_load64(bits);
-    *ranks = _mm512_maskz_mov_epi8(escaped, _mm512_set1_epi8(1));
+    uint64_t escaped = ~0ull;
+    *ranks = _mm512_setzero_si512();
 #pragma GCC unroll 4
-    for (unsigned j = 1; j < width; j++) {
+    for (unsigned j = 0; j < width; j++) {
         uint64_t plane = ent_load64(bits + 8 * j);
-        *ranks = _mm512_mask_add_epi8(*ranks, plane, *ranks, _mm512_set1_epi8((char)(1 << j)));
+        *ranks = _mm512_mask_add_epi8(*ranks, to_mask(plane), *ranks, _mm512_set1_epi8((char)(1 << j)));
         escaped &= plane;
     }
     return escaped;
@@ -73,9 +83,10 @@ ENT_AVX512_INLINE bool decode_groups(const tiered_table *t, tiered_block *b, con
         uint64_t reach = decode_first(first, form.width[0], &ranks);
 #pragma GCC unroll 4
         for (unsigned k = 1; k < form.tiers; k++) {
-            size_t next = at[k] + form.width[k] * (size_t)_mm_popcnt_u64(reach);
-            if (next > end[k]) return false;
-            reach = decode_tier(bits[k], at[k], form.width[k], reach, &ranks);
+            unsigned count = (unsigned)_mm_popcnt_u64(reach);
+            size_t next = at[k] + form.width[k] * count;
+            if (__builtin_expect(next > end[k], 0)) return false;
+            reach = decode_tier(bits[k], at[k], form.width[k], reach, count, &ranks);
             at[k] = next;
         }
         __m512i z = _mm512_permutexvar_epi8(ranks, symbols);
