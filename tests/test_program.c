@@ -166,6 +166,50 @@ static void a_census_counts_every_word_once(void **state)
     free(file);
 }
 
+/* Tensors of many chunks and more than one window, packed ones among them, on several threads. */
+static void a_census_loses_nothing_at_chunk_ends(void **state)
+{
+    (void)state;
+    enum { BYTES = (33 << 20) + 5, NIBBLES = (2 << 20) + 6, DATA = BYTES + NIBBLES / 2 };
+    char header[300];
+    int n = snprintf(header, sizeof header,
+                     "{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[%d],\"data_offsets\":[0,%d]},"
+                     "\"b\":{\"dtype\":\"F4\",\"shape\":[%d],\"data_offsets\":[%d,%d]}}",
+                     BYTES, BYTES, NIBBLES, BYTES, DATA);
+    uint8_t *file = calloc(1, 8 + (size_t)n + DATA), *data = file + 8 + n;
+    uint64_t expected[2][256] = { { 0 } };
+    ent_random r;
+    assert_non_null(file);
+    file[0] = (uint8_t)n;
+    memcpy(file + 8, header, (size_t)n);
+    ent_random_seed(&r, 5, 0);
+    for (size_t i = 0; i < DATA; i++) {
+        data[i] = (uint8_t)(ent_random_bits(&r) & ent_random_bits(&r));
+        if (i < BYTES) {
+            expected[0][data[i]]++;
+        } else {
+            expected[1][data[i] & 15]++;
+            expected[1][data[i] >> 4]++;
+        }
+    }
+    const char *path = scratch_path("large.safetensors");
+    write_file(path, file, 8 + (size_t)n + DATA);
+    free(file);
+    ent_weights *weights;
+    assert_ok(ent_weights_open(&weights, path, NULL));
+    for (unsigned threads = 1; threads <= 4; threads += 3) {
+        struct census census = { 0 };
+        struct common common = { .threads = threads, .quiet = true };
+        assert_ok(census_count(&census, weights, &common, NULL, NULL, NULL));
+        assert_int_equal(census.entries, 2);
+        for (size_t i = 0; i < 2; i++)
+            for (uint32_t s = 0; s < census.entry[i].counts.plane[0].alphabet; s++)
+                assert_int_equal(census.entry[i].counts.plane[0].count[s], expected[i][s]);
+        census_free(&census);
+    }
+    ent_weights_close(weights);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +217,7 @@ int main(void)
         cmocka_unit_test(measures_of_wide_and_opaque_words),
         cmocka_unit_test(samples_are_gathered_cut_and_repeated),
         cmocka_unit_test(a_census_counts_every_word_once),
+        cmocka_unit_test(a_census_loses_nothing_at_chunk_ends),
     };
     return cmocka_run_group_tests_name("program", tests, NULL, NULL);
 }
