@@ -72,7 +72,7 @@ $(BUILD)/build.h: FORCE
 	@printf '#define ENT_BUILD_COMMIT "%s"\n#define ENT_BUILD_COMPILER "%s"\n#define ENT_BUILD_FLAGS "%s"\n#define ENT_BUILD_ABSENT "%s"\n' \
 	  '$(COMMIT)' "$$($(CC) --version | head -1)" '$(CFLAGS) $(STANDARD)' '$(ABSENT)' >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-FORCE:
+.PHONY: FORCE
 
 $(BUILD)/%.o: %.c | $(BUILD)/build.h
 	@mkdir -p $(@D)
@@ -92,7 +92,7 @@ $(BUILD)/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(B
 	@echo '  LD $@'
 	$(Q)$(CC) -fopenmp $(CFLAGS) -o $@ $^ $(LIBS)
 
-.SECONDARY:
+.SECONDARY: $(HELP_OBJ) $(TEST_SRC:%.c=$(BUILD)/%.o)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 tests: $(TESTS) $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/replay_%)
