@@ -128,6 +128,8 @@ install: all ## install into $(DESTDIR)$(PREFIX)
 	install -m 755 $(BUILD)/libentropy.so $(DESTDIR)$(PREFIX)/lib/libentropy.so.0
 	ln -sf libentropy.so.0 $(DESTDIR)$(PREFIX)/lib/libentropy.so
 	install -m 644 libentropy/include/entropy/*.h $(DESTDIR)$(PREFIX)/include/entropy/
+	install -d $(DESTDIR)$(PREFIX)/share/libentropy/datasets
+	cp -r datasets/*.tsv datasets/*.csv datasets/*.md datasets/*.txt datasets/gutenberg-llama-4.7m $(DESTDIR)$(PREFIX)/share/libentropy/datasets/
 	cp -r analyses/targets analyses/plans analyses/plots $(DESTDIR)$(PREFIX)/share/libentropy/
 	printf 'Name: libentropy\nDescription: entropy, coding and decode cost of neural-network weights\nVersion: %s\nLibs: -L%s/lib -lentropy\nLibs.private: %s\nCflags: -I%s/include\n' \
 	  "$$(sed -n 's/.*ENT_VERSION "\(.*\)"/\1/p' libentropy/include/entropy/base.h)" '$(PREFIX)' '$(LIBS)' '$(PREFIX)' \

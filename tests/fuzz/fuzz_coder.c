@@ -106,7 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ent_coder_spec spec;
     ent_table *table = NULL;
     if (size < HEAD || !make_spec(&spec, data)) return 0;
-    size_t n = data[8] | (size_t)data[9] << 8, cut = data[10] | (size_t)data[11] << 8;
+    size_t n = data[8] | (size_t)(data[9] & 31) << 8, cut = data[10] | (size_t)data[11] << 8;
     ent_bytes part = { data + HEAD, size - HEAD }, stream, all = part;
     if (cut > part.size) cut = part.size;
     part.size = cut;
