@@ -198,6 +198,20 @@ static ent_status train(struct job *job, ent_corpus *corpus, const char *argumen
     return status;
 }
 
+static void print_trained(const struct job *job, const ent_codec *codec)
+{
+    if (job->common.json) {
+        json_t *object = json_object();
+        json_text(object, "codec", ent_codec_name(codec));
+        json_text(object, "output", job->output);
+        json_count(object, "models", (uint64_t)job->inputs);
+        json_line(object);
+    } else if (!job->common.quiet) {
+        printf("%s: tables of codec %s from %d model%s\n", job->output, ent_codec_name(codec), job->inputs,
+               job->inputs == 1 ? "" : "s");
+    }
+}
+
 int cmd_train(int argc, char **argv)
 {
     static const struct argp_option options[] = { OPTION_OUTPUT, OPTION_CODEC, OPTION_FORCE, { 0 } };
@@ -218,9 +232,7 @@ int cmd_train(int argc, char **argv)
         ent_fail(&error, status, "codec %s: %s", ent_codec_name(codec), ent_status_text(status));
     for (int i = 0; i < job.inputs && !status; i++) status = train(&job, corpus, job.input[i], &error);
     if (!status) status = ent_corpus_write(corpus, job.output, &error);
-    if (!status && !job.common.quiet && !job.common.json)
-        printf("%s: tables of codec %s from %d model%s\n", job.output, ent_codec_name(codec), job.inputs,
-               job.inputs == 1 ? "" : "s");
+    if (!status) print_trained(&job, codec);
     if (corpus) ent_corpus_free(corpus);
     ent_codec_free(codec);
     return status ? complain_error(&error) : EXIT_DONE;

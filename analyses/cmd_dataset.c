@@ -86,7 +86,14 @@ static ent_status verify(const struct job *job, const char *folder, ent_error *e
     ent_run run = long_run(job, &progress);
     ent_status status = ent_dataset_verify(folder, &run, error);
     progress_end(&progress);
-    if (!status && !job->common.json && !job->common.quiet) printf("%s: every file is as listed\n", folder);
+    if (job->common.json) {
+        json_t *object = json_object();
+        json_text(object, "path", folder);
+        json_object_set_new(object, "verified", json_boolean(!status));
+        json_line(object);
+    } else if (!status && !job->common.quiet) {
+        printf("%s: every file is as listed\n", folder);
+    }
     return status;
 }
 

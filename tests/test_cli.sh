@@ -109,6 +109,7 @@ check 'same seed, same bytes' cmp "$model" "$t/again.safetensors"
 expect 'dataset make, wrong kind' 2 '' dataset make nonsense -o "$t/x"
 expect 'dataset make, wrong number' 2 '' dataset make normal -o "$t/x" --sigma huge
 expect 'dataset list' 0 'normal\|llama' dataset list
+[ -e datasets/gutenberg-llama-4.7m ] && json 'dataset verify, JSON' 0 'verified' dataset verify gutenberg-llama-4.7m
 expect 'dataset get, unknown name' 2 'no dataset' dataset get nonsense
 
 expect 'inspect a model' 0 'BF16' inspect "$model"
@@ -182,10 +183,22 @@ expect 'decompress, not a container' 3 '' decompress "$model" -o "$t/x"
 check 'nothing was written' empty "$t/x"
 
 expect 'train' 0 '' train "$model" "$part" --codec planar-rans -o "$t/tables"
+json 'train, JSON' 0 'codec output models' train "$model" --codec planar-rans -o "$t/tables" --force
 expect 'train keeps an existing file' 2 'exists' train "$model" -o "$t/tables"
 expect 'compress with trained tables' 0 '' compress "$part" -o "$t/part.ent" --tables "$t/tables"
 expect 'decompress it' 0 '' decompress "$t/part.ent" -o "$t/part.back"
 check 'the same bytes came back' cmp "$part" "$t/part.back"
+
+mkdir "$t/shards"
+safetensors '{"a":{"dtype":"BF16","shape":[4],"data_offsets":[0,8]}}' '12345678' >"$t/shards/m-1.safetensors"
+safetensors '{"b":{"dtype":"U8","shape":[2,3],"data_offsets":[0,6]}}' 'abcdef' >"$t/shards/m-2.safetensors"
+echo '{"metadata":{"total_size":14},"weight_map":{"a":"m-1.safetensors","b":"m-2.safetensors"}}' \
+    >"$t/shards/model.safetensors.index.json"
+expect 'shards: inspect' 0 'm-2.safetensors' inspect "$t/shards"
+expect 'shards: compress' 0 'bound' compress "$t/shards" -o "$t/shards.ent"
+expect 'shards: verify' 0 'equal' verify "$t/shards.ent" "$t/shards"
+expect 'shards: decompress' 0 '3 files' decompress "$t/shards.ent" -o "$t/back"
+check 'shards: the same files came back' diff -r "$t/shards" "$t/back"
 
 # ---- damage ----
 
