@@ -131,8 +131,6 @@ install: all ## install into $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/share/libentropy/datasets
 	cp -r datasets/*.tsv datasets/*.csv datasets/*.md datasets/*.txt datasets/gutenberg-llama-4.7m $(DESTDIR)$(PREFIX)/share/libentropy/datasets/
 	cp -r analyses/targets analyses/plans analyses/plots $(DESTDIR)$(PREFIX)/share/libentropy/
-	install -d $(DESTDIR)$(PREFIX)/share/libentropy/datasets
-	cp -r $(filter-out %.c %.h,$(wildcard datasets/*)) $(DESTDIR)$(PREFIX)/share/libentropy/datasets/
 	printf 'Name: libentropy\nDescription: entropy, coding and decode cost of neural-network weights\nVersion: %s\nLibs: -L%s/lib -lentropy\nLibs.private: %s\nCflags: -I%s/include\n' \
 	  "$$(sed -n 's/.*ENT_VERSION "\(.*\)"/\1/p' libentropy/include/entropy/base.h)" '$(PREFIX)' '$(LIBS)' '$(PREFIX)' \
 	  >$(DESTDIR)$(PREFIX)/lib/pkgconfig/libentropy.pc
