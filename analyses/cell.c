@@ -20,12 +20,14 @@
 #include "model.h"
 
 /* The path of a file in the scratch folder.  Its name is fixed, for containers keep the names of files. */
-static ent_status scratch_file(struct bench *b, char path[PATH_MAX], const char *name, const char *suffix, ent_error *error)
+static ent_status scratch_file(struct bench *b, char path[PATH_MAX], const char *name, const char *suffix,
+                               ent_error *error)
 {
     if (!b->scratch[0]) {
         int n = snprintf(b->scratch, sizeof b->scratch, "%s/.scratch.%ld.part", b->folder, (long)getpid());
         if (n >= (int)sizeof b->scratch) return ent_fail(error, ENT_EINVAL, "%s: the name is too long", b->folder);
-        if (mkdir(b->scratch, 0777) && errno != EEXIST) return ent_fail(error, ENT_EIO, "%s: %s", b->scratch, strerror(errno));
+        if (mkdir(b->scratch, 0777) && errno != EEXIST)
+            return ent_fail(error, ENT_EIO, "%s: %s", b->scratch, strerror(errno));
     }
     snprintf(path, PATH_MAX, "%s/%.200s%s", b->scratch, name, suffix);
     return ENT_OK;
@@ -74,7 +76,8 @@ static void model_hash(struct bench *b)
         }
     }
     XXH128_hash_t hash = XXH3_128bits_digest(state);
-    snprintf(b->hash, sizeof b->hash, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
+    snprintf(b->hash, sizeof b->hash, "%016llx%016llx", (unsigned long long)hash.high64,
+             (unsigned long long)hash.low64);
     XXH3_freeState(state);
 }
 
@@ -108,16 +111,19 @@ static ent_status add_measure(struct records *records, const struct field_record
 }
 
 /* All fields of one scope and dtype, by every estimator. */
-static ent_status add_fields(struct records *records, struct field_record *row, const ent_word_counts *counts, ent_error *error)
+static ent_status add_fields(struct records *records, struct field_record *row, const ent_word_counts *counts,
+                             ent_error *error)
 {
     ent_status status = ENT_OK;
     for (size_t e = 0; ent_estimators[e] && !status; e++) {
         struct measures by;
         char estimator[48];
-        if ((status = measure(counts, ent_estimators[e], &by))) return ent_fail(error, status, "%s", ent_status_text(status));
+        if ((status = measure(counts, ent_estimators[e], &by)))
+            return ent_fail(error, status, "%s", ent_status_text(status));
         snprintf(estimator, sizeof estimator, "%s", ent_estimators[e]->name);
         row->estimator = estimator;
-        for (uint32_t f = 0; f < by.fields && !status; f++) status = add_measure(records, row, &by, &by.field[f], error);
+        for (uint32_t f = 0; f < by.fields && !status; f++)
+            status = add_measure(records, row, &by, &by.field[f], error);
         if (!status && by.conditional.field[0]) status = add_measure(records, row, &by, &by.conditional, error);
         if (!status && by.fields > 1) status = add_measure(records, row, &by, &by.word, error);
     }
@@ -125,7 +131,8 @@ static ent_status add_fields(struct records *records, struct field_record *row, 
 }
 
 /* The rows of the whole model, one for each dtype, then those of its roles. */
-static ent_status add_census(struct records *records, struct field_record *row, const struct census *census, ent_error *error)
+static ent_status add_census(struct records *records, struct field_record *row, const struct census *census,
+                             ent_error *error)
 {
     ent_status status = ENT_OK;
     row->scope = row->name = "model";
@@ -135,9 +142,11 @@ static ent_status add_census(struct records *records, struct field_record *row, 
         bool seen = false;
         for (size_t j = 0; j < i; j++) seen |= !strcmp(census->entry[j].dtype, first->dtype);
         if (seen) continue;
-        if ((status = ent_word_counts_init(&sum, first->counts.format))) return ent_fail(error, status, "out of memory");
+        if ((status = ent_word_counts_init(&sum, first->counts.format)))
+            return ent_fail(error, status, "out of memory");
         for (size_t j = i; j < census->entries && !status; j++)
-            if (!strcmp(census->entry[j].dtype, first->dtype)) status = ent_word_counts_merge(&sum, &census->entry[j].counts);
+            if (!strcmp(census->entry[j].dtype, first->dtype))
+                status = ent_word_counts_merge(&sum, &census->entry[j].counts);
         row->dtype = first->dtype;
         if (!status) status = add_fields(records, row, &sum, error);
         ent_word_counts_free(&sum);
@@ -232,7 +241,8 @@ static void codec_switch(struct bench *b, const char *name)
         b->size_status = measure_size(b, &b->size, &b->size_error);
     b->size_problem[0] = '\0';
     if (b->size_status)
-        snprintf(b->size_problem, sizeof b->size_problem, "%s: %s", ent_status_text(b->size_status), b->size_error.text);
+        snprintf(b->size_problem, sizeof b->size_problem, "%s: %s", ent_status_text(b->size_status),
+                 b->size_error.text);
     if (b->codec) b->size.codec_text = ent_codec_text(b->codec);
 }
 
@@ -244,7 +254,8 @@ static ent_status measure_speed(struct bench *b, struct record *r, ent_error *er
     unsigned runs;
     ent_status status = b->sample.words ? ENT_OK : sample_take(&b->sample, b->weights, b->plan->sample_bytes, error);
     if (!status)
-        status = sample_bench(&b->sample, b->codec, b->common->threads, b->plan->runs, b->plan->seconds, &result, &runs, error);
+        status = sample_bench(&b->sample, b->codec, b->common->threads, b->plan->runs, b->plan->seconds, &result, &runs,
+                              error);
     if (status) return status;
     r->dtype = b->sample.dtype;
     r->sample_weights = result.weights;

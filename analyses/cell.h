@@ -37,8 +37,8 @@ struct bench { /* all but the first three is private */
 /* Fills what the cell measures into *record; its texts are borrowed until the next call.  Entropies
  * of a statistics cell are added to `records`.  A failure is the cell's: the record holds what was
  * measured before it, and *model_failed says whether all cells of the model will fail so. */
-ent_status cell_measure(struct bench *bench, const struct plan_cell *cell, struct record *record, struct records *records,
-                        bool *model_failed, ent_error *error);
+ent_status cell_measure(struct bench *bench, const struct plan_cell *cell, struct record *record,
+                        struct records *records, bool *model_failed, ent_error *error);
 void cell_end(struct bench *bench);
 
 #endif

@@ -49,7 +49,8 @@ static ent_status gather(struct records *records, const char *folder, const char
     if (file) return add_file(records, file, error);
     int n = scandir(folder, &entry, is_records, alphasort);
     if (n < 0) return ent_fail(error, ENT_EIO, "%s: %s", folder, strerror(errno));
-    ent_status status = n ? ENT_OK : ent_fail(error, ENT_EINVAL, "%s: no records*.h5 in it; `entropy run` writes them", folder);
+    ent_status status = ENT_OK;
+    if (!n) status = ent_fail(error, ENT_EINVAL, "%s: no records*.h5 in it; `entropy run` writes them", folder);
     for (int i = 0; i < n; i++) {
         if (!status && snprintf(path, sizeof path, "%s/%s", folder, entry[i]->d_name) >= (int)sizeof path)
             status = ent_fail(error, ENT_EINVAL, "%s: too long", folder);
@@ -84,7 +85,9 @@ static ent_status report(const struct options *o, const char *folder, struct rec
     ent_status status = write_tables(records, folder, error);
     if (!status && !o->tables_only) status = figures_draw(records, folder, &drawn, &missing, error);
     if (status) return status;
-    if (missing) complain("no gnuplot on this machine: the tables are there, the figures are not; install gnuplot-nox and report again");
+    if (missing)
+        complain("no gnuplot on this machine: the tables are there, the figures are not; install gnuplot-nox and "
+                 "report again");
     if (o->common.json) {
         json_t *object = json_object();
         json_text(object, "folder", folder);
@@ -95,9 +98,11 @@ static ent_status report(const struct options *o, const char *folder, struct rec
     }
     if (o->common.quiet || o->common.json) return ENT_OK;
     if (records->rows < records->cells)
-        complain("%zu of %" PRIu64 " cells are there; `entropy run --resume` does the others", records->rows, records->cells);
-    printf("%s: tables sizes, entropy, predictions and times as .tsv, .md and .tex; %u figures in %s/figures as .svg and .pdf\n",
-           folder, drawn, folder);
+        complain("%zu of %" PRIu64 " cells are there; `entropy run --resume` does the others", records->rows,
+                 records->cells);
+    printf("%s: tables sizes, entropy, predictions and times as .tsv, .md and .tex", folder);
+    if (drawn) printf("; %u figures in %s/figures as .svg and .pdf", drawn, folder);
+    putchar('\n');
     return ENT_OK;
 }
 
@@ -127,9 +132,9 @@ int cmd_report(int argc, char **argv)
         .options = argp_options,
         .parser = parse,
         .args_doc = "DIR|RECORDS.h5",
-        .doc = "Writes the tables of a run beside its records, and its figures into DIR/figures with gnuplot.  The tables sizes, "
-               "entropy and predictions depend on the plan and the models alone, times.* on the machine.\vJSON keys: folder, "
-               "cells (of the plan), records, figures.",
+        .doc = "Writes the tables of a run beside its records, and its figures into DIR/figures with gnuplot.  The "
+               "tables sizes, entropy and predictions depend on the plan and the models alone, times on the machine.\v"
+               "JSON keys: folder, cells (of the plan), records, figures.",
     };
     struct options o = { .run = NULL };
     struct records records = { .row = NULL };

@@ -24,7 +24,8 @@ struct options {
 static ent_status make_folder(const char *path, ent_error *error)
 {
     char part[PATH_MAX];
-    if (snprintf(part, sizeof part, "%s", path) >= (int)sizeof part) return ent_fail(error, ENT_EINVAL, "%s: too long", path);
+    if (snprintf(part, sizeof part, "%s", path) >= (int)sizeof part)
+        return ent_fail(error, ENT_EINVAL, "%s: too long", path);
     for (char *p = part + 1;; p++) {
         if (*p && *p != '/') continue;
         char stopped_at = *p;
@@ -45,7 +46,8 @@ static ent_status begin(struct records *records, const struct options *o, const 
     if ((status = records_read(&earlier, path, error))) return status;
     status = records_merge(records, &earlier, error);
     if (status == ENT_EINVAL)
-        ent_fail(error, status, "%s: records of another plan, or of an older text of this one; give another folder by -o", path);
+        ent_fail(error, status,
+                 "%s: records of another plan, or of an older text of this one; give another folder by -o", path);
     records_free(&earlier);
     return status;
 }
@@ -62,7 +64,8 @@ static ent_status run_plan(const struct options *o, const struct plan *plan, ent
 {
     char folder[PATH_MAX - 100], path[PATH_MAX], shard[60] = "";
     struct records records = { .row = NULL };
-    int length = o->folder ? snprintf(folder, sizeof folder, "%s", o->folder) : snprintf(folder, sizeof folder, "results/%s", plan->name);
+    int length = o->folder ? snprintf(folder, sizeof folder, "%s", o->folder)
+                           : snprintf(folder, sizeof folder, "results/%s", plan->name);
     if (length >= (int)sizeof folder) return ent_fail(error, ENT_EINVAL, "%s: too long", o->folder);
     if (o->shards) snprintf(shard, sizeof shard, "-%" PRIu64 "-of-%" PRIu64, o->shard, o->shards);
     snprintf(path, sizeof path, "%s/records%s.h5", folder, shard);
@@ -74,8 +77,9 @@ static ent_status run_plan(const struct options *o, const struct plan *plan, ent
     records_free(&records);
     if (status) return status;
     if (!o->common.quiet && !o->common.json) tell(&run, path);
-    return run.worst ? ent_fail(error, run.worst, "%" PRIu64 " of %" PRIu64 " cells failed; their records say why", run.failed,
-                                run.done) : ENT_OK;
+    if (!run.worst) return ENT_OK;
+    return ent_fail(error, run.worst, "%" PRIu64 " of %" PRIu64 " cells failed; their records say why", run.failed,
+                    run.done);
 }
 
 static void parse_shard(struct options *o, const char *text, const struct argp_state *state)
@@ -106,10 +110,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static const struct argp_option argp_options[] = {
     { .name = "output", .key = 'o', .arg = "DIR", .doc = "Where records go (preset: results/ and the plan's name)" },
-    { .name = "shard", .key = KEY_SHARD, .arg = "I/N", .doc = "Only every N-th cell, from the I-th on; `entropy report` "
-      "puts the shards of a folder together" },
-    { .name = "resume", .key = KEY_RESUME, .doc = "Leave cells alone that the folder's records have; failed ones are "
-      "tried again" },
+    { .name = "shard", .key = KEY_SHARD, .arg = "I/N",
+      .doc = "Only every N-th cell, from the I-th on; `entropy report` puts the shards of a folder together" },
+    { .name = "resume", .key = KEY_RESUME,
+      .doc = "Leave cells alone that the folder's records have; failed ones are tried again" },
     { 0 }
 };
 
@@ -119,10 +123,10 @@ int cmd_run(int argc, char **argv)
         .options = argp_options,
         .parser = parse,
         .args_doc = "PLAN",
-        .doc = "Runs a plan: a file, or the name of one that comes with the program.  Every cell, model x codec x target, "
-               "becomes a record in DIR/records.h5, failures too, and the run goes on; exit status 0 when no cell failed.  "
-               "What a codec or target cannot do at all is recorded, and no failure.\vJSON: each record as it comes, keys "
-               "as the columns of the tables.",
+        .doc = "Runs a plan: a file, or the name of one that comes with the program.  Every cell, model x codec x "
+               "target, becomes a record in DIR/records.h5, failures too, and the run goes on; exit status 0 when no "
+               "cell failed.  What a codec or target cannot do at all is recorded, and no failure.\vJSON: each record "
+               "as it comes, keys as the columns of the tables.",
     };
     struct options o = { .shards = 0 };
     struct plan plan;

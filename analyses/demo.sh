@@ -15,8 +15,12 @@ echo
 awk -F '\t' '
     FNR == 1 { for (i = 1; i <= NF; i++) column[FILENAME, $i] = i; next }
     function get(name) { return $(column[FILENAME, name]) }
-    FILENAME ~ /sizes/ { bits[get("codec")] = get("bits_per_weight"); gap[get("codec")] = get("gap_bits"); problem[get("codec")] = get("size_problem"); order[++n] = get("codec") }
-    FILENAME ~ /times/ { speed[get("codec")] = get("decode_per_memcpy") }
+    { codec = get("codec") }
+    FILENAME ~ /sizes/ {
+        order[++n] = codec
+        bits[codec] = get("bits_per_weight"); gap[codec] = get("gap_bits"); problem[codec] = get("size_problem")
+    }
+    FILENAME ~ /times/ { speed[codec] = get("decode_per_memcpy") }
     END {
         printf "  %-22s %12s %14s %16s\n", "codec", "bits/weight", "gap to bound", "decode/memcpy"
         for (i = 1; i <= n; i++) {

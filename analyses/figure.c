@@ -44,7 +44,8 @@ struct drawing {
 /* ---- running gnuplot -------------------------------------------------------------------------- */
 
 /* gnuplot -c SCRIPT ARGUMENT...; ENT_EUNSUPPORTED when there is none. */
-static ent_status run_gnuplot(const struct drawing *d, const char *script, char *const argument[], size_t n, ent_error *error)
+static ent_status run_gnuplot(const struct drawing *d, const char *script, char *const argument[], size_t n,
+                              ent_error *error)
 {
     enum { MOST_ARGUMENTS = 9 };
     char path[PATH_MAX + 32], name[] = "gnuplot", c[] = "-c", *argv[MOST_ARGUMENTS + 4] = { name, c, path };
@@ -60,7 +61,8 @@ static ent_status run_gnuplot(const struct drawing *d, const char *script, char 
     return ent_fail(error, ENT_EIO, "gnuplot failed on %s", path);
 }
 
-static void draw(struct drawing *d, const char *script, char *const argument[], size_t n, ent_status *status, ent_error *error)
+static void draw(struct drawing *d, const char *script, char *const argument[], size_t n, ent_status *status,
+                 ent_error *error)
 {
     if (*status || d->missing) return;
     *status = run_gnuplot(d, script, argument, n, error);
@@ -73,7 +75,8 @@ static void draw(struct drawing *d, const char *script, char *const argument[], 
 }
 
 /* FOLDER/KIND-MODEL[-TARGET], other than plain characters as '_'. */
-static void figure_path(const struct drawing *d, char path[PATH_MAX], const char *kind, const char *model, const char *target)
+static void figure_path(const struct drawing *d, char path[PATH_MAX], const char *kind, const char *model,
+                        const char *target)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
     size_t folder = strlen(d->folder) + 1;
@@ -117,11 +120,20 @@ struct axes {
     double slow, fast, floor, most, bound; /* bound: the least entropy bound */
 };
 
-static double to_x(const struct axes *a, double speed) { return log(speed / a->slow) / log(a->fast / a->slow) * frame_width; }
+static double to_x(const struct axes *a, double speed)
+{
+    return log(speed / a->slow) / log(a->fast / a->slow) * frame_width;
+}
 
-static double to_y(const struct axes *a, double bits) { return sqrt((bits - a->floor) / (a->most - a->floor)) * frame_height; }
+static double to_y(const struct axes *a, double bits)
+{
+    return sqrt((bits - a->floor) / (a->most - a->floor)) * frame_height;
+}
 
-static double to_speed(const struct axes *a, double x) { return a->slow * exp(x / frame_width * log(a->fast / a->slow)); }
+static double to_speed(const struct axes *a, double x)
+{
+    return a->slow * exp(x / frame_width * log(a->fast / a->slow));
+}
 
 static double to_bits(const struct axes *a, double y)
 {
@@ -131,7 +143,7 @@ static double to_bits(const struct axes *a, double y)
 
 static struct axes axes_for(const struct point *point, size_t n)
 {
-    struct axes a = { .slow = 1, .fast = 1, .floor = INFINITY, .most = 0, .bound = INFINITY }; /* the memcpy, at 1, is always shown */
+    struct axes a = { .slow = 1, .fast = 1, .floor = INFINITY, .most = 0, .bound = INFINITY }; /* the memcpy is at 1 */
     for (size_t i = 0; i < n; i++) {
         a.slow = fmin(a.slow, point[i].speed), a.fast = fmax(a.fast, point[i].speed);
         a.floor = fmin(a.floor, point[i].bits), a.most = fmax(a.most, point[i].bits);
@@ -155,10 +167,12 @@ static size_t obstacles_of(const struct axes *a, const struct point *point, size
     for (size_t i = 0; i < n; i++) {
         const struct point *next = NULL; /* on the front: the next slower, which is smaller */
         for (size_t j = 0; j < n; j++)
-            if (point[i].front && point[j].front && point[j].speed < point[i].speed && (!next || point[j].speed > next->speed))
+            if (point[i].front && point[j].front && point[j].speed < point[i].speed &&
+                (!next || point[j].speed > next->speed))
                 next = &point[j];
         if (!next) continue;
-        double left = to_x(a, next->speed), right = to_x(a, point[i].speed), low = to_y(a, next->bits), high = to_y(a, point[i].bits);
+        double left = to_x(a, next->speed), right = to_x(a, point[i].speed), low = to_y(a, next->bits),
+               high = to_y(a, point[i].bits);
         box[boxes++] = (struct box){ left, right, high - thick, high + thick };
         box[boxes++] = (struct box){ left - thick, left + thick, low, high };
     }
@@ -168,7 +182,8 @@ static size_t obstacles_of(const struct axes *a, const struct point *point, size
 static void write_points(FILE *file, const struct point *point, size_t n, const struct axes *a)
 {
     struct label label[MOST_POINTS];
-    struct box box[2 * MOST_POINTS + 1], frame = { 0, frame_width, to_y(a, isfinite(a->bound) ? a->bound : a->floor), frame_height };
+    struct box box[2 * MOST_POINTS + 1],
+        frame = { 0, frame_width, to_y(a, isfinite(a->bound) ? a->bound : a->floor), frame_height };
     for (size_t i = 0; i < n; i++)
         label[i] = (struct label){ .x = to_x(a, point[i].speed), .y = to_y(a, point[i].bits),
                                    .text_width = letter_width * (double)strlen(point[i].record->codec) };
@@ -177,9 +192,11 @@ static void write_points(FILE *file, const struct point *point, size_t n, const 
     for (size_t i = 0; i < n; i++) {
         double x, y;
         label_line_end(&label[i], &x, &y);
-        if (hypot(x - label[i].x, y - label[i].y) < 0.8) x = label[i].x, y = label[i].y; /* so near that it needs no line */
-        fprintf(file, "%s\t%.6g\t%.6f\t%d\t%.6g\t%.6f\t%.6g\t%.6f\n", point[i].record->codec, point[i].speed, point[i].bits,
-                point[i].front, to_speed(a, label[i].left), to_bits(a, label[i].middle), to_speed(a, x), to_bits(a, y));
+        if (hypot(x - label[i].x, y - label[i].y) < 0.8)
+            x = label[i].x, y = label[i].y; /* so near that it needs no line */
+        fprintf(file, "%s\t%.6g\t%.6f\t%d\t%.6g\t%.6f\t%.6g\t%.6f\n", point[i].record->codec, point[i].speed,
+                point[i].bits, point[i].front, to_speed(a, label[i].left), to_bits(a, label[i].middle), to_speed(a, x),
+                to_bits(a, y));
     }
 }
 
@@ -197,9 +214,11 @@ static ent_status draw_pareto(struct drawing *d, const char *model, const char *
     ent_status status = save_open(&save, data, error);
     if (!status) write_points(save.file, point, n, &a);
     status = save_close(&save, status, error);
-    snprintf(scale, sizeof scale, "%.9g %.9g %.9g %.9g %.9g", a.slow, a.fast, a.floor, a.most, isfinite(a.bound) ? a.bound : 0);
+    snprintf(scale, sizeof scale, "%.9g %.9g %.9g %.9g %.9g", a.slow, a.fast, a.floor, a.most,
+             isfinite(a.bound) ? a.bound : 0);
     snprintf(title, sizeof title, "%.200s on %.100s", model_name(model), model_name(target));
-    snprintf(axis, sizeof axis, host ? "decode speed / memcpy speed (%llu thread%s)" : "weights per second, coded / uncoded (predicted)",
+    snprintf(axis, sizeof axis,
+             host ? "decode speed / memcpy speed (%llu thread%s)" : "weights per second, coded / uncoded (predicted)",
              (unsigned long long)point[0].record->threads, point[0].record->threads == 1 ? "" : "s");
     char *argument[] = { data, path, scale, title, axis, host ? copy : one };
     draw(d, "pareto", argument, sizeof argument / sizeof *argument, &status, error);
@@ -241,7 +260,8 @@ static ent_status draw_bars(struct drawing *d, const char *model, ent_error *err
     ent_status status = save_open(&save, data, error);
     if (!status) fputs("row\tcodec\tbits_per_weight\tbound_bits\n", save.file);
     for (size_t i = 0; i < n && !status; i++)
-        fprintf(save.file, "%zu\t%s\t%.6f\t%.6f\n", i, found[i]->codec, found[i]->bits_per_weight, found[i]->bound_bits);
+        fprintf(save.file, "%zu\t%s\t%.6f\t%.6f\n", i, found[i]->codec, found[i]->bits_per_weight,
+                found[i]->bound_bits);
     status = save_close(&save, status, error);
     snprintf(count, sizeof count, "%zu", n);
     snprintf(title, sizeof title, "%.200s", model_name(model));
@@ -262,7 +282,8 @@ static bool is_first(const struct records *records, size_t i, bool target)
     return true;
 }
 
-ent_status figures_draw(const struct records *records, const char *dir, unsigned *drawn, bool *missing, ent_error *error)
+ent_status figures_draw(const struct records *records, const char *dir, unsigned *drawn, bool *missing,
+                        ent_error *error)
 {
     struct drawing d = { .records = records };
     if (snprintf(d.folder, sizeof d.folder, "%s/figures", dir) >= (int)sizeof d.folder)

@@ -14,7 +14,8 @@ enum { DIRECTIONS = 24, RINGS = 14, PASSES = 30 };
 /* Text heights. */
 static const double point_radius = 0.4, gap = 0.2, first_ring = 0.65, ring_step = 0.6;
 /* What hiding costs for each square text height, or each time; only their order matters. */
-static const double over_edge = 100, over_point = 60, over_label = 40, over_obstacle = 15, lines_cross = 12, distance = 0.4, ambiguous = 6;
+static const double over_edge = 100, over_point = 60, over_label = 40, over_obstacle = 15, lines_cross = 12,
+                    distance = 0.4, ambiguous = 6;
 
 struct scene {
     struct label *label;
@@ -25,7 +26,8 @@ struct scene {
 
 static struct box box_of(const struct label *l)
 {
-    return (struct box){ l->left - gap, l->left + l->text_width + gap, l->middle - 0.5 - gap / 2, l->middle + 0.5 + gap / 2 };
+    return (struct box){ l->left - gap, l->left + l->text_width + gap, l->middle - 0.5 - gap / 2,
+                         l->middle + 0.5 + gap / 2 };
 }
 
 static double overlap(struct box a, struct box b)
@@ -45,7 +47,8 @@ static bool cross(double ax, double ay, double bx, double by, double cx, double 
 /* Whether the segment from (ax, ay) to (bx, by) runs through the box: it crosses one of its diagonals. */
 static bool runs_through(double ax, double ay, double bx, double by, struct box b)
 {
-    return cross(ax, ay, bx, by, b.left, b.bottom, b.right, b.top) || cross(ax, ay, bx, by, b.left, b.top, b.right, b.bottom);
+    return cross(ax, ay, bx, by, b.left, b.bottom, b.right, b.top) ||
+           cross(ax, ay, bx, by, b.left, b.top, b.right, b.bottom);
 }
 
 void label_line_end(const struct label *l, double *x, double *y)
@@ -83,7 +86,8 @@ static double cost(const struct scene *s, const struct label *l)
         const struct label *o = &s->label[i];
         struct box point = { o->x - point_radius, o->x + point_radius, o->y - point_radius, o->y + point_radius };
         sum += over_point * overlap(b, point);
-        if (o != l) sum += ambiguous * fmax(fmin(own, 1) + 0.3 - distance_to(l, o->x, o->y), 0); /* whose label is it? */
+        if (o != l)
+            sum += ambiguous * fmax(fmin(own, 1) + 0.3 - distance_to(l, o->x, o->y), 0); /* whose label is it? */
         if (o != l && i < s->placed) sum += cost_of_pair(l, x, y, o);
     }
     return sum;

@@ -29,7 +29,8 @@ struct plan_file {
     char *runs, *seconds, *seed, *sample_mib;
 };
 
-#define TEXT(key, flags, type, member) CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | (flags), type, member, 1, TEXT_LENGTH)
+#define TEXT(key, flags, type, member) \
+    CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | (flags), type, member, 1, TEXT_LENGTH)
 #define LIST(key, flags, member, schema) \
     CYAML_FIELD_SEQUENCE(key, CYAML_FLAG_POINTER | (flags), struct plan_file, member, schema, 0, MOST_ENTRIES)
 
@@ -48,7 +49,8 @@ static const cyaml_schema_field_t model_fields[] = {
     CYAML_FIELD_END
 };
 
-static const cyaml_schema_value_t model_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_model, model_fields) };
+static const cyaml_schema_value_t model_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_model,
+                                                                       model_fields) };
 
 static const cyaml_schema_field_t plan_fields[] = {
     TEXT("name", CYAML_FLAG_DEFAULT, struct plan_file, name),
@@ -57,7 +59,8 @@ static const cyaml_schema_field_t plan_fields[] = {
     LIST("generated", CYAML_FLAG_OPTIONAL, generated, &model_schema),
     LIST("codecs", CYAML_FLAG_OPTIONAL, codecs, &text_schema),
     LIST("targets", CYAML_FLAG_OPTIONAL, targets, &text_schema),
-    CYAML_FIELD_FLAGS("measures", CYAML_FLAG_STRICT, struct plan_file, measures, measures, sizeof measures / sizeof *measures),
+    CYAML_FIELD_FLAGS("measures", CYAML_FLAG_STRICT, struct plan_file, measures, measures,
+                      sizeof measures / sizeof *measures),
     TEXT("runs", CYAML_FLAG_OPTIONAL, struct plan_file, runs),
     TEXT("seconds", CYAML_FLAG_OPTIONAL, struct plan_file, seconds),
     TEXT("seed", CYAML_FLAG_OPTIONAL, struct plan_file, seed),
@@ -65,7 +68,8 @@ static const cyaml_schema_field_t plan_fields[] = {
     CYAML_FIELD_END
 };
 
-static const cyaml_schema_value_t plan_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct plan_file, plan_fields) };
+static const cyaml_schema_value_t plan_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct plan_file,
+                                                                      plan_fields) };
 
 /* ---- what the schema cannot say --------------------------------------------------------------- */
 
@@ -121,7 +125,8 @@ static ent_status read_numbers(struct plan *plan, ent_error *error)
     if (f->runs) status = ent_yaml_whole(&f->yaml, "runs", f->runs, 1, MOST_RUNS, &runs, error);
     if (!status && f->seconds) status = ent_yaml_real(&f->yaml, "seconds", f->seconds, &plan->seconds, error);
     if (!status && f->seed) status = ent_yaml_whole(&f->yaml, "seed", f->seed, 0, UINT64_MAX, &plan->seed, error);
-    if (!status && f->sample_mib) status = ent_yaml_whole(&f->yaml, "sample_mib", f->sample_mib, 1, 1 << 20, &mib, error);
+    if (!status && f->sample_mib)
+        status = ent_yaml_whole(&f->yaml, "sample_mib", f->sample_mib, 1, 1 << 20, &mib, error);
     plan->runs = (unsigned)runs;
     plan->sample_bytes = mib << 20;
     return status;
@@ -161,8 +166,8 @@ static ent_status expand(struct plan *plan, ent_error *error)
 }
 
 /* Cells are found again by their keys, so no list may name a thing twice. */
-static ent_status check_unique(const struct plan *plan, const char *key, const char *const *name, size_t stride, size_t n,
-                               ent_error *error)
+static ent_status check_unique(const struct plan *plan, const char *key, const char *const *name, size_t stride,
+                               size_t n, ent_error *error)
 {
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < i; j++) {
@@ -207,7 +212,8 @@ static ent_status fill(struct plan *plan, ent_error *error)
     plan->codec = ent_calloc(f->codecs_count * (named + 1) + 1, sizeof *plan->codec);
     if (!plan->model || !plan->codec) return ent_fail(error, ENT_ENOMEM, "out of memory");
     XXH128_hash_t hash = XXH3_128bits(f->yaml.text, f->yaml.size);
-    snprintf(plan->hash, sizeof plan->hash, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
+    snprintf(plan->hash, sizeof plan->hash, "%016llx%016llx", (unsigned long long)hash.high64,
+             (unsigned long long)hash.low64);
     ent_status status = check_name(&f->yaml, f->name, error);
     if (!status) status = read_numbers(plan, error);
     if (!status) status = read_models(plan, error);

@@ -15,7 +15,8 @@ enum { S = 1 << TABLE_SIZES, E = 1 << TABLE_ENTROPY, P = 1 << TABLE_PREDICTIONS,
 
 #define TEXT(field, heading, tables) { #field, heading, COLUMN_TEXT, offsetof(struct ROW, field), 0, tables }
 #define COUNT(field, heading, tables) { #field, heading, COLUMN_COUNT, offsetof(struct ROW, field), 0, tables }
-#define REAL(field, heading, digits, tables) { #field, heading, COLUMN_REAL, offsetof(struct ROW, field), digits, tables }
+#define REAL(field, heading, digits, tables) \
+    { #field, heading, COLUMN_REAL, offsetof(struct ROW, field), digits, tables }
 
 #define ROW record
 const struct column record_columns[] = {
@@ -187,7 +188,8 @@ ent_status records_add_field(struct records *records, const struct field_record 
     void *rows = records->field;
     bool grown = grow(&rows, records->fields, sizeof *field);
     records->field = rows;
-    if (!grown || !copy_row(&records->field[records->fields], field, sizeof *field, field_columns)) return no_memory(error);
+    if (!grown || !copy_row(&records->field[records->fields], field, sizeof *field, field_columns))
+        return no_memory(error);
     records->fields++;
     return ENT_OK;
 }
@@ -271,7 +273,8 @@ static bool gives_the_size(const struct records *records, size_t i)
     for (size_t j = 0; j < records->rows; j++) {
         const struct record *other = &records->row[j];
         if (j == i || strcmp(other->model, r->model) || strcmp(other->codec, r->codec)) continue;
-        bool better = !other->size_problem[0] && r->size_problem[0], worse = other->size_problem[0] && !r->size_problem[0];
+        bool better = !other->size_problem[0] && r->size_problem[0],
+             worse = other->size_problem[0] && !r->size_problem[0];
         if (better || (!worse && j < i)) return false;
     }
     return true;
@@ -316,9 +319,11 @@ static void print_cell(const struct column *c, const void *row, enum table_style
 }
 
 /* One line; `row` NULL: the headings. */
-static void print_row(const struct column *columns, enum record_table table, const void *row, enum table_style style, FILE *file)
+static void print_row(const struct column *columns, enum record_table table, const void *row, enum table_style style,
+                      FILE *file)
 {
-    static const char *const begin[] = { "", "| ", "" }, *const between[] = { "\t", " | ", " & " }, *const end[] = { "\n", " |\n", " \\\\\n" };
+    static const char *const begin[] = { "", "| ", "" }, *const between[] = { "\t", " | ", " & " },
+                             *const end[] = { "\n", " |\n", " \\\\\n" };
     unsigned printed = 0;
     fputs(begin[style], file);
     for (const struct column *c = columns; c->name; c++) {
@@ -330,7 +335,8 @@ static void print_row(const struct column *columns, enum record_table table, con
     fputs(end[style], file);
 }
 
-static void print_rule(const struct column *columns, enum record_table table, enum table_style style, bool head, FILE *file)
+static void print_rule(const struct column *columns, enum record_table table, enum table_style style, bool head,
+                       FILE *file)
 {
     if (style == STYLE_MARKDOWN && !head) fputs("|", file);
     if (style == STYLE_LATEX && head) fputs("\\begin{tabular}{", file);

@@ -55,7 +55,8 @@ static bool write_attribute(hid_t file, const char *name, const char *text)
     return done;
 }
 
-static bool write_table(hid_t file, const char *name, const struct column *columns, size_t size, const void *rows, size_t n)
+static bool write_table(hid_t file, const char *name, const struct column *columns, size_t size, const void *rows,
+                        size_t n)
 {
     hsize_t extent = n;
     hid_t memory = row_type(columns, size), stored = H5Tcopy(memory), space = H5Screate_simple(1, &extent, NULL);
@@ -103,7 +104,8 @@ static bool sync_file(const char *path)
 ent_status records_write(const struct records *records, const char *path, ent_error *error)
 {
     char part[PATH_MAX];
-    if (snprintf(part, sizeof part, "%s.part", path) >= PATH_MAX) return ent_fail(error, ENT_EINVAL, "%s: too long", path);
+    if (snprintf(part, sizeof part, "%s.part", path) >= PATH_MAX)
+        return ent_fail(error, ENT_EINVAL, "%s: too long", path);
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     errno = 0;
     hid_t file = H5Fcreate(part, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
@@ -215,5 +217,6 @@ ent_status records_read(struct records *records, const char *path, ent_error *er
     H5Fclose(file);
     if (!status) return ENT_OK;
     records_free(records);
-    return ent_fail(error, status, "%s: %s", path, status == ENT_ECORRUPT ? "not the records of a run, or damaged" : ent_status_text(status));
+    return ent_fail(error, status, "%s: %s", path,
+                    status == ENT_ECORRUPT ? "not the records of a run, or damaged" : ent_status_text(status));
 }

@@ -138,10 +138,25 @@ static void mistakes_are_told_with_their_line(void **state)
 
 static struct record sample(const char *key, uint64_t cell, const char *codec, const char *target)
 {
-    return (struct record){ .cell = cell, .key = key, .model = "m", .codec = codec, .target = target, .kind = "host",
-                            .outcome = "ok", .weights = 10, .bits_per_weight = 10.5, .bound_bits = 10.25, .gap_bits = 0.25,
-                            .file_bits_per_weight = NAN, .decode_gbps = 2, .memcpy_gbps = 4, .decode_per_memcpy = 0.5,
-                            .weights_per_ns = NAN, .payload_bits = 105, .cpu = "c\tpu|&_", .time = "now" };
+    return (struct record){ .cell = cell,
+                            .key = key,
+                            .model = "m",
+                            .codec = codec,
+                            .target = target,
+                            .kind = "host",
+                            .outcome = "ok",
+                            .weights = 10,
+                            .bits_per_weight = 10.5,
+                            .bound_bits = 10.25,
+                            .gap_bits = 0.25,
+                            .file_bits_per_weight = NAN,
+                            .decode_gbps = 2,
+                            .memcpy_gbps = 4,
+                            .decode_per_memcpy = 0.5,
+                            .weights_per_ns = NAN,
+                            .payload_bits = 105,
+                            .cpu = "c\tpu|&_",
+                            .time = "now" };
 }
 
 static void records_travel_through_a_file(void **state)
@@ -157,8 +172,13 @@ static void records_travel_through_a_file(void **state)
         snprintf(key, sizeof key, "m/c%d/host", (int)i);
         struct record r = sample(key, 6 - i, key + 2, "host");
         assert_ok(records_add(&records, &r, &error));
-        struct field_record f = { .cell = 6 - i, .model = "m", .scope = "model", .field = i % 2 ? "odd" : "even", .bits = 1.5,
-                                  .stderr_bits = NAN, .count = UINT64_MAX };
+        struct field_record f = { .cell = 6 - i,
+                                  .model = "m",
+                                  .scope = "model",
+                                  .field = i % 2 ? "odd" : "even",
+                                  .bits = 1.5,
+                                  .stderr_bits = NAN,
+                                  .count = UINT64_MAX };
         assert_ok(records_add_field(&records, &f, &error));
         assert_ok(records_write(&records, path, &error));
     }
@@ -208,7 +228,8 @@ static void what_is_no_record_file_is_refused(void **state)
     struct plan plan = { .name = "p", .text = "", .hash = "0" };
     assert_ok(records_init(&records, &plan, &error));
     assert_ok(records_write(&records, path, &error));
-    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), row = H5Tcreate(H5T_COMPOUND, 8), space = H5Screate(H5S_SCALAR);
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), row = H5Tcreate(H5T_COMPOUND, 8),
+          space = H5Screate(H5S_SCALAR);
     H5Tinsert(row, "cell", 0, H5T_NATIVE_UINT64); /* all other columns are missing */
     H5Ldelete(file, "records", H5P_DEFAULT);
     H5Dclose(H5Dcreate2(file, "records", row, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
@@ -241,14 +262,16 @@ static void tables_say_what_they_should(void **state)
     (void)state;
     struct plan plan = { .name = "p", .text = "", .hash = "0", .cells = 4 };
     struct records records;
-    struct record r[3] = { sample("m/a/host", 0, "a", "host"), sample("m/a/model", 1, "a", "model"), sample("m/b_/host", 2, "b_", "host") };
+    struct record r[3] = { sample("m/a/host", 0, "a", "host"), sample("m/a/model", 1, "a", "model"),
+                           sample("m/b_/host", 2, "b_", "host") };
     r[1].kind = "model", r[1].outcome = "unsupported", r[1].reason = "no decoder";
     r[2].outcome = "damaged data", r[2].reason = r[2].size_problem = "broken";
     r[2].weights = 0, r[2].bits_per_weight = NAN, r[2].decode_gbps = NAN;
     assert_ok(records_init(&records, &plan, NULL));
     for (int i = 0; i < 3; i++) assert_ok(records_add(&records, &r[i], NULL));
     char *sizes = printed(&records, TABLE_SIZES, STYLE_TSV), *times = printed(&records, TABLE_TIMES, STYLE_TSV);
-    char *predictions = printed(&records, TABLE_PREDICTIONS, STYLE_MARKDOWN), *tex = printed(&records, TABLE_SIZES, STYLE_LATEX);
+    char *predictions = printed(&records, TABLE_PREDICTIONS, STYLE_MARKDOWN),
+         *tex = printed(&records, TABLE_SIZES, STYLE_LATEX);
     assert_int_equal(count_of(sizes, "\n"), 3); /* headings, one row a codec */
     assert_non_null(strstr(sizes, "m\ta\t10\t10.500000\t10.250000\t0.250000\t\t105\t"));
     assert_non_null(strstr(sizes, "m\tb_\t0\t\t")); /* what was not measured is empty */
@@ -277,14 +300,16 @@ static void labels_do_not_overlap(void **state)
         struct label label[N];
         for (int i = 0; i < N; i++) /* half of them crowded */
             label[i] = (struct label){ .x = i % 2 ? 15 + 2 * ent_random_uniform(&r) : 30 * ent_random_uniform(&r),
-                                       .y = i % 2 ? 10 + ent_random_uniform(&r) : 23 * ent_random_uniform(&r), .text_width = 2 + i % 5 };
+                                       .y = i % 2 ? 10 + ent_random_uniform(&r) : 23 * ent_random_uniform(&r),
+                                       .text_width = 2 + i % 5 };
         labels_place(label, N, frame, NULL, 0);
         for (int i = 0; i < N; i++) {
             const struct label *a = &label[i];
             assert_true(a->left >= 0 && a->left + a->text_width <= 30 && a->middle >= 0.5 && a->middle <= 22.5);
             for (int j = 0; j < N; j++) {
                 const struct label *b = &label[j];
-                bool text = j < i && a->left < b->left + b->text_width && b->left < a->left + a->text_width && fabs(a->middle - b->middle) < 1;
+                bool text = j < i && a->left < b->left + b->text_width && b->left < a->left + a->text_width &&
+                            fabs(a->middle - b->middle) < 1;
                 bool point = b->x > a->left && b->x < a->left + a->text_width && fabs(b->y - a->middle) < 0.5;
                 if (text || point) fail_msg("trial %d: label %d hides %s %d", trial, i, text ? "label" : "point", j);
             }

@@ -53,7 +53,8 @@ static ent_recipe cut(const char *coder, const uint8_t *bits, uint8_t fields)
 
 static const uint8_t huff_llm[] = { 1, 5, 5, 5 };
 
-static void expect(ent_target *target, const ent_recipe *recipe, double bits, double rate, double raw, const char *limit)
+static void expect(ent_target *target, const ent_recipe *recipe, double bits, double rate, double raw,
+                   const char *limit)
 {
     ent_prediction p;
     ent_error error;
@@ -89,7 +90,8 @@ static void two_groups_of_decoders_share_the_fields(void **state)
              "    entries: { value: 256, status: paper, source: test }\n" /* 20 symbols a ns */
              "    symbols_per_cycle: { value: 2, status: paper, source: test }\n");
     ent_target *target;
-    ent_recipe r = cut("huffman", (const uint8_t[]){ 4, 4, 4, 4 }, 4), wide = cut("huffman", (const uint8_t[]){ 4, 4, 8 }, 3);
+    ent_recipe r = cut("huffman", (const uint8_t[]){ 4, 4, 4, 4 }, 4),
+               wide = cut("huffman", (const uint8_t[]){ 4, 4, 8 }, 3);
     assert_ok(read_text(&target, text, NULL));
     expect(target, &r, 8, 8, 500, "decoder"); /* three narrow fields in the first group */
     assert_ok(read_text(&target, text, NULL));

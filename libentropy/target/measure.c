@@ -51,7 +51,8 @@ static ent_status encode_block(size_t i, unsigned thread, void *context)
     (void)thread;
     b->code.size = 0;
     b->tally = (ent_tally){ 0, 0, 0 };
-    return ent_block_encode(&w->recipe, &w->tables, w->words + block_place(w, i), block_words(w, i), &b->code, &b->tally);
+    return ent_block_encode(&w->recipe, &w->tables, w->words + block_place(w, i), block_words(w, i), &b->code,
+                            &b->tally);
 }
 
 static ent_status decode_block(size_t i, unsigned thread, void *context)
@@ -68,7 +69,8 @@ static ent_status copy_part(size_t i, unsigned thread, void *context)
     bench_work *w = context;
     size_t part = (w->bytes / w->threads + 63) / 64 * 64, first = i * part; /* whole cache lines */
     (void)thread;
-    if (first < w->bytes) memcpy(w->output + first, w->words + first, w->bytes - first < part ? w->bytes - first : part);
+    if (first < w->bytes)
+        memcpy(w->output + first, w->words + first, w->bytes - first < part ? w->bytes - first : part);
     return ENT_OK;
 }
 
@@ -193,5 +195,6 @@ ent_status ent_bench_words(const ent_codec *codec, const char *dtype, const void
     ent_tables_free(&w.tables);
     if (status == ENT_ECHECK)
         return ent_fail(error, status, "codec %s: what was decoded differs from the source", ent_codec_name(codec));
-    return status ? ent_fail(error, status, "codec %s on %s: %s", ent_codec_name(codec), dtype, ent_status_text(status)) : ENT_OK;
+    return status ? ent_fail(error, status, "codec %s on %s: %s", ent_codec_name(codec), dtype, ent_status_text(status))
+                  : ENT_OK;
 }

@@ -21,7 +21,8 @@
 #include "target/machine.h"
 
 /* The group that decodes a field, or NULL and an error. */
-static const machine_decoder *group_for(const ent_target *t, const ent_field *field, const ent_coder_spec *spec, ent_error *error)
+static const machine_decoder *group_for(const ent_target *t, const ent_field *field, const ent_coder_spec *spec,
+                                        ent_error *error)
 {
     double most = 0;
     for (uint32_t i = 0; i < t->decoders_count; i++) {
@@ -34,8 +35,8 @@ static const machine_decoder *group_for(const ent_target *t, const ent_field *fi
         ent_fail(error, ENT_EUNSUPPORTED, "field '%s' has %u symbols, the %s decoders of %s hold %g", field->name,
                  spec->alphabet, spec->coder->name, t->name, most);
     else
-        ent_fail(error, ENT_EUNSUPPORTED, "%s has no decoder for the coder '%s' of field '%s'", t->name, spec->coder->name,
-                 field->name);
+        ent_fail(error, ENT_EUNSUPPORTED, "%s has no decoder for the coder '%s' of field '%s'", t->name,
+                 spec->coder->name, field->name);
     return NULL;
 }
 

@@ -30,14 +30,17 @@ static const cyaml_schema_field_t decoder_fields[] = {
     CYAML_FIELD_END
 };
 
-static const cyaml_schema_value_t decoder_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, machine_decoder, decoder_fields) };
+static const cyaml_schema_value_t decoder_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, machine_decoder,
+                                                                         decoder_fields) };
 
 static const cyaml_schema_field_t target_fields[] = {
     CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, ent_target, name, 1, NAME_LENGTH),
     CYAML_FIELD_STRING_PTR("brief", CYAML_FLAG_POINTER, ent_target, brief, 1, TEXT_LENGTH),
     CYAML_FIELD_ENUM("kind", CYAML_FLAG_STRICT, ent_target, kind, kinds, sizeof kinds / sizeof *kinds),
-    CYAML_FIELD_MAPPING_PTR("clock_ghz", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, ent_target, clock_ghz, number_fields),
-    CYAML_FIELD_MAPPING_PTR("dram_gbps", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, ent_target, dram_gbps, number_fields),
+    CYAML_FIELD_MAPPING_PTR("clock_ghz", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, ent_target, clock_ghz,
+                            number_fields),
+    CYAML_FIELD_MAPPING_PTR("dram_gbps", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, ent_target, dram_gbps,
+                            number_fields),
     CYAML_FIELD_MAPPING_PTR("intake_weights_per_cycle", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, ent_target,
                             intake_weights_per_cycle, number_fields),
     CYAML_FIELD_SEQUENCE("decoders", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, ent_target, decoders, &decoder_schema, 0,
@@ -45,7 +48,8 @@ static const cyaml_schema_field_t target_fields[] = {
     CYAML_FIELD_END
 };
 
-static const cyaml_schema_value_t target_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, ent_target, target_fields) };
+static const cyaml_schema_value_t target_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, ent_target,
+                                                                        target_fields) };
 
 static ent_status number_read(const ent_yaml *yaml, machine_number *number, ent_error *error)
 {
@@ -73,7 +77,8 @@ static ent_status complete(const ent_yaml *yaml, ent_target *t, ent_error *error
         status = ent_yaml_refuse(yaml, "decoders", NULL, "a host is measured: it states no decoders", error);
     for (uint32_t i = 0; i < t->decoders_count && !status; i++) {
         machine_decoder *d = &t->decoders[i];
-        if (!ent_coder_find(d->coder)) status = ent_yaml_refuse(yaml, "coder", d->coder, "no coder of that name", error);
+        if (!ent_coder_find(d->coder))
+            status = ent_yaml_refuse(yaml, "coder", d->coder, "no coder of that name", error);
         if (!status) status = number_read(yaml, &d->count, error);
         if (!status) status = number_read(yaml, &d->entries, error);
         if (!status) status = number_read(yaml, &d->symbols_per_cycle, error);

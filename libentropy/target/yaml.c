@@ -74,11 +74,14 @@ static const char *find_key(const ent_yaml *yaml, const char *from, const char *
     return NULL;
 }
 
-ent_status ent_yaml_refuse(const ent_yaml *yaml, const char *key, const char *value, const char *reason, ent_error *error)
+ent_status ent_yaml_refuse(const ent_yaml *yaml, const char *key, const char *value, const char *reason,
+                           ent_error *error)
 {
     const char *place = find_key(yaml, yaml->text, key, value);
-    if (!place && value && (place = find_key(yaml, yaml->text, key, NULL))) place = strstr(place, value); /* in a list */
-    return ent_fail(error, ENT_ECORRUPT, "%s:%zu: %s: %s", yaml->path, place ? line_of(yaml, place) : (size_t)1, key, reason);
+    if (!place && value && (place = find_key(yaml, yaml->text, key, NULL)))
+        place = strstr(place, value); /* in a list */
+    return ent_fail(error, ENT_ECORRUPT, "%s:%zu: %s: %s", yaml->path, place ? line_of(yaml, place) : (size_t)1, key,
+                    reason);
 }
 
 /* ---- loading --------------------------------------------------------------------------------- */
@@ -98,7 +101,8 @@ static void listen(cyaml_log_t level, void *context, const char *format, va_list
     text[strcspn(text, "\n")] = '\0';
     const char *place = strstr(text, "(line: ");
     if (place && text[0] == ' ') {
-        if (!found->line && sscanf(place, "(line: %zu, column: %zu)", &found->line, &found->column) != 2) found->line = 0;
+        if (!found->line && sscanf(place, "(line: %zu, column: %zu)", &found->line, &found->column) != 2)
+            found->line = 0;
     } else if (!found->message[0]) {
         const char *own = strncmp(text, "Load: ", 6) ? text : text + 6;
         snprintf(found->message, sizeof found->message, "%s", own);
@@ -166,6 +170,7 @@ ent_status ent_yaml_whole(const ent_yaml *yaml, const char *key, const char *val
     if (*value && !value[strspn(value, "0123456789")]) *number = strtoull(value, NULL, 10);
     else errno = EINVAL;
     if (!errno && *number >= least && *number <= most) return ENT_OK;
-    snprintf(reason, sizeof reason, "not a whole number from %llu to %llu", (unsigned long long)least, (unsigned long long)most);
+    snprintf(reason, sizeof reason, "not a whole number from %llu to %llu", (unsigned long long)least,
+             (unsigned long long)most);
     return ent_yaml_refuse(yaml, key, value, reason, error);
 }

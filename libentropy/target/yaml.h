@@ -29,7 +29,8 @@ ent_status ent_yaml_load(const ent_yaml *yaml, const cyaml_schema_value_t *schem
 void ent_yaml_free(const cyaml_schema_value_t *schema, void *data);
 
 /* Fails with `reason` at the line where `key` has `value` or lists it (NULL: any value). */
-ent_status ent_yaml_refuse(const ent_yaml *yaml, const char *key, const char *value, const char *reason, ent_error *error);
+ent_status ent_yaml_refuse(const ent_yaml *yaml, const char *key, const char *value, const char *reason,
+                           ent_error *error);
 /* All of `value` as a finite number above zero, or as a whole number in [least, most]. */
 ent_status ent_yaml_real(const ent_yaml *yaml, const char *key, const char *value, double *number, ent_error *error);
 ent_status ent_yaml_whole(const ent_yaml *yaml, const char *key, const char *value, uint64_t least, uint64_t most,
