@@ -56,8 +56,11 @@ static void a_code_by_hand(void **state)
     assert_int_equal(tally.payload_bits, 32);
     assert_ok(ent_decode(t, (ent_bytes){ code, sizeof code }, got, 7));
     assert_memory_equal(got, symbols, 7);
-    room[3] |= 0x80, room[4] |= 0x40; /* bits behind the last */
-    assert_status(ent_decode(t, (ent_bytes){ room, out.size }, got, 7), ENT_ECORRUPT);
+    for (size_t at = 2; at <= 4; at += 2) { /* a bit behind the last of each tier */
+        room[at] ^= 0x40;
+        assert_status(ent_decode(t, (ent_bytes){ room, out.size }, got, 7), ENT_ECORRUPT);
+        room[at] ^= 0x40;
+    }
     ent_table_free(t);
 }
 
@@ -82,8 +85,8 @@ static void every_shape_comes_back(void **state)
             for (size_t i = 0; i < ranks; i++) bytes[size++] = (uint8_t)(i * 37 + 11);
             for (size_t i = 0; i < N; i++) {
                 size_t rank = ent_random_below(&r, 1 + ent_random_below(&r, ranks + 6)); /* early ones more often */
-                if (i / 640 == 1) rank = ranks;    /* a stretch of escapes */
-                if (i / 640 == 2) rank = 0;        /* and one that never leaves tier 1 */
+                if (i / 640 == 1) rank = ranks; /* a stretch of escapes */
+                if (i / 640 == 2) rank = 0;     /* and one that never leaves tier 1 */
                 symbols[i] = (uint8_t)(rank * 37 + 11);
             }
             ent_table *t = table_of(&spec, bytes, size);
@@ -284,6 +287,31 @@ static void damaged_blocks_are_safe(void **state)
         }
 }
 
+/* Tier 2 is said to be empty, or huge, and is not: the loops must not look for it where it ends. */
+static void lying_sizes_are_told(void **state)
+{
+    (void)state;
+    static const uint8_t table[] = { 2, 1, 4, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 }; /* no escapes */
+    static const uint8_t huge[] = { 128, 128, 128, 128, 128, 128, 128, 128, 64 };
+    ent_coder_spec spec = spec_of(17);
+    ent_table *t = table_of(&spec, table, sizeof table);
+    for (size_t n = 64; n <= 6400; n *= 10) {
+        guarded empty = guarded_new(1 + n / 8), big = guarded_new(sizeof huge + n / 8), got = guarded_new(2 * n);
+        memset(empty.data + 1, 0xFF, n / 8); /* every symbol reaches tier 2 */
+        assert_status(ent_decode(t, (ent_bytes){ empty.data, empty.size }, got.data, n), ENT_ECORRUPT);
+        ent_join join = { 2, 7, 8, got.data, false };
+        assert_true(ent_decode_words(t, (ent_bytes){ empty.data, empty.size }, &join, got.data, n) != ENT_OK);
+        memset(empty.data, 0, empty.size); /* none does */
+        assert_ok(ent_decode(t, (ent_bytes){ empty.data, empty.size }, got.data, n));
+        memcpy(big.data, huge, sizeof huge); /* 2^62 symbols of 4 bits */
+        assert_status(ent_decode(t, (ent_bytes){ big.data, big.size }, got.data, n), ENT_ECORRUPT);
+        guarded_free(&empty);
+        guarded_free(&big);
+        guarded_free(&got);
+    }
+    ent_table_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +324,7 @@ int main(void)
         cmocka_unit_test(fast_encoder_agrees_with_the_plain_one),
 #endif
         cmocka_unit_test(damaged_blocks_are_safe),
+        cmocka_unit_test(lying_sizes_are_told),
     };
     return cmocka_run_group_tests_name("tiered", tests, NULL, NULL);
 }

@@ -372,7 +372,7 @@ const ent_coder ent_coder_planar_rans = {
     .cite = "",
     .id = 8,
     .max_alphabet = 256,
-    .ops = { .lookups = 1, .multiplies = 1, .simple = 11, .branches = 0, .chain = 7, .lanes = 64 * PLANAR_GROUPS },
+    .ops = { .lookups = 1, .multiplies = 1, .simple = 14, .branches = 0, .chain = 10, .lanes = PLANAR_STATES },
     .table_size = ent_planar_table_size,
     .train = ent_planar_train,
     .write_table = ent_planar_write_table,

@@ -424,7 +424,7 @@ const ent_coder ent_coder_tiered = {
     .id = 7,
     .max_alphabet = 256,
     .param = { { "tiers", "most tiers: more cost speed, fewer cost bits", 1, TIERED_TIERS, TIERED_TIERS } },
-    .ops = { .lookups = 1, .multiplies = 0, .simple = 7, .branches = 0.4, .chain = 0.05, .lanes = 64 },
+    .ops = { .lookups = 1, .multiplies = 0.4, .simple = 8, .branches = 0.1, .chain = 0.1, .lanes = TIERED_GROUP },
     .table_size = table_size,
     .train = train,
     .write_table = write_table,
