@@ -11,16 +11,18 @@
  * its rounding of x / f costs 0.003 bits a symbol at log 16 (measured on exponents of 2.6 bits) and
  * a quarter of that for each step down; hence the limit.
  *
- * Left out: vector loops.  planar-rans is the form for those. */
+ * The narrow form's loops exist for AVX2 and AVX-512, too, for 16, 32, 48 or 64 states.  Left out: vector loops
+ * of the wide form, whose search for the symbol has no fixed number of steps. */
 #include <string.h>
 
 #include "base/bits.h"
+#include "coder/rans.h"
 #include "coder/slots.h"
 
 enum {
-    STATES_MOST = 64,
     STATES_PARAM = 0,
-    NARROW_LOG = 15, /* so that every frequency fits 16 bits, too */
+    STATES_MOST = RANS_STATES_MOST,
+    NARROW_LOG = RANS_NARROW_LOG,
 };
 
 /* Loops are written once and made for each form and symbol width by inlining. */
@@ -170,22 +172,20 @@ static ent_status encode(const ent_coder_spec *spec, const void *built, const vo
 
 /* ---- decoding ------------------------------------------------------------------------------- */
 
-/* Narrow: every slot tells its symbol, and frequency and offset for the next state.  Wide: an
- * ent_search.  Both begin with log. */
-typedef struct direct_slot {
-    uint16_t freq, offset;
-} direct_slot;
-
-typedef struct direct {
-    uint32_t log;
-    direct_slot slot[]; /* then the symbols, of the width in the spec */
-} direct;
+/* Narrow: a rans_direct, where every slot tells its symbol.  Wide: an ent_search.  Both begin with log. */
+static bool is_packed(const ent_coder_spec *spec, const ent_slots *slots)
+{
+    bool fits = spec->width == 1 && slots->log <= RANS_PACKED_LOG;
+    for (uint32_t s = 0; s < spec->alphabet; s++) fits &= slots->freq[s] < 1u << RANS_PACKED_LOG; /* not all of them */
+    return fits;
+}
 
 static size_t decoder_size(const ent_coder_spec *spec, const void *table)
 {
     const ent_slots *slots = table;
     if (slots->log > NARROW_LOG) return ent_search_size(spec, table);
-    return sizeof(direct) + ((sizeof(direct_slot) + spec->width) << slots->log);
+    size_t symbol = is_packed(spec, slots) ? 0 : spec->width;
+    return sizeof(rans_direct) + ((sizeof(uint32_t) + symbol) << slots->log) + RANS_SLACK;
 }
 
 static void build_decoder(const ent_coder_spec *spec, const void *table, void *built)
@@ -195,24 +195,35 @@ static void build_decoder(const ent_coder_spec *spec, const void *table, void *b
         ent_search_build(spec, table, built);
         return;
     }
-    direct *d = built;
-    d->log = slots->log;
+    const bool packed = is_packed(spec, slots);
+    const unsigned freq_bits = rans_freq_bits(packed);
+    rans_direct *d = built;
+    *d = (rans_direct){ .log = slots->log, .packed = packed };
     void *symbols = d->slot + (1u << d->log);
     for (uint32_t s = 0, at = 0; s < spec->alphabet; s++)
         for (uint32_t k = 0; k < slots->freq[s]; k++, at++) {
-            d->slot[at] = (direct_slot){ (uint16_t)slots->freq[s], (uint16_t)k };
-            ent_symbol_put(symbols, spec->width, at, s);
+            d->slot[at] = k << freq_bits | slots->freq[s];
+            if (packed)
+                d->slot[at] |= s << 2 * RANS_PACKED_LOG;
+            else
+                ent_symbol_put(symbols, spec->width, at, s);
         }
 }
 
+/* How a symbol is found; constant in every loop. */
+typedef enum way { PACKED, UNPACKED, SEARCHED } way;
+
 /* Takes the symbol out of state *x; the state may then be below low. */
-KERNEL uint32_t take_symbol(form f, uint32_t width, const direct *d, const ent_search *search, uint32_t log,
+KERNEL uint32_t take_symbol(way how, uint32_t width, const rans_direct *d, const ent_search *search, uint32_t log,
                             uint64_t *x)
 {
+    const unsigned freq_bits = rans_freq_bits(how == PACKED);
     uint32_t slot = (uint32_t)*x & ((1u << log) - 1);
-    if (f.word_bytes == 2) {
-        *x = (*x >> log) * d->slot[slot].freq + d->slot[slot].offset;
-        return ent_symbol_at(d->slot + (1u << log), width, slot);
+    if (how != SEARCHED) {
+        uint32_t entry = d->slot[slot], freq = entry & ((1u << freq_bits) - 1), offset = entry >> freq_bits;
+        if (how == PACKED) offset &= (1u << RANS_PACKED_LOG) - 1;
+        *x = (*x >> log) * freq + offset;
+        return how == PACKED ? entry >> 2 * RANS_PACKED_LOG : ent_symbol_at(d->slot + (1u << log), width, slot);
     }
     const ent_slot_range *range = ent_search_find(search, slot);
     *x = (*x >> log) * (range[1].start - range->start) + (slot - range->start);
@@ -220,32 +231,65 @@ KERNEL uint32_t take_symbol(form f, uint32_t width, const direct *d, const ent_s
 }
 
 /* Returns what follows the last word that was read, NULL when words ran out. */
-KERNEL const uint8_t *decode_as(form f, uint32_t width, const void *built, const uint8_t *p, const uint8_t *end,
+KERNEL const uint8_t *decode_as(way how, uint32_t width, const void *built, const uint8_t *p, const uint8_t *end,
                                 uint64_t *x, size_t states, void *symbols, size_t n)
 {
-    const direct *d = built;
+    const form f = how == SEARCHED ? wide : narrow;
+    const rans_direct *d = built;
     /* a copy, since stores of symbols might change what `built` points at, for all the compiler knows */
-    const ent_search search = f.word_bytes == 2 ? (ent_search){ 0 } : *(const ent_search *)built;
+    const ent_search search = how != SEARCHED ? (ent_search){ 0 } : *(const ent_search *)built;
     const uint32_t log = d->log;
     size_t i = 0;
     /* far from the end every state may take a word unasked */
     for (; n - i >= states && (size_t)(end - p) >= states * f.word_bytes; i += states)
         for (size_t s = 0; s < states; s++) {
             uint64_t v = x[s];
-            ent_symbol_put(symbols, width, i + s, take_symbol(f, width, d, &search, log, &v));
+            ent_symbol_put(symbols, width, i + s, take_symbol(how, width, d, &search, log, &v));
             uint64_t filled = v << word_bits(f) | load_word(f, p);
             uint64_t lacking = (v - f.low) >> 63;
             p += lacking * f.word_bytes;
             x[s] = v ^ ((v ^ filled) & -lacking);
         }
     for (size_t s = 0; i < n; i++, s = s + 1 < states ? s + 1 : 0) {
-        ent_symbol_put(symbols, width, i, take_symbol(f, width, d, &search, log, &x[s]));
+        ent_symbol_put(symbols, width, i, take_symbol(how, width, d, &search, log, &x[s]));
         if (x[s] >= f.low) continue;
         if ((size_t)(end - p) < f.word_bytes) return NULL;
         x[s] = x[s] << word_bits(f) | load_word(f, p);
         p += f.word_bytes;
     }
     return p;
+}
+
+static const uint8_t *decode_rest(const ent_coder_spec *spec, const void *built, const uint8_t *p, const uint8_t *end,
+                                  uint64_t *x, size_t states, void *symbols, size_t n)
+{
+    const uint32_t log = ent_load32(built);
+    if (log <= NARROW_LOG && ((const rans_direct *)built)->packed)
+        return decode_as(PACKED, 1, built, p, end, x, states, symbols, n);
+    if (log <= NARROW_LOG)
+        return spec->width == 1 ? decode_as(UNPACKED, 1, built, p, end, x, states, symbols, n)
+                                : decode_as(UNPACKED, 2, built, p, end, x, states, symbols, n);
+    return spec->width == 1 ? decode_as(SEARCHED, 1, built, p, end, x, states, symbols, n)
+                            : decode_as(SEARCHED, 2, built, p, end, x, states, symbols, n);
+}
+
+/* Narrow form, whole rounds, where the processor can; returns the symbols done. */
+static size_t decode_vector(const ent_coder_spec *spec, const void *built, const uint8_t **p, const uint8_t *end,
+                            uint64_t *x, size_t states, void *symbols, size_t n)
+{
+    size_t done = 0;
+#if defined __x86_64__
+    uint32_t x32[STATES_MOST];
+    const unsigned can = ent_cpu_features();
+    if (states % RANS_LANES || !(can & (ENT_CPU_AVX512 | ENT_CPU_AVX2))) return 0;
+    for (size_t s = 0; s < states; s++) x32[s] = (uint32_t)x[s];
+    done = can & ENT_CPU_AVX512 ? ent_rans_decode_avx512(built, spec->width, p, end, x32, states, symbols, n)
+                                : ent_rans_decode_avx2(built, spec->width, p, end, x32, states, symbols, n);
+    for (size_t s = 0; s < states; s++) x[s] = x32[s];
+#else
+    (void)spec, (void)built, (void)p, (void)end, (void)x, (void)states, (void)symbols, (void)n;
+#endif
+    return done;
 }
 
 static ent_status decode(const ent_coder_spec *spec, const void *built, ent_bytes in, void *symbols, size_t n,
@@ -262,12 +306,8 @@ static ent_status decode(const ent_coder_spec *spec, const void *built, ent_byte
         memcpy(&x[s], in.data + s * f.state_bytes, f.state_bytes);
         if (x[s] < f.low || x[s] >= f.low << word_bits(f)) return ENT_ECORRUPT;
     }
-    if (spec->width == 1)
-        p = is_narrow ? decode_as(narrow, 1, built, p, end, x, states, symbols, n)
-                      : decode_as(wide, 1, built, p, end, x, states, symbols, n);
-    else
-        p = is_narrow ? decode_as(narrow, 2, built, p, end, x, states, symbols, n)
-                      : decode_as(wide, 2, built, p, end, x, states, symbols, n);
+    size_t done = is_narrow ? decode_vector(spec, built, &p, end, x, states, symbols, n) : 0;
+    p = decode_rest(spec, built, p, end, x, states, (uint8_t *)symbols + done * spec->width, n - done);
     bool back = p == end; /* and in the state that the encoder began with? */
     for (size_t s = 0; s < states; s++) back &= x[s] == f.low;
     return back ? ENT_OK : ENT_ECORRUPT;
@@ -283,9 +323,9 @@ const ent_coder ent_coder_rans = {
         [STATES_PARAM] = { "states", "interleaved states", 1, STATES_MOST, 32 },
         [ENT_SLOTS_PARAM] = { "log", "log2 of the slots, 0: as many as pay", 0, ENT_SLOTS_LOG_MOST, 0 },
     },
-    /* narrow: two loads from the table, one of the word; mask, shift, add, shift, or, subtract, shift, advance, three
-     * to select, store.  Chain: mask, load, multiply, add, subtract, shift, three to select */
-    .ops = { .lookups = 2, .multiplies = 1, .simple = 13, .branches = 0, .chain = 9, .lanes = 32 },
+    /* narrow, packed: mask, shift, four to take the slot apart, add, shift, or, subtract, shift, advance, three to
+     * select, two stores.  Chain: mask, load, mask, multiply, add, subtract, shift, three to select */
+    .ops = { .lookups = 1, .multiplies = 1, .simple = 17, .branches = 0, .chain = 10, .lanes = 32 },
     .table_size = ent_slots_size,
     .train = train,
     .write_table = ent_slots_write,

@@ -1,0 +1,36 @@
+/* rans.h - private to rans: the tables of the narrow form, and its vector loops. */
+#ifndef ENT_CODER_RANS_H
+#define ENT_CODER_RANS_H
+
+#include <entropy/coder.h>
+
+enum {
+    RANS_STATES_MOST = 64,
+    RANS_LANES = 16,      /* states are a multiple of this in the vector loops */
+    RANS_NARROW_LOG = 15, /* so that every frequency fits 16 bits, too */
+    RANS_PACKED_LOG = 12, /* so that a slot with its symbol fits 32 bits: 12 + 12 + 8 */
+};
+
+/* One slot in 32 bits: the frequency, above it the offset of the slot in its symbol's range, and in
+ * a packed table the symbol; otherwise the symbols follow the slots, of the width in the spec, and
+ * after them RANS_SLACK bytes, since they are gathered four bytes at a time. */
+typedef struct rans_direct {
+    uint32_t log, packed;
+    uint32_t slot[];
+} rans_direct;
+
+enum { RANS_SLACK = 3 };
+
+/* Where the offset begins. */
+static inline unsigned rans_freq_bits(bool packed) { return packed ? RANS_PACKED_LOG : 16; }
+
+/* Narrow forms of both loops for 16, 32, 48 or 64 states; symbols of 1 or 2 bytes.
+ *
+ * Decodes whole rounds of `states` symbols until less than a round or than its most words are left;
+ * moves *p on and returns the symbols done. */
+size_t ent_rans_decode_avx512(const rans_direct *d, uint32_t width, const uint8_t **p, const uint8_t *end, uint32_t *x,
+                              size_t states, void *symbols, size_t n);
+size_t ent_rans_decode_avx2(const rans_direct *d, uint32_t width, const uint8_t **p, const uint8_t *end, uint32_t *x,
+                            size_t states, void *symbols, size_t n);
+
+#endif
