@@ -150,6 +150,8 @@ static void train(const ent_recipe *recipe, const uint8_t *words, size_t n, ent_
     ent_recipe_counts_free(counts);
 }
 
+static ent_workspace shared_work; /* used by blocks of all sizes and recipes, one after the other */
+
 /* Codes n words in full buffers between guard pages and compares; returns the block. */
 static guarded round_trip(const char *what, const ent_recipe *recipe, const ent_tables *tables, const uint8_t *words, size_t n)
 {
@@ -157,19 +159,24 @@ static guarded round_trip(const char *what, const ent_recipe *recipe, const ent_
     guarded in = guarded_copy(words, bytes), space = guarded_new(bound), back = guarded_new(bytes);
     ent_buffer out = { space.data, 0, bound };
     ent_tally tally = { 0, 0, 0 };
-    if (ent_block_encode(recipe, tables, in.data, n, &out, &tally)) fail_msg("%s, %zu words: encode", what, n);
+    if (ent_block_encode(recipe, tables, in.data, n, &out, &tally, NULL)) fail_msg("%s, %zu words: encode", what, n);
     assert_int_equal(tally.payload_bits + tally.table_bits + tally.index_bits, 8 * out.size);
     guarded block = guarded_copy(out.data, out.size);
     assert_ok(ent_block_verify((ent_bytes){ block.data, block.size }));
     for (unsigned flags = 0; flags < 4; flags++) {
         memset(back.data, 0x5a, bytes);
-        ent_status status = ent_block_decode(recipe, tables, (ent_bytes){ block.data, block.size }, flags, back.data, n);
+        ent_status status = ent_block_decode(recipe, tables, (ent_bytes){ block.data, block.size }, flags, back.data, n,
+                                             flags & ENT_STREAM ? &shared_work : NULL);
         if (status) fail_msg("%s, %zu words: decode: %s", what, n, ent_status_text(status));
         if (bytes && memcmp(back.data, words, bytes)) fail_msg("%s, %zu words: not the same", what, n);
     }
     if (bound) {
+        ent_buffer again = { space.data, 0, bound };
+        assert_ok(ent_block_encode(recipe, tables, in.data, n, &again, NULL, &shared_work));
+        assert_int_equal(again.size, block.size);
+        assert_memory_equal(again.data, block.data, block.size);
         out = (ent_buffer){ space.data, 0, bound - 1 };
-        assert_status(ent_block_encode(recipe, tables, in.data, n, &out, NULL), ENT_ESPACE);
+        assert_status(ent_block_encode(recipe, tables, in.data, n, &out, NULL, NULL), ENT_ESPACE);
     }
     guarded_free(&in);
     guarded_free(&space);
@@ -303,18 +310,18 @@ static void every_flipped_bit_is_found(void **state)
         bad.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
         ent_bytes bytes = { bad.data, bad.size };
         assert_status(ent_block_verify(bytes), ENT_ECORRUPT);
-        assert_status(ent_block_decode(&recipe, &tables, bytes, 0, back.data, N), ENT_ECORRUPT);
+        assert_status(ent_block_decode(&recipe, &tables, bytes, 0, back.data, N, NULL), ENT_ECORRUPT);
         ent_store32(bad.data, (uint32_t)XXH3_64bits(bad.data + 4, bad.size - 4)); /* a lie, not an accident */
-        ent_status status = ent_block_decode(&recipe, &tables, bytes, 0, back.data, N);
+        ent_status status = ent_block_decode(&recipe, &tables, bytes, 0, back.data, N, NULL);
         assert_true(status == ENT_OK || status == ENT_ECORRUPT);
         guarded_free(&bad);
     }
     for (size_t size = 0; size < block.size; size++) {
         guarded bad = guarded_copy(block.data, size);
-        assert_int_not_equal(ent_block_decode(&recipe, &tables, (ent_bytes){ bad.data, size }, ENT_TRUSTED, back.data, N), ENT_OK);
+        assert_int_not_equal(ent_block_decode(&recipe, &tables, (ent_bytes){ bad.data, size }, ENT_TRUSTED, back.data, N, NULL), ENT_OK);
         guarded_free(&bad);
     }
-    assert_int_not_equal(ent_block_decode(&recipe, &tables, (ent_bytes){ block.data, block.size }, 0, back.data, N - 1), ENT_OK);
+    assert_int_not_equal(ent_block_decode(&recipe, &tables, (ent_bytes){ block.data, block.size }, 0, back.data, N - 1, NULL), ENT_OK);
     guarded_free(&back);
     guarded_free(&block);
     ent_tables_free(&tables);
@@ -339,5 +346,7 @@ int main(void)
             tests[n++] = (struct CMUnitTest){ name, damage ? every_flipped_bit_is_found : every_row_codes_every_dtype, NULL, NULL,
                                               (void *)(uintptr_t)row };
         }
-    return _cmocka_run_group_tests("codec", tests, n, NULL, NULL);
+    int failed = _cmocka_run_group_tests("codec", tests, n, NULL, NULL);
+    ent_workspace_free(&shared_work);
+    return failed;
 }

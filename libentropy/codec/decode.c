@@ -2,7 +2,7 @@
  *
  * Three ways, fastest first: the only field is the word (decode into the output), one coded field
  * beside one raw stream (the coder joins, raw bytes are used where they lie), and any other split
- * (decode each stream into scratch, then join). */
+ * (decode each stream into the workspace, then join). */
 #include <string.h>
 
 #include "base/bits.h"
@@ -18,6 +18,7 @@ typedef struct decoder {
     const ent_tables *tables;
     size_t n;
     unsigned flags;
+    ent_workspace *work;
     stream stream[ENT_MAX_FIELDS];
 } decoder;
 
@@ -154,8 +155,8 @@ static ent_status decode_split(const decoder *d, void *words)
     size_t need = 0;
     ent_status status = ENT_OK;
     for (uint32_t i = 0; i < split->fields; i++) need += rounded(d->n * ent_field_width(&split->field[i]));
-    uint8_t *scratch = ent_alloc(need), *at = scratch;
-    if (!scratch) return ENT_ENOMEM;
+    if (ent_buffer_reserve(&d->work->symbols, need)) return ENT_ENOMEM;
+    uint8_t *at = d->work->symbols.data;
     for (uint32_t i = 0; i < split->fields && !status; i++) {
         symbols[i] = at;
         if (d->stream[i].raw && ent_is_bytes(d->recipe, i))
@@ -165,19 +166,25 @@ static ent_status decode_split(const decoder *d, void *words)
         at += rounded(d->n * ent_field_width(&split->field[i]));
     }
     if (!status) ent_join_words(split, symbols, d->n, words);
-    ent_free(scratch);
     return status;
 }
 
-ent_status ent_block_decode(const ent_recipe *recipe, const ent_tables *tables, ent_bytes block, unsigned flags,
-                            void *words, size_t n)
+static ent_status decode_words(const decoder *d, void *words)
 {
-    decoder d = { .recipe = recipe, .tables = tables, .n = n, .flags = flags };
-    ent_status status = flags & ENT_TRUSTED ? ENT_OK : ent_block_verify(block);
+    if (ent_is_whole_word(d->recipe)) return decode_stream(d, 0, words);
+    ent_status status = decode_fused(d, words);
+    return status == ENT_EUNSUPPORTED ? decode_split(d, words) : status;
+}
+
+ent_status ent_block_decode(const ent_recipe *recipe, const ent_tables *tables, ent_bytes block, unsigned flags,
+                            void *words, size_t n, ent_workspace *work)
+{
+    ent_workspace own = { { NULL, 0, 0 }, { NULL, 0, 0 } };
+    decoder d = { .recipe = recipe, .tables = tables, .n = n, .flags = flags, .work = work ? work : &own };
     if (n > UINT32_MAX / 16) return ENT_EINVAL;
+    ent_status status = flags & ENT_TRUSTED ? ENT_OK : ent_block_verify(block);
     if (!status) status = read_layout(&d, block);
-    if (status || !n) return status;
-    if (ent_is_whole_word(recipe)) return decode_stream(&d, 0, words);
-    status = decode_fused(&d, words);
-    return status == ENT_EUNSUPPORTED ? decode_split(&d, words) : status;
+    if (!status && n) status = decode_words(&d, words);
+    ent_workspace_free(&own);
+    return status;
 }

@@ -2,8 +2,7 @@
  *
  * Streams of raw fields come first: where they lie is known before anything is coded, so a byte-wide
  * one is split straight into the block.  The others are coded aside and copied, or packed raw when
- * that is no larger.  The scratch is allocated for each call; the allocator hands the same memory
- * out again, so that after the first block this costs less than a per-thread workspace would clutter. */
+ * that is no larger. */
 #include <string.h>
 
 #include "base/bits.h"
@@ -13,9 +12,8 @@ typedef struct encoder {
     const ent_recipe *recipe;
     const ent_tables *tables;
     size_t n;
-    const void *symbols[ENT_MAX_FIELDS]; /* of every field */
-    uint8_t *scratch;                    /* what `symbols` points at, where it is not the caller's or the block */
-    ent_buffer code;                     /* of one stream, and its table */
+    const void *symbols[ENT_MAX_FIELDS]; /* of every field: the caller's, or in the block, or in the workspace */
+    ent_workspace *work;                 /* its `code`: of one stream, and its table */
     uint8_t *block;
     size_t size; /* of the block so far */
     ent_tally tally;
@@ -28,7 +26,7 @@ static size_t symbols_size(const encoder *e, uint32_t field)
     return e->n * ent_field_width(&e->recipe->split.field[field]);
 }
 
-/* Splits the words: byte-wide raw streams into the block, others into the scratch. */
+/* Splits the words: byte-wide raw streams into the block, others into the workspace. */
 static ent_status split(encoder *e, const void *words)
 {
     const ent_recipe *r = e->recipe;
@@ -38,13 +36,13 @@ static ent_status split(encoder *e, const void *words)
         bool aligned = (uintptr_t)words % r->word_width == 0;
         e->symbols[0] = words;
         if (aligned || !e->n) return ENT_OK;
-        if (!(e->scratch = ent_alloc(symbols_size(e, 0)))) return ENT_ENOMEM;
-        e->symbols[0] = memcpy(e->scratch, words, symbols_size(e, 0));
+        if (ent_buffer_reserve(&e->work->symbols, symbols_size(e, 0))) return ENT_ENOMEM;
+        e->symbols[0] = memcpy(e->work->symbols.data, words, symbols_size(e, 0));
         return ENT_OK;
     }
     for (uint32_t i = 0; i < r->split.fields; i++) need += rounded(symbols_size(e, i));
-    if (!(e->scratch = ent_alloc(need))) return ENT_ENOMEM;
-    uint8_t *free_part = e->scratch;
+    if (ent_buffer_reserve(&e->work->symbols, need)) return ENT_ENOMEM;
+    uint8_t *free_part = e->work->symbols.data;
     for (uint32_t i = 0; i < r->split.fields; i++) {
         bool raw = ent_is_raw(&r->spec[i]);
         bool in_place = raw && ent_is_bytes(r, i);
@@ -78,7 +76,7 @@ static ent_status put_raw(encoder *e, uint32_t field)
     return status;
 }
 
-/* A table of this block's own, its bytes at the start of e->code. */
+/* A table of this block's own, its bytes at the start of e->work->code. */
 static ent_status train_own(encoder *e, uint32_t field, ent_table **table)
 {
     const ent_coder_spec *spec = &e->recipe->spec[field];
@@ -87,27 +85,27 @@ static ent_status train_own(encoder *e, uint32_t field, ent_table **table)
     if (!status) status = ent_counts_add(&counts, e->symbols[field], spec->width, e->n);
     if (!status) status = ent_table_train(table, spec, &counts, ENT_ENCODE);
     ent_counts_free(&counts);
-    return status ? status : ent_table_write(*table, &e->code);
+    return status ? status : ent_table_write(*table, &e->work->code);
 }
 
-/* Codes a stream into e->code, after its own table if it has one.  ENT_ERANGE: it cannot be coded. */
+/* Codes a stream into the workspace, after its own table if it has one.  ENT_ERANGE: it cannot be coded. */
 static ent_status code(encoder *e, uint32_t field, size_t *table_size, ent_tally *tally)
 {
     ent_table *own = NULL;
     const ent_table *table = e->tables ? e->tables->table[field] : NULL;
     ent_status status = ENT_OK;
-    e->code.size = 0;
+    e->work->code.size = 0;
     if (ent_has_own_table(e->recipe, field)) {
         status = train_own(e, field, &own);
         table = own;
     }
-    *table_size = e->code.size;
+    *table_size = e->work->code.size;
     if (!status && !table) status = ENT_ERANGE; /* not worth a table */
     if (!status) {
         size_t bound = ent_encode_bound(table, e->n);
-        status = bound == SIZE_MAX ? ENT_EINVAL : ent_buffer_reserve(&e->code, e->code.size + bound);
+        status = bound == SIZE_MAX ? ENT_EINVAL : ent_buffer_reserve(&e->work->code, e->work->code.size + bound);
     }
-    if (!status) status = ent_encode(table, e->symbols[field], e->n, &e->code, tally);
+    if (!status) status = ent_encode(table, e->symbols[field], e->n, &e->work->code, tally);
     ent_table_free(own);
     return status;
 }
@@ -119,12 +117,12 @@ static ent_status put_coded(encoder *e, uint32_t field, uint8_t *header)
     ent_tally tally = { 0, 0, 0 };
     ent_status status = code(e, field, &table_size, &tally);
     if (status && status != ENT_ERANGE) return status;
-    bool raw = status == ENT_ERANGE || e->code.size >= ent_raw_size(e->recipe, field, e->n);
-    ent_store32(header, raw ? 0 : (uint32_t)(e->code.size - table_size) + 1);
+    bool raw = status == ENT_ERANGE || e->work->code.size >= ent_raw_size(e->recipe, field, e->n);
+    ent_store32(header, raw ? 0 : (uint32_t)(e->work->code.size - table_size) + 1);
     if (ent_has_own_table(e->recipe, field)) ent_store32(header + ENT_SIZE_BYTES, raw ? 0 : (uint32_t)table_size);
     if (raw) return put_raw(e, field);
-    memcpy(e->block + e->size, e->code.data, e->code.size);
-    e->size += e->code.size;
+    memcpy(e->block + e->size, e->work->code.data, e->work->code.size);
+    e->size += e->work->code.size;
     e->tally.payload_bits += tally.payload_bits;
     e->tally.index_bits += tally.index_bits;
     e->tally.table_bits += 8 * (uint64_t)table_size;
@@ -147,17 +145,18 @@ static ent_status put_streams(encoder *e)
 }
 
 ent_status ent_block_encode(const ent_recipe *recipe, const ent_tables *tables, const void *words, size_t n,
-                            ent_buffer *out, ent_tally *tally)
+                            ent_buffer *out, ent_tally *tally, ent_workspace *work)
 {
+    ent_workspace own = { { NULL, 0, 0 }, { NULL, 0, 0 } };
     size_t header = ent_block_header(recipe), bound = ent_block_bound(recipe, tables, n);
     if (n > UINT32_MAX / 16) return ENT_EINVAL; /* sizes are 32 bits, a code may be twice the words before it is refused */
     if (out->capacity - out->size < bound) return ENT_ESPACE;
-    encoder e = { .recipe = recipe, .tables = tables, .n = n, .block = out->data + out->size, .size = header };
+    encoder e = { .recipe = recipe, .tables = tables, .n = n, .work = work ? work : &own,
+                  .block = out->data + out->size, .size = header };
     e.tally.index_bits = 8 * (uint64_t)header;
     ent_status status = split(&e, words);
     if (!status) status = put_streams(&e);
-    ent_free(e.scratch);
-    ent_free(e.code.data);
+    ent_workspace_free(&own);
     if (status) return status;
     ent_store32(e.block, ent_block_checksum((ent_bytes){ e.block + ENT_CHECKSUM_BYTES, e.size - ENT_CHECKSUM_BYTES }));
     out->size += e.size;

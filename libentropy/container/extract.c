@@ -1,5 +1,6 @@
 /* extract.c - the model's files back, or one tensor into memory. */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -89,53 +90,51 @@ typedef struct reading {
     ent_loaded loaded;
     uint8_t *out;
     unsigned flags;
-    ent_error *error; /* of the first block that failed, per block: see read_block */
-    size_t *failed;
+    ent_scratch *scratch; /* of each thread */
+    pthread_mutex_t lock; /* of the next two */
+    size_t failed;        /* the first block that failed, SIZE_MAX: none */
+    ent_error error;      /* why */
 } reading;
 
 static ent_status read_block(size_t k, unsigned thread, void *context)
 {
-    const reading *r = context;
+    reading *r = context;
     uint64_t offset;
     size_t size;
+    ent_error error;
     ent_index_block(&r->container->index, r->loaded.tensor, k, &offset, &size);
-    ent_error *error = &r->error[thread];
-    if (r->failed[thread] != SIZE_MAX) error = NULL; /* a thread meets its blocks in order: the first is kept */
-    ent_status status = ent_load_block(r->container, &r->loaded, k, r->flags, r->out + offset, error);
-    if (status && error) r->failed[thread] = k;
+    ent_status status = ent_load_block(r->container, &r->loaded, k, r->flags, r->out + offset, &r->scratch[thread], &error);
+    if (!status) return ENT_OK;
+    pthread_mutex_lock(&r->lock);
+    if (k < r->failed) {
+        r->failed = k;
+        r->error = error;
+    }
+    pthread_mutex_unlock(&r->lock);
     return status;
 }
 
-/* The error of the lowest block. */
-static void report_first(const reading *r, unsigned threads, ent_error *error)
+static ent_status read_blocks(reading *r, unsigned threads, ent_error *error)
 {
-    unsigned best = 0;
-    for (unsigned i = 1; i < threads; i++)
-        if (r->failed[i] < r->failed[best]) best = i;
-    if (error) *error = r->error[best];
+    if (!(r->scratch = ent_calloc(threads, sizeof *r->scratch)))
+        return ent_fail(error, ENT_ENOMEM, "%s: out of memory", r->container->path);
+    r->failed = SIZE_MAX;
+    pthread_mutex_init(&r->lock, NULL);
+    ent_status status = ent_parallel(ent_index_blocks(&r->container->index, r->loaded.tensor), threads, read_block, r);
+    pthread_mutex_destroy(&r->lock);
+    ent_scratch_free(r->scratch, threads);
+    return status ? ent_fail(error, status, "%s", r->error.text) : ENT_OK;
 }
 
 ent_status ent_container_read(ent_container *container, size_t i, void *out, const ent_run *run, ent_error *error)
 {
-    enum { CACHED_BYTES = 8 << 20 }; /* an output beyond this is larger than the cache that a core has */
-    unsigned threads = ent_threads(run ? run->threads : 0);
     reading r = { .container = container, .out = out };
     ent_h5_tongue tongue = ent_h5_quiet();
     ent_status status = ent_load(&r.loaded, container, i, error);
     ent_h5_restore(tongue);
     if (status) return status;
-    r.flags = r.loaded.tensor->bytes > CACHED_BYTES ? ENT_STREAM : 0;
-    r.error = ent_calloc(threads, sizeof *r.error);
-    r.failed = ent_alloc(threads * sizeof *r.failed);
-    if (r.error && r.failed) {
-        memset(r.failed, 0xff, threads * sizeof *r.failed);
-        status = ent_parallel(ent_index_blocks(&container->index, r.loaded.tensor), threads, read_block, &r);
-        if (status) report_first(&r, threads, error);
-    } else {
-        status = ent_fail(error, ENT_ENOMEM, "%s: out of memory", container->path);
-    }
-    ent_free(r.error);
-    ent_free(r.failed);
+    r.flags = r.loaded.tensor->bytes > ent_stream_bytes() ? ENT_STREAM : 0;
+    status = read_blocks(&r, ent_threads(run ? run->threads : 0), error);
     ent_unload(&r.loaded);
     return status;
 }

@@ -183,18 +183,20 @@ static bool has_chunks(hid_t set, uint64_t block)
     return right;
 }
 
-static ent_status find_blocks(hid_t set, const char *name, uint64_t words, uint64_t block, uint64_t file_size,
-                              ent_place *places, const char *path, ent_error *error)
+/* Chunks lie apart, so all of them together are no larger than the file. */
+static ent_status find_blocks(hid_t set, uint64_t words, uint64_t block, uint64_t file_size, ent_place *places,
+                              const char *path, ent_error *error)
 {
+    uint64_t left = file_size;
     for (uint64_t first = 0; first < words; first += block, places++) {
         hsize_t corner = first, size = 0;
         haddr_t address = HADDR_UNDEF;
         unsigned mask = 0;
         if (H5Dget_chunk_info_by_coord(set, &corner, &mask, &address, &size) < 0)
             return ent_h5_fail(error, ENT_ECORRUPT, path, "cannot find a block");
-        if (address == HADDR_UNDEF || mask || size > file_size || address > file_size - size)
-            return ent_fail(error, ENT_ECORRUPT, "%s: %s, block %llu: not in the file", path, name,
-                            (unsigned long long)(first / block));
+        if (address == HADDR_UNDEF || mask || size > left || address > file_size - size)
+            return ent_fail(error, ENT_ECORRUPT, "%s, block %llu: not in the file", path, (unsigned long long)(first / block));
+        left -= size;
         *places = (ent_place){ address, size };
     }
     return ENT_OK;
@@ -204,11 +206,11 @@ ent_status ent_h5_find_blocks(hid_t file, const char *name, uint32_t width, uint
                               uint64_t file_size, ent_place *places, const char *path, ent_error *error)
 {
     hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
-    if (set < 0) return ent_h5_fail(error, ENT_ECORRUPT, path, "cannot open a tensor's dataset");
+    if (set < 0) return ent_h5_fail(error, ENT_ECORRUPT, path, "cannot open its dataset");
     ent_status status = ENT_OK;
     if (!has_shape(set, width, words) || !has_chunks(set, block < words ? block : words))
-        status = ent_fail(error, ENT_ECORRUPT, "%s: %s: not the dataset that the index tells of", path, name);
-    if (!status) status = find_blocks(set, name, words, block, file_size, places, path, error);
+        status = ent_fail(error, ENT_ECORRUPT, "%s: %s is not the dataset that the index tells of", path, name);
+    if (!status) status = find_blocks(set, words, block, file_size, places, path, error);
     H5Dclose(set);
     return status;
 }

@@ -128,14 +128,15 @@ static ent_status find_blocks(const ent_container *c, ent_loaded *l, size_t tens
 {
     const ent_index_tensor *t = l->tensor;
     uint64_t words = t->words, block = c->index.block, blocks = ent_index_blocks(&c->index, t);
-    char name[40];
+    char name[40], place[300];
     snprintf(name, sizeof name, "/tensors/%zu", tensor);
+    snprintf(place, sizeof place, "%.150s: tensor %s", c->path, ent_quote(t->name).text);
     if (!words) return ENT_OK;
     if (blocks > c->size / ENT_CHECKSUM_BYTES) /* of the least size each: a lie that would only take memory */
-        return ent_fail(error, ENT_ECORRUPT, "%s: tensor %s: more blocks than the file has room for", c->path, ent_quote(t->name).text);
+        return ent_fail(error, ENT_ECORRUPT, "%s: more blocks than the file has room for", place);
     if (ent_format_packed(l->recipe->format)) words = t->bytes, block = block / 8 * l->recipe->format->bits;
-    if (!(l->place = ent_calloc(blocks, sizeof *l->place))) return ent_fail(error, ENT_ENOMEM, "%s: out of memory", c->path);
-    return ent_h5_find_blocks(c->h5, name, l->recipe->word_width, words, block, c->size, l->place, c->path, error);
+    if (!(l->place = ent_calloc(blocks, sizeof *l->place))) return ent_fail(error, ENT_ENOMEM, "%s: out of memory", place);
+    return ent_h5_find_blocks(c->h5, name, l->recipe->word_width, words, block, c->size, l->place, place, error);
 }
 
 ent_status ent_load(ent_loaded *loaded, const ent_container *container, size_t tensor, ent_error *error)
@@ -172,33 +173,39 @@ static ent_status read_at(int fd, uint8_t *to, size_t size, uint64_t at)
     return ENT_OK;
 }
 
-/* Decodes into `out` itself where words are stored as they are, aligned; else by way of a scratch. */
-static ent_status decode_into(const ent_loaded *l, ent_bytes coded, unsigned flags, uint8_t *out, size_t n)
+void ent_scratch_free(ent_scratch *scratch, size_t n)
+{
+    for (size_t i = 0; i < n && scratch; i++) {
+        ent_workspace_free(&scratch[i].work);
+        ent_free(scratch[i].coded.data);
+        ent_free(scratch[i].words.data);
+    }
+    ent_free(scratch);
+}
+
+/* Decodes into `out` itself where words are stored as they are, aligned; else by way of the scratch. */
+static ent_status decode_into(const ent_loaded *l, ent_bytes coded, unsigned flags, uint8_t *out, size_t n, ent_scratch *s)
 {
     const ent_recipe *r = l->recipe;
     if (!ent_format_packed(r->format) && (uintptr_t)out % r->word_width == 0)
-        return ent_block_decode(r, &l->tables, coded, flags, out, n);
-    void *words = ent_alloc(n * r->word_width);
-    if (!words) return ENT_ENOMEM;
-    ent_status status = ent_block_decode(r, &l->tables, coded, flags, words, n);
-    if (!status) ent_format_pack(r->format, words, n, out);
-    ent_free(words);
+        return ent_block_decode(r, &l->tables, coded, flags, out, n, &s->work);
+    ent_status status = ent_buffer_reserve(&s->words, n * r->word_width);
+    if (!status) status = ent_block_decode(r, &l->tables, coded, flags, s->words.data, n, &s->work);
+    if (!status) ent_format_pack(r->format, s->words.data, n, out);
     return status;
 }
 
 ent_status ent_load_block(const ent_container *container, const ent_loaded *loaded, uint64_t k, unsigned flags, uint8_t *out,
-                          ent_error *error)
+                          ent_scratch *scratch, ent_error *error)
 {
     uint64_t offset;
     size_t size;
     ent_place place = loaded->place[k];
     size_t n = ent_index_block(&container->index, loaded->tensor, k, &offset, &size);
     ent_status status = place.size > ent_block_bound(loaded->recipe, &loaded->tables, n) ? ENT_ECORRUPT : ENT_OK;
-    uint8_t *coded = status ? NULL : ent_alloc(place.size);
-    if (!status && !coded) status = ENT_ENOMEM;
-    if (!status) status = read_at(container->fd, coded, place.size, place.address);
-    if (!status) status = decode_into(loaded, (ent_bytes){ coded, place.size }, flags, out, n);
-    ent_free(coded);
+    if (!status) status = ent_buffer_reserve(&scratch->coded, place.size);
+    if (!status) status = read_at(container->fd, scratch->coded.data, place.size, place.address);
+    if (!status) status = decode_into(loaded, (ent_bytes){ scratch->coded.data, place.size }, flags, out, n, scratch);
     if (!status) return ENT_OK;
     return ent_fail(error, status, "%s: tensor %s, block %llu, at byte %llu: %s", container->path,
                     ent_quote(loaded->tensor->name).text, (unsigned long long)k, (unsigned long long)place.address,

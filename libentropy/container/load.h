@@ -26,9 +26,16 @@ typedef struct ent_loaded {
 ent_status ent_load(ent_loaded *loaded, const ent_container *container, size_t tensor, ent_error *error);
 void ent_unload(ent_loaded *loaded); /* takes a zeroed struct */
 
+/* Memory of one thread; all zero is a new one. */
+typedef struct ent_scratch {
+    ent_workspace work;
+    ent_buffer coded, words;
+} ent_scratch;
+void ent_scratch_free(ent_scratch *scratch, size_t n); /* an array of n, itself included; takes NULL */
+
 /* Reads, checks and decodes block k into `out`, its bytes as they are in the model's file.  For any
  * number of threads at once.  `flags` as of ent_block_decode. */
 ent_status ent_load_block(const ent_container *container, const ent_loaded *loaded, uint64_t k, unsigned flags, uint8_t *out,
-                          ent_error *error);
+                          ent_scratch *scratch, ent_error *error);
 
 #endif

@@ -27,6 +27,7 @@ typedef struct bench_work {
     bench_block *block;
     size_t n, blocks, bytes;
     unsigned threads;
+    ent_workspace *work; /* of each thread */
 } bench_work;
 
 static double now(void)
@@ -48,20 +49,18 @@ static ent_status encode_block(size_t i, unsigned thread, void *context)
 {
     bench_work *w = context;
     bench_block *b = &w->block[i];
-    (void)thread;
     b->code.size = 0;
     b->tally = (ent_tally){ 0, 0, 0 };
     return ent_block_encode(&w->recipe, &w->tables, w->words + block_place(w, i), block_words(w, i), &b->code,
-                            &b->tally);
+                            &b->tally, &w->work[thread]);
 }
 
 static ent_status decode_block(size_t i, unsigned thread, void *context)
 {
     bench_work *w = context;
-    (void)thread;
     unsigned flags = w->bytes > ent_stream_bytes() ? ENT_TRUSTED | ENT_STREAM : ENT_TRUSTED;
     return ent_block_decode(&w->recipe, &w->tables, (ent_bytes){ w->block[i].code.data, w->block[i].code.size }, flags,
-                            w->output + block_place(w, i), block_words(w, i));
+                            w->output + block_place(w, i), block_words(w, i), &w->work[thread]);
 }
 
 static ent_status copy_part(size_t i, unsigned thread, void *context)
@@ -115,7 +114,8 @@ static ent_status prepare(bench_work *w)
     w->block = ent_calloc(w->blocks, sizeof *w->block);
     w->codes = ent_calloc(w->blocks, bound);
     w->output = ent_calloc(1, w->bytes);
-    if (!w->block || !w->codes || !w->output) return ENT_ENOMEM;
+    w->work = ent_calloc(w->threads, sizeof *w->work);
+    if (!w->block || !w->codes || !w->output || !w->work) return ENT_ENOMEM;
     for (size_t i = 0; i < w->blocks; i++) w->block[i].code = (ent_buffer){ w->codes + i * bound, 0, bound };
     return ENT_OK;
 }
@@ -189,6 +189,8 @@ ent_status ent_bench_words(const ent_codec *codec, const char *dtype, const void
     bench->bytes = w.bytes;
     w.blocks = (n - 1) / w.recipe.block + 1;
     status = measure(&w, runs, bench);
+    for (unsigned i = 0; i < w.threads && w.work; i++) ent_workspace_free(&w.work[i]);
+    ent_free(w.work);
     ent_free(w.output);
     ent_free(w.codes);
     ent_free(w.block);
