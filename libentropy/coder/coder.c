@@ -207,7 +207,8 @@ ent_status ent_encode(const ent_table *table, const void *symbols, size_t n, ent
     if (n == 0) return ENT_OK;
     ent_status status = work_new(spec, n, &work);
     if (status) return status;
-    status = c->encode(spec, table->encoder, symbols, n, out->data + out->size, &size, &t, work);
+    uint8_t *end = out->data ? out->data + out->size : NULL; /* NULL will do for codes without bytes */
+    status = c->encode(spec, table->encoder, symbols, n, end, &size, &t, work);
     ent_free(work);
     if (status) return status;
     out->size += size;
