@@ -1,0 +1,128 @@
+/* oracle_planar_rans.c - see oracle.h. */
+#include <string.h>
+
+#include "oracle.h"
+
+enum { LANES = 64, MOST_GROUPS = 4 };
+
+typedef struct slots {
+    uint32_t sym[256], f[256], r[256];
+    uint32_t listed[15], lists;
+} slots;
+
+/* Slot t of the t-th smallest pair: for each slot, look for the smallest pair that has none yet. */
+static void make_slots(const uint8_t *symbol, const uint8_t *frequency, uint32_t entries, slots *t)
+{
+    uint32_t used[256] = { 0 }; /* pairs of each entry that have a slot: r ascends */
+    for (uint32_t slot = 0; slot < 256; slot++) {
+        uint32_t best = entries;
+        for (uint32_t i = 0; i < entries; i++) {
+            if (used[i] == frequency[i]) continue;
+            if (best == entries || (2 * used[i] + 1) * frequency[best] < (2 * used[best] + 1) * frequency[i]) best = i;
+        }
+        t->sym[slot] = symbol[best];
+        t->f[slot] = frequency[best];
+        t->r[slot] = used[best]++;
+    }
+}
+
+static bool read_table(uint32_t alphabet, const uint8_t *table, size_t table_size, slots *t)
+{
+    byte_string in = { table, table_size, 0, false };
+    uint8_t symbol[256], frequency[256];
+    bool taken[256] = { false };
+    uint32_t sum = 0, entries = oracle_byte(&in) + 1u;
+    for (uint32_t i = 0; i < entries; i++) {
+        symbol[i] = oracle_byte(&in);
+        frequency[i] = oracle_byte(&in);
+        sum += frequency[i];
+        taken[symbol[i]] = true;
+        if (symbol[i] >= alphabet || (i > 0 && symbol[i] < symbol[i - 1])) return false;
+        if (frequency[i] < 1 || frequency[i] > 127) return false;
+    }
+    if (in.over || sum != 256) return false;
+    for (t->lists = 0; in.at < in.size; t->lists++) {
+        uint8_t listed = oracle_byte(&in);
+        if (t->lists == 15 || listed >= alphabet || taken[listed]) return false;
+        taken[listed] = true;
+        t->listed[t->lists] = listed;
+    }
+    make_slots(symbol, frequency, entries, t);
+    return true;
+}
+
+static bool repair(const slots *t, byte_string in, uint32_t alphabet, uint16_t *symbols, uint64_t below)
+{
+    uint64_t p = 0;
+    while (in.at < in.size) {
+        uint64_t both = oracle_integer(&in, 2), d = both & 4095, c = both >> 12;
+        if (d == 4095) {
+            if (c) return false;
+            p += 4095;
+            continue;
+        }
+        if (p + d >= below || (c < 15 && c >= t->lists)) return false;
+        symbols[p + d] = c == 15 ? oracle_byte(&in) : (uint16_t)t->listed[c];
+        if (symbols[p + d] >= alphabet) return false;
+        p += d + 1;
+    }
+    return !in.over;
+}
+
+static bool uncoded(byte_string in, uint32_t alphabet, uint16_t *symbols, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        symbols[i] = oracle_byte(&in);
+        if (symbols[i] >= alphabet) return false;
+    }
+    return oracle_all_read(&in);
+}
+
+int oracle_planar_rans(uint32_t alphabet, const uint32_t *param, const uint8_t *table, size_t table_size,
+                       const uint8_t *code, size_t code_size, uint16_t *symbols, size_t n)
+{
+    (void)param;
+    static slots t;
+    byte_string in = { code, code_size, 0, false }, string[MOST_GROUPS];
+    uint32_t Q[MOST_GROUPS][LANES], S[MOST_GROUPS][LANES];
+    uint64_t size[MOST_GROUPS];
+    if (!read_table(alphabet, table, table_size, &t)) return 1;
+    if (n == 0) return code_size != 0;
+
+    uint32_t G = oracle_byte(&in);
+    if (in.over || G == 3 || G > MOST_GROUPS) return 1;
+    if (G == 0) return !uncoded(in, alphabet, symbols, n);
+    uint64_t repairs = oracle_varint(&in);
+    for (uint32_t g = 0; g + 1 < G; g++) size[g] = oracle_varint(&in);
+    if (in.over || in.size - in.at < 2 * LANES * G) return 1;
+    byte_string states = { in.bytes + in.size - 2 * LANES * G, 2 * LANES * G, 0, false };
+    in.size -= states.size;
+    byte_string repaired = oracle_part(&in, repairs);
+    for (uint32_t g = 0; g < G; g++) string[g] = oracle_part(&in, g + 1 < G ? size[g] : in.size - in.at);
+    if (in.over) return 1;
+    for (uint32_t i = 0; i < LANES * G; i++) {
+        Q[i / LANES][i % LANES] = oracle_byte(&states);
+        if (!Q[i / LANES][i % LANES]) return 1;
+    }
+    for (uint32_t i = 0; i < LANES * G; i++) S[i / LANES][i % LANES] = oracle_byte(&states);
+
+    uint64_t R = (n - 1) / (LANES * G), last = LANES * G * R;
+    for (uint64_t k = 0; k < R; k++)
+        for (uint32_t g = 0; g < G; g++)
+            for (uint32_t l = 0; l < LANES; l++) {
+                uint32_t slot = S[g][l];
+                symbols[LANES * (G * k + g) + l] = (uint16_t)t.sym[slot];
+                uint32_t v = t.f[slot] * Q[g][l] + t.r[slot], x = v < 256 ? 256 * v + oracle_byte(&string[g]) : v;
+                Q[g][l] = x / 256;
+                S[g][l] = x % 256;
+            }
+    for (uint32_t g = 0; g < G; g++)
+        if (!oracle_all_read(&string[g])) return 1;
+    for (uint32_t i = 0; i < LANES * G; i++) {
+        uint32_t symbol = S[i / LANES][i % LANES];
+        if (Q[i / LANES][i % LANES] != 1) return 1;
+        if (last + i >= n ? symbol != 0 : symbol >= alphabet) return 1;
+        if (last + i < n) symbols[last + i] = (uint16_t)symbol;
+    }
+    return !repair(&t, repaired, alphabet, symbols, last);
+}
