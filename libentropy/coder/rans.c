@@ -11,8 +11,8 @@
  * its rounding of x / f costs 0.003 bits a symbol at log 16 (measured on exponents of 2.6 bits) and
  * a quarter of that for each step down; hence the limit.
  *
- * The narrow form's loops exist for AVX2 and AVX-512, too, for 16, 32, 48 or 64 states.  Left out: vector loops
- * of the wide form, whose search for the symbol has no fixed number of steps. */
+ * The narrow form's loops exist for AVX-512, too, and the decoding one for AVX2: for 16, 32, 48 or 64 states.  Left
+ * out: vector loops of the wide form, whose search for the symbol has no fixed number of steps. */
 #include <string.h>
 
 #include "base/bits.h"
@@ -74,7 +74,7 @@ typedef struct encoder_symbol {
 
 typedef struct encoder {
     uint32_t log, symbols;
-    encoder_symbol symbol[]; /* every byte, or the alphabet where symbols take two */
+    encoder_symbol symbol[]; /* every byte, or the alphabet where symbols take two; then the rans_gathered */
 } encoder;
 
 static uint32_t encoder_symbols(const ent_coder_spec *spec) { return spec->width == 1 ? 256 : spec->alphabet; }
@@ -82,7 +82,8 @@ static uint32_t encoder_symbols(const ent_coder_spec *spec) { return spec->width
 static size_t encoder_size(const ent_coder_spec *spec, const void *table)
 {
     (void)table;
-    return sizeof(encoder) + encoder_symbols(spec) * sizeof(encoder_symbol);
+    const size_t symbols = encoder_symbols(spec);
+    return sizeof(encoder) + symbols * sizeof(encoder_symbol) + (symbols + 1) * sizeof(rans_gathered);
 }
 
 /* Exact division by d = freq >= 2 (Granlund and Montgomery 1994): with m = ceil(2^k / d), x * m >> k
@@ -110,8 +111,13 @@ static void build_encoder(const ent_coder_spec *spec, const void *table, void *b
     encoder *e = built;
     e->log = slots->log;
     e->symbols = encoder_symbols(spec);
-    for (uint32_t s = 0, start = 0; s < spec->alphabet; start += slots->freq[s++])
-        if (slots->freq[s]) e->symbol[s] = symbol_of(slots->freq[s], start, slots->log);
+    rans_gathered *gathered = (rans_gathered *)(e->symbol + e->symbols);
+    for (uint32_t s = 0, start = 0; s < spec->alphabet; start += slots->freq[s++]) {
+        const uint32_t freq = slots->freq[s];
+        if (!freq) continue;
+        e->symbol[s] = symbol_of(freq, start, slots->log);
+        if (slots->log <= NARROW_LOG) gathered[s] = (rans_gathered){ start << 16 | freq, UINT32_MAX / freq };
+    }
 }
 
 /* Codes `count` symbols from the last to the first, with as many states; their words are laid down
@@ -136,11 +142,28 @@ KERNEL uint8_t *encode_round(form f, uint32_t width, const encoder *e, const voi
     return end;
 }
 
+#if defined __x86_64__
+static uint8_t *encode_vector(const encoder *e, uint32_t width, const void *symbols, size_t n, size_t states,
+                              uint64_t *x, uint8_t *end)
+{
+    uint32_t x32[STATES_MOST];
+    for (size_t s = 0; s < states; s++) x32[s] = (uint32_t)x[s];
+    end = ent_rans_encode_avx512((const rans_gathered *)(e->symbol + e->symbols), e->symbols, e->log, width, symbols, n,
+                                 x32, states, end);
+    for (size_t s = 0; s < states; s++) x[s] = x32[s];
+    return end;
+}
+#endif
+
 KERNEL uint8_t *encode_as(form f, uint32_t width, const encoder *e, const void *symbols, size_t n, size_t states,
                           uint64_t *x, uint8_t *end)
 {
     size_t i = n - n % states;
     end = encode_round(f, width, e, symbols, i, n - i, x, end);
+#if defined __x86_64__
+    if (end && f.word_bytes == 2 && states % RANS_LANES == 0 && ent_cpu_features() & ENT_CPU_AVX512)
+        return encode_vector(e, width, symbols, i, states, x, end);
+#endif
     for (; end && i > 0; i -= states) end = encode_round(f, width, e, symbols, i - states, states, x, end);
     return end;
 }
