@@ -38,8 +38,20 @@ ENT_AVX512_INLINE ent_bf16_words ent_join_bf16(__m512i exponents, __m512i rests)
     return (ent_bf16_words){ _mm512_permutex2var_epi64(even, order, odd), _mm512_permutex2var_epi64(even, order2, odd) };
 }
 
-/* An ordinary store waits for its line to be read; asked for this many bytes ahead, it is there. */
-enum { ENT_WRITE_AHEAD = 4096 };
+/* How many bytes ahead of use memory is asked for.  A prefetcher of the processor stops at each page
+ * and the window of instructions in flight holds only some hundred bytes; an ordinary store waits
+ * for its line as a load does.  Asking beyond the end of an array is harmless. */
+enum { ENT_READ_AHEAD = 2048, ENT_WRITE_AHEAD = 4096 };
+
+ENT_AVX512_INLINE void ent_ask_to_read(const uint8_t *p)
+{
+    __builtin_prefetch((const void *)((uintptr_t)p + ENT_READ_AHEAD), 0);
+}
+
+ENT_AVX512_INLINE void ent_ask_to_write(const uint8_t *p)
+{
+    __builtin_prefetch((const void *)((uintptr_t)p + ENT_WRITE_AHEAD), 1);
+}
 
 /* Stores 64 words; streaming needs an aligned target. */
 ENT_AVX512_INLINE void ent_store_words(uint8_t *out, ent_bf16_words w, bool stream)
@@ -48,9 +60,8 @@ ENT_AVX512_INLINE void ent_store_words(uint8_t *out, ent_bf16_words w, bool stre
         _mm512_stream_si512((void *)out, w.first);
         _mm512_stream_si512((void *)(out + 64), w.second);
     } else {
-        uintptr_t ahead = (uintptr_t)out + ENT_WRITE_AHEAD; /* maybe past the end: a prefetch may */
-        __builtin_prefetch((const void *)ahead, 1);
-        __builtin_prefetch((const void *)(ahead + 64), 1);
+        ent_ask_to_write(out);
+        ent_ask_to_write(out + 64);
         _mm512_storeu_si512(out, w.first);
         _mm512_storeu_si512(out + 64, w.second);
     }

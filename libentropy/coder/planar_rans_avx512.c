@@ -66,6 +66,7 @@ typedef struct join_job { /* a finished piece on its way to words */
 
 ENT_AVX512_INLINE void join_step(const join_job *j, size_t i)
 {
+    ent_ask_to_read(j->rest + i);
     __m512i exponents = _mm512_load_si512(j->symbols + i), rests = _mm512_loadu_si512(j->rest + i);
     ent_store_words(j->words + 2 * i, ent_join_bf16(exponents, rests), j->stream);
 }

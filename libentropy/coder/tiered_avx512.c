@@ -95,10 +95,13 @@ ENT_AVX512_INLINE bool decode_groups(const tiered_table *t, tiered_block *b, con
             z = _mm512_mask_expandloadu_epi8(z, reach, b->escape);
             b->escape += _mm_popcnt_u64(reach);
         }
-        if (rest)
-            ent_store_words(out + 128 * i, ent_join_bf16(z, _mm512_loadu_si512(rest + 64 * i)), stream);
-        else
+        if (!rest) {
             _mm512_storeu_si512(out + 64 * i, z);
+            continue;
+        }
+        ent_ask_to_read(rest + 64 * i);
+        ent_ask_to_read(first);
+        ent_store_words(out + 128 * i, ent_join_bf16(z, _mm512_loadu_si512(rest + 64 * i)), stream);
     }
     if (stream) _mm_sfence();
     b->at[0] += groups * TIERED_GROUP * form.width[0];
