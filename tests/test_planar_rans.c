@@ -236,7 +236,8 @@ static void fast_loops_agree_with_plain_ones(void **state)
             model_of(kind, alphabets[a]);
             seen[shared.decoder.narrow] = true;
             for (unsigned groups = 1; groups <= 4; groups *= 2)
-                for (size_t rounds = 1; rounds <= MOST_ROUNDS; rounds += 1 + 4 * rounds) loops_agree_on(symbols, groups, rounds);
+                for (size_t rounds = 1; rounds <= MOST_ROUNDS; rounds += 1 + 4 * rounds)
+                    loops_agree_on(symbols, groups, rounds);
             ent_free(symbols);
             ent_counts_free(&counts);
         }
@@ -358,7 +359,8 @@ static void words_of_large_blocks(void **state)
         for (int variant = 0; variant < 4; variant++) { /* stored plainly or streamed; aligned or not */
             size_t n = sizes[k], shift = variant & 2 ? 2 : 0;
             ent_counts counts;
-            uint8_t *e = sample_make(SAMPLE_PEAKED, 256, n, 10, &counts), *rest = malloc(n), *words = ent_alloc(2 * n + 2);
+            uint8_t *e = sample_make(SAMPLE_PEAKED, 256, n, 10, &counts);
+            uint8_t *rest = malloc(n), *words = ent_alloc(2 * n + 2);
             ent_table *t;
             ent_buffer out = { 0 };
             assert_true(rest && words);

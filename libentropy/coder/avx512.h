@@ -35,7 +35,8 @@ ENT_AVX512_INLINE ent_bf16_words ent_join_bf16(__m512i exponents, __m512i rests)
     __m512i upper = ent_select(top, rests, _mm512_srli_epi16(exponents, 1));
     __m512i lower = ent_select(top, _mm512_slli_epi16(exponents, 7), rests);
     __m512i even = _mm512_unpacklo_epi8(lower, upper), odd = _mm512_unpackhi_epi8(lower, upper);
-    return (ent_bf16_words){ _mm512_permutex2var_epi64(even, order, odd), _mm512_permutex2var_epi64(even, order2, odd) };
+    return (ent_bf16_words){ _mm512_permutex2var_epi64(even, order, odd),
+                             _mm512_permutex2var_epi64(even, order2, odd) };
 }
 
 /* How many bytes ahead of use memory is asked for.  A prefetcher of the processor stops at each page

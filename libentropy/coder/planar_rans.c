@@ -134,7 +134,8 @@ void ent_planar_repair(planar_repairs *r, uint8_t *symbols, size_t from, size_t 
 }
 
 /* The list of repairs, or NULL when it grows over `room` bytes. */
-static uint8_t *write_repairs(const planar_encoder *e, const planar_job *job, const uint8_t *symbols, uint8_t *out, size_t room)
+static uint8_t *write_repairs(const planar_encoder *e, const planar_job *job, const uint8_t *symbols, uint8_t *out,
+                              size_t room)
 {
     size_t next = 0;
     for (size_t i = 0; i < job->rounds * job->groups; i++)
@@ -318,11 +319,13 @@ static bool ends_well(const planar_block *b, size_t tail, uint32_t alphabet)
 {
     bool good = !b->repairs.bad && b->repairs.position == SIZE_MAX;
     for (unsigned g = 0; g < b->groups; g++) good &= b->at[g] == b->end[g];
-    for (size_t l = 0; l < lanes_of(b->groups); l++) good &= b->q[l] == START >> 8 && b->s[l] < (l < tail ? alphabet : 1);
+    for (size_t l = 0; l < lanes_of(b->groups); l++)
+        good &= b->q[l] == START >> 8 && b->s[l] < (l < tail ? alphabet : 1);
     return good;
 }
 
-static ent_status decode(const ent_coder_spec *spec, const void *decoder, ent_bytes in, void *symbols, size_t n, void *work)
+static ent_status decode(const ent_coder_spec *spec, const void *decoder, ent_bytes in, void *symbols, size_t n,
+                         void *work)
 {
     (void)work;
     uint8_t *out = symbols;
@@ -347,8 +350,8 @@ static ent_status decode(const ent_coder_spec *spec, const void *decoder, ent_by
 }
 
 /* To BF16 words; everything else, and blocks kept raw, is left to the caller's two steps. */
-static ent_status decode_words(const ent_coder_spec *spec, const void *decoder, ent_bytes in, const ent_join *join, void *words,
-                               size_t n, void *work)
+static ent_status decode_words(const ent_coder_spec *spec, const void *decoder, ent_bytes in, const ent_join *join,
+                               void *words, size_t n, void *work)
 {
     (void)work;
 #if defined __x86_64__

@@ -72,8 +72,8 @@ ENT_AVX512_INLINE void join_step(const join_job *j, size_t i)
 }
 
 /* Decodes `rounds` rounds to `out` and joins as many symbols of the piece before. */
-ENT_AVX512_INLINE bool decode_rounds(const planar_decoder *d, planar_block *b, size_t rounds, uint8_t *out, const join_job *join,
-                                     unsigned groups, bool narrow)
+ENT_AVX512_INLINE bool decode_rounds(const planar_decoder *d, planar_block *b, size_t rounds, uint8_t *out,
+                                     const join_job *join, unsigned groups, bool narrow)
 {
     decode_tables t = { .symbol = lookup_load(d->symbol), .rank = lookup_load(d->rank),
                         .frequency = lookup_load(d->frequency), .by_symbol = _mm512_load_si512(d->by_symbol) };
@@ -106,12 +106,14 @@ ENT_AVX512_INLINE bool decode_rounds(const planar_decoder *d, planar_block *b, s
 
 /* The same with all that is constant in a block made constant for the compiler. */
 #define VARIANT(name, groups, narrow) \
-    ENT_AVX512 static bool name##_bytes(const planar_decoder *d, planar_block *b, size_t rounds, uint8_t *out, const join_job *j) \
+    ENT_AVX512 static bool name##_bytes(const planar_decoder *d, planar_block *b, size_t rounds, uint8_t *out, \
+                                        const join_job *j) \
     { \
         (void)j; \
         return decode_rounds(d, b, rounds, out, NULL, groups, narrow); \
     } \
-    ENT_AVX512 static bool name##_words(const planar_decoder *d, planar_block *b, size_t rounds, uint8_t *out, const join_job *j) \
+    ENT_AVX512 static bool name##_words(const planar_decoder *d, planar_block *b, size_t rounds, uint8_t *out, \
+                                        const join_job *j) \
     { \
         if (j->stream) { \
             join_job k = { j->symbols, j->rest, j->words, true }; \
@@ -161,8 +163,8 @@ ENT_AVX512 static void join_all(const join_job *j, size_t from, size_t n)
     if (j->stream) _mm_sfence();
 }
 
-bool ent_planar_decode_bf16_avx512(const planar_decoder *d, planar_block *b, const uint8_t *rest, uint8_t *words, size_t n,
-                                   bool stream)
+bool ent_planar_decode_bf16_avx512(const planar_decoder *d, planar_block *b, const uint8_t *rest, uint8_t *words,
+                                   size_t n, bool stream)
 {
     _Alignas(64) uint8_t buffer[2][PIECE];
     uint8_t *now = buffer[0], *before = buffer[1];
@@ -210,8 +212,10 @@ ENT_AVX512_INLINE uint64_t encode_step(const planar_encoder *e, __m512i *q, __m5
     __m512i r_low = look_up(&low, symbols, upper), r_high = look_up(&high, symbols, upper);
     __m512i x_even = ent_select(even, x_low, _mm512_slli_epi16(x_high, 8));
     __m512i x_odd = ent_select(even, _mm512_srli_epi16(x_low, 8), x_high);
-    __m512i q_even = _mm512_mulhi_epu16(_mm512_add_epi16(x_even, one), ent_select(even, r_low, _mm512_slli_epi16(r_high, 8)));
-    __m512i q_odd = _mm512_mulhi_epu16(_mm512_add_epi16(x_odd, one), ent_select(even, _mm512_srli_epi16(r_low, 8), r_high));
+    __m512i r_even = ent_select(even, r_low, _mm512_slli_epi16(r_high, 8));
+    __m512i r_odd = ent_select(even, _mm512_srli_epi16(r_low, 8), r_high);
+    __m512i q_even = _mm512_mulhi_epu16(_mm512_add_epi16(x_even, one), r_even);
+    __m512i q_odd = _mm512_mulhi_epu16(_mm512_add_epi16(x_odd, one), r_odd);
     __m512i p_even = _mm512_mullo_epi16(q_even, _mm512_and_si512(f, even));
     __m512i p_odd = _mm512_mullo_epi16(q_odd, _mm512_srli_epi16(f, 8));
     __m512i quotient = ent_select(even, q_even, _mm512_slli_epi16(q_odd, 8));

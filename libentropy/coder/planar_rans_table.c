@@ -236,7 +236,8 @@ void ent_planar_build_encoder(const ent_coder_spec *spec, const void *table, voi
     }
     for (uint32_t i = 0; i < t->entries; i++) { /* of several entries of one symbol the largest is used */
         uint32_t s = t->symbol[i];
-        if ((e->frequency[s] & PLANAR_MISSING) || e->frequency[s] < t->frequency[i]) enter(e, s, t->frequency[i], first[i]);
+        bool missing = e->frequency[s] & PLANAR_MISSING;
+        if (missing || e->frequency[s] < t->frequency[i]) enter(e, s, t->frequency[i], first[i]);
     }
     for (uint32_t i = 0; i < t->listed; i++) e->name[t->list[i]] = (uint8_t)i;
     spread(t, slot);

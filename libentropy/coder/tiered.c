@@ -369,7 +369,8 @@ static size_t fast_groups(size_t n)
     return fast ? groups_of(n) : 0;
 }
 
-static ent_status decode(const ent_coder_spec *spec, const void *decoder, ent_bytes in, void *symbols, size_t n, void *work)
+static ent_status decode(const ent_coder_spec *spec, const void *decoder, ent_bytes in, void *symbols, size_t n,
+                         void *work)
 {
     (void)work;
     const tiered_table *t = decoder;
@@ -394,8 +395,8 @@ static void join_bf16(const uint8_t *exponents, const uint8_t *rests, uint8_t *w
 #endif
 
 /* To BF16 words with AVX-512; everything else is left to the caller's two steps. */
-static ent_status decode_words(const ent_coder_spec *spec, const void *decoder, ent_bytes in, const ent_join *join, void *words,
-                               size_t n, void *work)
+static ent_status decode_words(const ent_coder_spec *spec, const void *decoder, ent_bytes in, const ent_join *join,
+                               void *words, size_t n, void *work)
 {
     (void)work;
 #if defined __x86_64__

@@ -65,8 +65,8 @@ ENT_AVX512_INLINE uint64_t decode_first(const uint8_t *bits, unsigned width, __m
 }
 
 /* `rest` NULL: to bytes. */
-ENT_AVX512_INLINE bool decode_groups(const tiered_table *t, tiered_block *b, const uint8_t *rest, uint8_t *out, size_t groups,
-                                     bool stream, shape form)
+ENT_AVX512_INLINE bool decode_groups(const tiered_table *t, tiered_block *b, const uint8_t *rest, uint8_t *out,
+                                     size_t groups, bool stream, shape form)
 {
     const __m512i symbols = _mm512_load_si512(t->symbol);
     const uint64_t may_escape = t->escapes ? ~0ull : 0;
@@ -110,8 +110,8 @@ ENT_AVX512_INLINE bool decode_groups(const tiered_table *t, tiered_block *b, con
     return true;
 }
 
-ENT_AVX512_INLINE bool decode_shape(const tiered_table *t, tiered_block *b, const uint8_t *rest, uint8_t *out, size_t groups,
-                                    bool stream, shape form)
+ENT_AVX512_INLINE bool decode_shape(const tiered_table *t, tiered_block *b, const uint8_t *rest, uint8_t *out,
+                                    size_t groups, bool stream, shape form)
 {
     if (!rest) return decode_groups(t, b, NULL, out, groups, false, form);
     if (stream) return decode_groups(t, b, rest, out, groups, true, form);
@@ -176,7 +176,8 @@ ENT_AVX512_INLINE uint64_t encode_tier(tiered_job *job, unsigned tier, unsigned 
     return escaped;
 }
 
-ENT_AVX512 void ent_tiered_encode_avx512(const tiered_encoder *e, tiered_job *job, const uint8_t *symbols, size_t groups)
+ENT_AVX512 void ent_tiered_encode_avx512(const tiered_encoder *e, tiered_job *job, const uint8_t *symbols,
+                                         size_t groups)
 {
     const __m512i r0 = _mm512_load_si512(e->rank), r1 = _mm512_load_si512(e->rank + 64);
     const __m512i r2 = _mm512_load_si512(e->rank + 128), r3 = _mm512_load_si512(e->rank + 192);
