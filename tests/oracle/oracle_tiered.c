@@ -36,70 +36,74 @@ static bool read_ranks(uint32_t alphabet, uint32_t tiers, const uint8_t *table, 
     return !in.over && t->ranked >= 1 && (t->escapes ? t->ranked <= t->C : t->ranked == alphabet);
 }
 
-/* The codes of m symbols in a tier of w bits: groups of 64, in each plane by plane. */
-static bool read_tier(bit_string s, uint32_t w, uint8_t *codes, uint64_t m, const uint64_t *group_sizes, size_t groups)
+typedef struct parts {
+    uint64_t m[MOST_TIERS]; /* how many symbols reach each tier */
+    byte_string escaped, tier[MOST_TIERS];
+} parts;
+
+static bool cut(const ranks *t, byte_string in, size_t n, parts *p)
 {
-    memset(codes, 0, (size_t)m);
-    for (size_t g = 0; g < groups; g++) {
+    uint64_t tier_bytes = 0;
+    p->m[0] = n;
+    for (uint32_t k = 1; k < t->T; k++) {
+        p->m[k] = oracle_varint(&in);
+        if (p->m[k] > n) return false;
+    }
+    for (uint32_t k = 0; k < t->T; k++) tier_bytes += (p->m[k] * t->w[k] + 7) / 8;
+    if (in.over || tier_bytes > in.size - in.at) return false;
+    p->escaped = oracle_part(&in, in.size - in.at - tier_bytes);
+    for (uint32_t k = t->T; k-- > 0;) p->tier[k] = oracle_part(&in, (p->m[k] * t->w[k] + 7) / 8);
+    return true;
+}
+
+/* One tier: adds the codes to the ranks of the symbols that reach it, and leaves in `reaches` which
+ * reach the next. */
+static bool read_tier(bit_string s, uint32_t w, uint64_t m, bool *reaches, uint16_t *rank, size_t n)
+{
+    uint64_t reached = 0;
+    for (size_t i = 0; i < n; i++)
+        if (reaches[i]) reached++;
+    if (reached != m) return false;
+    for (size_t group = 0; group < n; group += 64) {
+        size_t end = group + 64 < n ? group + 64 : n;
+        uint32_t code[64] = { 0 };
         for (uint32_t bit = 0; bit < w; bit++)
-            for (uint64_t i = 0; i < group_sizes[g]; i++) codes[i] |= (uint8_t)(oracle_bit(&s) << bit);
-        codes += group_sizes[g];
+            for (size_t i = group; i < end; i++)
+                if (reaches[i]) code[i - group] |= oracle_bit(&s) << bit;
+        for (size_t i = group; i < end; i++) {
+            rank[i] = (uint16_t)(rank[i] + code[i - group]);
+            reaches[i] = reaches[i] && code[i - group] == (1u << w) - 1;
+        }
     }
     return oracle_ended(&s);
 }
 
-static int decode_symbols(const ranks *t, uint32_t alphabet, byte_string in, uint16_t *rank, uint8_t *codes,
-                          uint16_t *symbols, size_t n)
+static bool symbols_of_ranks(const ranks *t, uint32_t alphabet, byte_string escaped, const uint16_t *rank,
+                             uint16_t *symbols, size_t n)
 {
-    uint64_t m[MOST_TIERS + 1] = { n }, tier_bytes = 0;
-    size_t groups = (n + 63) / 64;
-    byte_string tier[MOST_TIERS];
-    for (uint32_t k = 1; k < t->T; k++) {
-        m[k] = oracle_varint(&in);
-        if (m[k] > m[k - 1]) return 1;
-    }
-    for (uint32_t k = 0; k < t->T; k++) tier_bytes += (m[k] * t->w[k] + 7) / 8;
-    if (in.over || tier_bytes > in.size - in.at) return 1;
-    byte_string escaped = oracle_part(&in, in.size - in.at - tier_bytes);
-    for (uint32_t k = t->T; k-- > 0;) tier[k] = oracle_part(&in, (m[k] * t->w[k] + 7) / 8);
-
-    bool *reaches = malloc(n); /* whether symbol i reaches the tier at hand */
-    uint64_t *group_sizes = malloc(groups * sizeof *group_sizes);
-    bool good = reaches && group_sizes;
-    for (size_t i = 0; good && i < n; i++) reaches[i] = true, rank[i] = 0;
-    for (uint32_t k = 0; good && k < t->T; k++) {
-        uint64_t reached = 0, next = 0;
-        for (size_t g = 0; g < groups; g++) group_sizes[g] = 0;
-        for (size_t i = 0; i < n; i++) group_sizes[i / 64] += reaches[i], reached += reaches[i];
-        good = reached == m[k] &&
-               read_tier(oracle_bits(tier[k].bytes, tier[k].size), t->w[k], codes, reached, group_sizes, groups);
-        for (size_t i = 0; good && i < n; i++) {
-            if (!reaches[i]) continue;
-            uint8_t code = codes[next++];
-            rank[i] = (uint16_t)(rank[i] + code);
-            reaches[i] = code == (1u << t->w[k]) - 1;
-        }
-    }
-    for (size_t i = 0; good && i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         symbols[i] = rank[i] == t->C && t->escapes ? oracle_byte(&escaped) : t->symbol[rank[i]];
-        if (symbols[i] >= alphabet) good = false;
+        if (symbols[i] >= alphabet) return false;
     }
-    free(reaches);
-    free(group_sizes);
-    return !good || !oracle_all_read(&escaped);
+    return oracle_all_read(&escaped);
 }
 
 int oracle_tiered(uint32_t alphabet, const uint32_t *param, const uint8_t *table, size_t table_size,
                   const uint8_t *code, size_t code_size, uint16_t *symbols, size_t n)
 {
     ranks t;
+    parts p;
     if (!read_ranks(alphabet, param[0], table, table_size, &t)) return 1;
     if (n == 0) return code_size != 0;
-    uint16_t *rank = malloc(n * sizeof *rank);
-    uint8_t *codes = malloc(n);
-    byte_string in = { code, code_size, 0, false };
-    int bad = !rank || !codes || decode_symbols(&t, alphabet, in, rank, codes, symbols, n);
+    if (!cut(&t, (byte_string){ code, code_size, 0, false }, n, &p)) return 1;
+    bool *reaches = malloc(n * sizeof *reaches);
+    uint16_t *rank = calloc(n, sizeof *rank);
+    bool good = reaches && rank;
+    for (size_t i = 0; good && i < n; i++) reaches[i] = true;
+    for (uint32_t k = 0; good && k < t.T; k++)
+        good = read_tier(oracle_bits(p.tier[k].bytes, p.tier[k].size), t.w[k], p.m[k], reaches, rank, n);
+    good = good && symbols_of_ranks(&t, alphabet, p.escaped, rank, symbols, n);
+    free(reaches);
     free(rank);
-    free(codes);
-    return bad;
+    return !good;
 }
