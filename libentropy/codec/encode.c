@@ -32,10 +32,11 @@ static ent_status split(encoder *e, const void *words)
     const ent_recipe *r = e->recipe;
     void *stream[ENT_MAX_FIELDS];
     size_t need = 0, at = e->size;
+    if (!e->n) return ENT_OK; /* a new workspace has no memory yet to point into */
     if (ent_is_whole_word(r)) {
         bool aligned = (uintptr_t)words % r->word_width == 0;
         e->symbols[0] = words;
-        if (aligned || !e->n) return ENT_OK;
+        if (aligned) return ENT_OK;
         if (ent_buffer_reserve(&e->work->symbols, symbols_size(e, 0))) return ENT_ENOMEM;
         e->symbols[0] = memcpy(e->work->symbols.data, words, symbols_size(e, 0));
         return ENT_OK;
