@@ -6,15 +6,16 @@
 enum {
     PART_BYTES = 3, /* at most, of a symbol of one slot in 2^22 */
     END_BYTES = 8,
+    FRONT_BYTES = 8,
     SIZE_BYTES = 10, /* a varint */
 };
 
 static size_t at_most(size_t a, size_t b) { return a < b ? a : b; }
 
-/* Room for one stream. */
+/* Room for one stream.  The bytes above low are written, too; there are none at first, so that eight go in front. */
 static size_t stream_room(size_t used, size_t n, size_t parts)
 {
-    return (n + used - 1) / used * parts * PART_BYTES + END_BYTES;
+    return FRONT_BYTES + (n + used - 1) / used * parts * PART_BYTES + END_BYTES;
 }
 
 size_t ent_range_bound(size_t streams, size_t n, size_t parts)
@@ -28,17 +29,18 @@ size_t ent_range_begin(ent_range_encoder *encoder, size_t streams, size_t n, siz
     size_t used = at_most(streams, n);
     out += (used - 1) * SIZE_BYTES;
     for (size_t s = 0; s < used; s++)
-        encoder[s] = (ent_range_encoder){ 0, UINT64_MAX, out + s * stream_room(used, n, parts) };
+        encoder[s] = (ent_range_encoder){ 0, UINT64_MAX, 0, out + s * stream_room(used, n, parts) };
     return used;
 }
 
 size_t ent_range_finish(ent_range_encoder *encoder, size_t used, size_t n, size_t parts, uint8_t *out, ent_tally *tally)
 {
-    const uint8_t *from = out + (used - 1) * SIZE_BYTES;
+    const uint8_t *from = out + (used - 1) * SIZE_BYTES + FRONT_BYTES;
     size_t size[ENT_RANGE_STREAMS_MOST], index = 0, at;
     for (size_t s = 0; s < used; s++) {
-        ent_store64(encoder[s].next, __builtin_bswap64(encoder[s].low));
-        size[s] = (size_t)(encoder[s].next + END_BYTES - (from + s * stream_room(used, n, parts)));
+        ent_store64(encoder[s].next, __builtin_bswap64(encoder[s].before));
+        ent_store64(encoder[s].next + FRONT_BYTES, __builtin_bswap64(encoder[s].low));
+        size[s] = (size_t)(encoder[s].next + FRONT_BYTES + END_BYTES - (from + s * stream_room(used, n, parts)));
         if (s + 1 < used) index += ent_varint_put(out + index, size[s]);
     }
     at = index;

@@ -3,8 +3,8 @@
  * A code is a number in [0, 1) written as bytes, highest first; coding a symbol keeps of the interval
  * [low, low + range) the part that its slots have.  `range` holds 64 bits and is kept at 2^56 or
  * more, so that a slot of 2^-22 is exact to 2^-34: the code is as long as the frequencies say.
- * Carries run back into bytes already written (as in LZMA, but these are all in memory, so that
- * nothing is held back).  Renormalisation moves whole bytes, counted rather than looped over.
+ * A carry goes into the eight bytes above, which are held in a register, and from there, hardly ever,
+ * back into bytes already written: it is too frequent to be a branch, one symbol in ten has one.  Renormalisation moves whole bytes, counted rather than looped over.
  *
  * The code ends with all eight bytes of low.  A shorter end would do, but with this one the decoder
  * ends at exactly zero, in front of exactly the end: nearly any damage is seen.
@@ -24,7 +24,8 @@ enum { ENT_RANGE_STREAMS_MOST = 16 };
 
 typedef struct ent_range_encoder {
     uint64_t low, range;
-    uint8_t *next; /* eight bytes from here are written at will */
+    uint64_t before; /* the eight bytes above low, written to `next` by the coming symbol: carries stop in them */
+    uint8_t *next;
 } ent_range_encoder;
 
 static inline void ent_range_carry(uint8_t *next)
@@ -37,12 +38,14 @@ static inline void ent_range_carry(uint8_t *next)
 static inline void ent_range_put(ent_range_encoder *e, uint32_t start, uint32_t freq, unsigned log)
 {
     uint64_t slot = e->range >> log, low = e->low + slot * start, range = slot * freq;
-    if (low < e->low) ent_range_carry(e->next);
-    unsigned bytes = (unsigned)__builtin_clzll(range) / 8;
-    ent_store64(e->next, __builtin_bswap64(low));
-    e->next += bytes;
-    e->low = low << 8 * bytes;
-    e->range = range << 8 * bytes;
+    uint64_t carry = low < e->low, before = e->before + carry;
+    if (__builtin_expect(before < carry, 0)) ent_range_carry(e->next);
+    unsigned shift = (unsigned)__builtin_clzll(range) & 56;
+    ent_store64(e->next, __builtin_bswap64(before));
+    e->next += shift / 8;
+    e->before = before << shift | low >> 1 >> (~shift & 63);
+    e->low = low << shift;
+    e->range = range << shift;
 }
 
 /* Lays out the streams for n symbols, each coded by `parts` calls of ent_range_put, in
@@ -71,17 +74,26 @@ static inline uint64_t ent_range_slot(const ent_range_decoder *d, unsigned log) 
 /* The next eight bytes, highest first, zeros after the end; moves on by `bytes`. */
 uint64_t ent_range_tail(ent_range_decoder *decoder, unsigned bytes);
 
-/* Takes out the symbol that was found: `freq` >= 1 slots, and the code points at one of them. */
+/* Takes out the symbol that was found: `freq` >= 1 slots, and the code points at one of them.  Eight bytes are left. */
+static inline void ent_range_take_far(ent_range_decoder *d, uint32_t start, uint32_t freq, unsigned log)
+{
+    uint64_t slot = d->range >> log, range = slot * freq, coming = __builtin_bswap64(ent_load64(d->next));
+    unsigned bytes = (unsigned)__builtin_clzll(range) / 8;
+    d->next += bytes;
+    d->code = (d->code - slot * start) << 8 * bytes | coming >> 1 >> (63 - 8 * bytes);
+    d->range = range << 8 * bytes;
+}
+
+/* The same anywhere. */
 static inline void ent_range_take(ent_range_decoder *d, uint32_t start, uint32_t freq, unsigned log)
 {
-    uint64_t slot = d->range >> log, range = slot * freq, coming;
-    unsigned bytes = (unsigned)__builtin_clzll(range) / 8;
     if (d->end - d->next >= 8) {
-        coming = __builtin_bswap64(ent_load64(d->next));
-        d->next += bytes;
-    } else {
-        coming = ent_range_tail(d, bytes);
+        ent_range_take_far(d, start, freq, log);
+        return;
     }
+    uint64_t slot = d->range >> log, range = slot * freq;
+    unsigned bytes = (unsigned)__builtin_clzll(range) / 8;
+    uint64_t coming = ent_range_tail(d, bytes);
     d->code = (d->code - slot * start) << 8 * bytes | coming >> 1 >> (63 - 8 * bytes);
     d->range = range << 8 * bytes;
 }
