@@ -1,6 +1,7 @@
 # Makefile - every entry point of libentropy.  `make help` lists them.
 #
-# Variables: CC, CFLAGS (optimisation), BUILD (where objects go), PREFIX, DESTDIR, V (1: show commands).
+# Variables: CC, CFLAGS (optimisation), BUILD (where objects go), PREFIX, DESTDIR, V (1: show commands),
+# QUICK (1: a short bench).
 
 CC      = gcc
 AR      = ar
@@ -14,7 +15,7 @@ Q = $(if $(V),,@)
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: all lib demo check check-quick bench fuzz deps deps-test install uninstall clean help tests
+.PHONY: FORCE all lib demo check check-quick bench fuzz deps deps-test install uninstall clean help tests
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 STANDARD = -std=gnu11 -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off
@@ -83,6 +84,24 @@ $(BUILD)/test_%: $(BUILD)/tests/test_%.o $(HELP_OBJ) $(filter-out %/main.o,$(APP
 	@echo '  LD $@'
 	$(Q)$(CC) -fopenmp $(CFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
+# The bench: a program of its own.  Its peers are optional, found each time that it is built, so that
+# one installed since then takes part.
+BENCH_PC  = libzstd liblz4 libdeflate blosc # and htscodecs, which has no .pc
+BENCH_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c))
+BENCH_HAS = $(if $(PKG),$(foreach p,$(BENCH_PC),$(shell pkg-config --exists $(p) && echo $(p)))) \
+            $(shell echo '\#include <htscodecs/htscodecs.h>' | $(CC) -E - >/dev/null 2>&1 && echo htscodecs)
+
+$(BUILD)/peers.h: FORCE
+	@mkdir -p $(@D)
+	@for p in $$(echo $(BENCH_HAS) | tr a-z A-Z); do echo "#define BENCH_HAVE_$$p"; done >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(BENCH_OBJ): | $(BUILD)/peers.h
+
+$(BUILD)/bench: $(BENCH_OBJ) $(filter-out %/main.o,$(APP_OBJ)) $(BUILD)/libentropy.a
+	@echo '  LD $@'
+	$(Q)$(CC) -fopenmp $(CFLAGS) -o $@ $^ $(LIBS) $(if $(filter-out htscodecs,$(BENCH_HAS)),$(shell pkg-config --libs $(filter-out htscodecs,$(BENCH_HAS)))) $(if $(filter htscodecs,$(BENCH_HAS)),-lhtscodecs)
+
 # Fuzz targets: with libFuzzer (clang and -fsanitize=fuzzer-no-link in CFLAGS), or run over files.
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libentropy.a
 	@echo '  LD $@'
@@ -114,9 +133,10 @@ check-quick: ## the unit tests of this build alone, nothing installed
 	@$(MAKE) --no-print-directory all tests
 	@tests/unit.sh $(BUILD)
 
-bench: deps ## speed of every coder on this machine, with a memcpy row
-	@$(MAKE) --no-print-directory all
-	@$(BUILD)/entropy bench datasets/gutenberg-llama-4.7m --runs 21
+bench: deps ## speed of every coder beside other libraries; QUICK=1: a minute instead of six
+	@analyses/packages.sh bench || echo 'bench: going on without the libraries that are not installed'
+	@$(MAKE) --no-print-directory $(BUILD)/bench
+	@tests/bench/bench.sh $(BUILD) $(if $(QUICK),--quick)
 
 fuzz: deps-test ## bounded fuzzing (clang) of everything that reads bytes; SECONDS_EACH=20
 	@tests/fuzz/fuzz.sh $(BUILD)

@@ -1,18 +1,20 @@
 #!/bin/sh
-# packages.sh SET... - install the distribution packages that a set (build, test) needs and that are
+# packages.sh SET... - install the distribution packages that a set (build, test, bench) needs and that are
 # missing, saying so first.  Without root, says what to ask for and stops with status 4.
 set -eu
 
 build="gcc libc6-dev pkg-config libgsl-dev libhdf5-dev libjansson-dev libcyaml-dev libyaml-dev libxxhash-dev libzstd-dev liblz4-dev
        libcurl4-openssl-dev libssl-dev gnuplot-nox"
 test="libcmocka-dev hdf5-tools clang libclang-rt-dev libomp-dev zstd"
+bench="libzstd-dev liblz4-dev libhtscodecs-dev libdeflate-dev libblosc-dev"
 
 wanted=
 for set in "$@"; do
     case $set in
         build) wanted="$wanted $build" ;;
         test) wanted="$wanted $test" ;;
-        *) echo "packages.sh: unknown set '$set' (build, test)" >&2; exit 2 ;;
+        bench) wanted="$wanted $bench" ;;
+        *) echo "packages.sh: unknown set '$set' (build, test, bench)" >&2; exit 2 ;;
     esac
 done
 
