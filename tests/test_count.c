@@ -38,6 +38,37 @@ static void counts_add_up(void **state)
     }
 }
 
+/* Nearly all symbols within a few values of a centre that jumps, at every place of the range; and elsewhere some. */
+static void narrow_symbols_are_counted(void **state)
+{
+    (void)state;
+    enum { N = 200003 };
+    static const uint32_t width[] = { 1, 9, 16, 17, 40 }, rare[] = { 0, 1000, 30, 3 };
+    ent_random r;
+    ent_random_seed(&r, 2, 0);
+    for (unsigned k = 0; k < 5 * 4 * 2; k++) {
+        const uint32_t alphabet = k % 2 ? 256 : 100, one_in = rare[k / 2 % 4];
+        guarded symbols = guarded_new(N);
+        uint64_t expected[256] = { 0 };
+        ent_counts c;
+        for (size_t i = 0, centre = 0; i < N; i++) {
+            if (i % 70000 == 0) centre = ent_random_bits(&r) % 256;
+            uint64_t bits = ent_random_bits(&r), s = centre + (bits & 0xFFFF) % width[k / 8];
+            if (one_in && bits >> 32 < UINT32_MAX / one_in) s = bits >> 16;
+            symbols.data[i] = (uint8_t)((s & 255) % alphabet);
+            expected[symbols.data[i]]++;
+        }
+        assert_ok(ent_counts_init(&c, alphabet));
+        assert_ok(ent_counts_add(&c, symbols.data, 1, N));
+        for (uint32_t s = 0; s < alphabet; s++) assert_int_equal(c.count[s], expected[s]);
+        symbols.data[N / 2] = 100; /* refused as a whole, wherever it is */
+        assert_status(ent_counts_add(&c, symbols.data, 1, N), alphabet == 100 ? ENT_EINVAL : ENT_OK);
+        assert_int_equal(ent_counts_total(&c), alphabet == 100 ? N : 2 * N);
+        ent_counts_free(&c);
+        guarded_free(&symbols);
+    }
+}
+
 static void symbols_outside_are_refused(void **state)
 {
     (void)state;
@@ -149,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_add_up),
+        cmocka_unit_test(narrow_symbols_are_counted),
         cmocka_unit_test(symbols_outside_are_refused),
         cmocka_unit_test(counts_travel_as_bytes),
         cmocka_unit_test(normalisation_is_optimal),

@@ -263,6 +263,17 @@ static void carries_run_back(void **state)
 
 /* ---- damage --------------------------------------------------------------------------------- */
 
+/* Once in 2^64 symbols a carry passes the eight bytes that are in a register. */
+static void carries_run_back_further(void **state)
+{
+    (void)state;
+    uint8_t code[12] = { 0x12, 0xFF, 0xFF };
+    ent_range_encoder e = { .low = UINT64_MAX, .range = UINT64_MAX, .before = UINT64_MAX, .next = code + 3 };
+    ent_range_put(&e, 1, 1, 1); /* low + 2^63 - 1 */
+    assert_memory_equal(code, ((uint8_t[]){ 0x13, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }), 12);
+    assert_true(e.before == 0 && e.low == INT64_MAX - 1 && e.range == INT64_MAX && e.next == code + 3);
+}
+
 /* What ends a code is known to the decoder: 16 bits a state in rans, so that some damage makes another
  * code that is valid, and 64 bits a stream in the arithmetic coders. */
 static void damage_is_seen(void **state)
@@ -372,6 +383,7 @@ int main(void)
         cmocka_unit_test(rans_by_hand),
         cmocka_unit_test(arithmetic_by_hand),
         cmocka_unit_test(carries_run_back),
+        cmocka_unit_test(carries_run_back_further),
         cmocka_unit_test(damage_is_seen),
         cmocka_unit_test(baselines_take_one_frame),
         cmocka_unit_test(a_wished_log_holds),

@@ -1,7 +1,7 @@
 /* train.c - counts of a recipe's fields, the tables trained on them, and what the counts promise.
  *
- * Counting splits a piece of words that fits the first cache level and counts each stream: the split
- * of a common format costs less than the counting, and every split goes the same way. */
+ * Counting splits a piece of words and counts each stream: the split of a common format costs little, and every
+ * split goes the same way.  A piece fits the second cache level; with smaller ones, the beginnings cost more. */
 #include <string.h>
 
 #include "codec/block.h"
@@ -27,7 +27,7 @@ void ent_recipe_counts_free(ent_counts counts[ENT_MAX_FIELDS])
     for (int i = 0; i < ENT_MAX_FIELDS; i++) ent_counts_free(&counts[i]);
 }
 
-enum { PIECE = 8192 };
+enum { PIECE = 65536 };
 
 static ent_status count_piece(const ent_recipe *recipe, const void *words, size_t n, uint8_t *scratch, ent_counts counts[])
 {

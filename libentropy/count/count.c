@@ -4,6 +4,7 @@
 #include <entropy/count.h>
 
 #include "base/bits.h"
+#include "count/window.h"
 
 ent_status ent_counts_init(ent_counts *counts, uint32_t alphabet)
 {
@@ -20,7 +21,8 @@ void ent_counts_free(ent_counts *counts)
     *counts = (ent_counts){ 0, NULL };
 }
 
-/* Four tables in turn, so that a run of one symbol does not wait for its own store; 32-bit cells
+/* Bytes are counted by tables, or where they are nearly all of 16 neighbouring values and the processor can, without
+ * (window_avx512.c).  Four tables in turn, so that a run of one symbol does not wait for its own store; 32-bit cells
  * fit the first cache levels, hence passes of at most 2^30 symbols. */
 enum { LANES = 4 };
 
@@ -49,6 +51,52 @@ static ent_status add_narrow(ent_counts *counts, const uint8_t *symbol, size_t n
     return ENT_OK;
 }
 
+#if defined __x86_64__
+/* The window that holds most of the symbols counted so far, in *base; their number. */
+static uint64_t best_window(const uint64_t count[256], uint8_t *base)
+{
+    uint64_t sum = 0, best = 0;
+    for (unsigned s = 0; s < COUNT_WINDOW; s++) sum += count[s];
+    for (unsigned s = 0; s < 256; s++) {
+        if (sum > best) best = sum, *base = (uint8_t)s;
+        sum += count[(s + COUNT_WINDOW) & 255] - count[s];
+    }
+    return best;
+}
+
+static void move_cells(ent_counts *counts, uint64_t cell[256])
+{
+    for (uint32_t s = 0; s < 256 && s < counts->alphabet; s++) counts->count[s] += cell[s];
+    memset(cell, 0, 256 * sizeof *cell);
+}
+
+/* Counts symbols of the alphabet for as long as nearly all are in one window; returns how many it has counted. */
+static size_t add_window(ent_counts *counts, const uint8_t *symbol, size_t n)
+{
+    enum { SAMPLE = COUNT_WINDOW_STEP / 2, PIECE = 64 * COUNT_WINDOW_STEP }; /* the window may move between pieces */
+    uint64_t cell[256] = { 0 };
+    size_t i = 0, seen = SAMPLE;
+    if (!(ent_cpu_features() & ENT_CPU_AVX512) || n < 4 * COUNT_WINDOW_STEP) return 0;
+    for (; i < SAMPLE; i++) cell[symbol[i]]++;
+    while (n - i >= COUNT_WINDOW_STEP) {
+        uint8_t base = 0;
+        if (best_window(cell, &base) < seen - seen / 16) break;
+        move_cells(counts, cell);
+        seen = n - i < PIECE ? (n - i) / COUNT_WINDOW_STEP * COUNT_WINDOW_STEP : PIECE;
+        ent_count_window_avx512(cell, symbol + i, seen, base);
+        i += seen;
+    }
+    move_cells(counts, cell);
+    return i;
+}
+#else
+static size_t add_window(ent_counts *counts, const uint8_t *symbol, size_t n)
+{
+    (void)counts, (void)symbol, (void)n;
+    return 0;
+}
+#endif
+
 static bool all_below(const void *symbols, uint32_t width, size_t n, uint32_t alphabet)
 {
     uint32_t most = 0;
@@ -70,6 +118,9 @@ ent_status ent_counts_add(ent_counts *counts, const void *symbols, uint32_t widt
         return ENT_OK;
     }
     const uint8_t *symbol = symbols;
+    const size_t done = add_window(counts, symbol, n);
+    symbol += done;
+    n -= done;
     for (const size_t pass = (size_t)1 << 30; n; symbol += n < pass ? n : pass, n -= n < pass ? n : pass) {
         ent_status status = add_narrow(counts, symbol, n < pass ? n : pass);
         if (status) return status;
