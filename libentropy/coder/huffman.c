@@ -10,7 +10,7 @@
  * each length.  Tables that give several symbols a look-up are left out: they cost 8 to 16 KiB of
  * table and gain only where codes are short.
  *
- * The decoding loops are compiled twice, the second time for BMI2, whose shifts take their count from
+ * The loops are compiled twice, the second time for BMI2, whose shifts take their count from
  * any register. */
 #include <string.h>
 
@@ -25,6 +25,7 @@ enum {
     LONGEST = ENT_HUFFMAN_LONGEST,
     STREAMS = 8,
     LOOKUP_BITS = ENT_HUFFMAN_PRESET,
+    SIZE_BYTES = 10, /* a varint */
     /* windows are reloaded at a bit 0 .. 7 of a byte and keep one bit for the mark: 56 bits for symbols */
     GROUP = 4,                                   /* symbols between reloads when none is over LOOKUP_BITS */
     GROUP_BYTES = (7 + GROUP * LOOKUP_BITS) / 8, /* most that a reload moves on, after one long code too */
@@ -42,8 +43,10 @@ _Static_assert(GROUP * LOOKUP_BITS <= 56 && (7 + LONGEST) / 8 <= GROUP_BYTES, "w
 
 typedef struct encoder {
     uint32_t live, only, longest;
-    uint64_t code[]; /* bits as sent << 8 | length, for every value that a symbol's memory can hold; 0: none */
+    uint64_t code[]; /* bits as sent << 8 | length, for every value that a symbol's memory can hold */
 } encoder;
+
+static const uint64_t no_code = (uint64_t)1 << 63; /* a bit that no code has; its length is 0 */
 
 static size_t encoder_size(const ent_coder_spec *spec, const void *table)
 {
@@ -64,17 +67,19 @@ static void build_encoder(const ent_coder_spec *spec, const void *table, void *m
         unsigned l = t->length[s];
         if (l) e->code[s] = (uint64_t)ent_huffman_as_sent(c.first[l]++, l) << 8 | l;
     }
+    for (uint32_t s = 0; s < 1u << 8 * spec->width; s++)
+        if (!e->code[s]) e->code[s] = no_code;
 }
 
 static size_t bound(const ent_coder_spec *spec, size_t n)
 {
     size_t streams = spec->param[PARAM_STREAMS], bits = ent_huffman_limit(spec, spec->alphabet);
-    return n * bits / 8 + streams + 10 * streams; /* each string's last byte, each size */
+    return n * bits / 8 + streams + SIZE_BYTES * streams; /* each string's last byte, each size */
 }
 
 typedef struct writer {
     uint8_t *next, *end;
-    uint64_t held;
+    uint64_t held, codes; /* codes: all that were written, or-ed */
     unsigned bits;
 } writer;
 
@@ -83,7 +88,7 @@ INLINE size_t encode_groups(const encoder *e, const void *symbols, size_t n, uin
                             size_t group)
 {
     uint8_t *next[STREAMS];
-    uint64_t held[STREAMS];
+    uint64_t held[STREAMS], codes = 0;
     unsigned bits[STREAMS];
     size_t i = 0;
     for (size_t s = 0; s < streams; s++) next[s] = w[s].next, held[s] = 0, bits[s] = 0;
@@ -102,6 +107,7 @@ INLINE size_t encode_groups(const encoder *e, const void *symbols, size_t n, uin
                     uint64_t code = e->code[ent_symbol_at(symbols, width, i + k * streams + s)];
                     window |= (code >> 8) << (have & 63);
                     have += (unsigned)code & 255;
+                    codes |= code;
                 }
                 ent_store64(next[s], window);
                 next[s] += have / 8;
@@ -109,11 +115,11 @@ INLINE size_t encode_groups(const encoder *e, const void *symbols, size_t n, uin
                 bits[s] = have & 7;
             }
     }
-    for (size_t s = 0; s < streams; s++) w[s].next = next[s], w[s].held = held[s], w[s].bits = bits[s];
+    for (size_t s = 0; s < streams; s++) w[s] = (writer){ next[s], w[s].end, held[s], codes, bits[s] };
     return i;
 }
 
-static size_t encode_most(const encoder *e, const void *symbols, size_t n, uint32_t width, writer *w, size_t streams)
+INLINE size_t encode_any(const encoder *e, const void *symbols, size_t n, uint32_t width, writer *w, size_t streams)
 {
     if (e->longest > LOOKUP_BITS) return encode_groups(e, symbols, n, width, w, streams, 1);
     if (width == 2) return encode_groups(e, symbols, n, 2, w, streams, GROUP);
@@ -122,43 +128,29 @@ static size_t encode_most(const encoder *e, const void *symbols, size_t n, uint3
     return encode_groups(e, symbols, n, 1, w, streams, GROUP);
 }
 
+BMI2 static size_t encode_bmi2(const encoder *e, const void *symbols, size_t n, uint32_t width, writer *w, size_t streams)
+{
+    return encode_any(e, symbols, n, width, w, streams);
+}
+
+static size_t encode_most(const encoder *e, const void *symbols, size_t n, uint32_t width, writer *w, size_t streams)
+{
+    if (ent_cpu_features() & ENT_CPU_BMI2) return encode_bmi2(e, symbols, n, width, w, streams);
+    return encode_any(e, symbols, n, width, w, streams);
+}
+
 static void encode_strings(const encoder *e, const void *symbols, size_t n, uint32_t width, writer *w, size_t streams)
 {
     for (size_t i = encode_most(e, symbols, n, width, w, streams); i < n; i++) {
         writer *one = &w[i % streams];
         uint64_t code = e->code[ent_symbol_at(symbols, width, i)];
+        one->codes |= code;
         one->held |= (code >> 8) << one->bits;
         for (one->bits += (unsigned)code & 255; one->bits >= 8; one->bits -= 8, one->held >>= 8)
             *one->next++ = (uint8_t)one->held;
     }
     for (size_t s = 0; s < streams; s++)
-        if (w[s].bits) *w[s].next = (uint8_t)w[s].held;
-}
-
-/* The bits that each string will have; false when a symbol has no code. */
-INLINE bool measure_by(const encoder *e, const void *symbols, size_t n, uint32_t width, uint64_t *bits, size_t streams)
-{
-    uint64_t sum[STREAMS] = { 0 }, dead = 0;
-    size_t i = 0;
-    for (; n - i >= streams; i += streams)
-        for (size_t s = 0; s < streams; s++) {
-            uint64_t length = e->code[ent_symbol_at(symbols, width, i + s)] & 255;
-            sum[s] += length;
-            dead |= length - 1; /* the top bit: 0 - 1 */
-        }
-    for (size_t s = 0; i < n; s++, i++) {
-        uint64_t length = e->code[ent_symbol_at(symbols, width, i)] & 255;
-        sum[s] += length;
-        dead |= length - 1;
-    }
-    memcpy(bits, sum, sizeof sum);
-    return !(dead >> 63);
-}
-
-static bool measure(const encoder *e, const void *symbols, size_t n, uint32_t width, uint64_t *bits, size_t streams)
-{
-    if (width == 1 && streams == STREAMS) return measure_by(e, symbols, n, 1, bits, STREAMS);
-    return measure_by(e, symbols, n, width, bits, streams);
+        if (w[s].bits) *w[s].next++ = (uint8_t)w[s].held;
 }
 
 static bool all_are(const void *symbols, size_t n, uint32_t width, uint32_t only)
@@ -173,21 +165,29 @@ static ent_status encode(const ent_coder_spec *spec, const void *memory, const v
 {
     (void)work;
     const encoder *e = memory;
-    size_t streams = spec->param[PARAM_STREAMS], index = 0;
-    uint64_t bits[STREAMS] = { 0 };
+    size_t streams = spec->param[PARAM_STREAMS], index = 0, strings = 0;
+    uint8_t *begin[STREAMS], *at = out + SIZE_BYTES * streams;
+    uint64_t codes = 0;
     writer w[STREAMS] = { { 0 } };
     if (e->live == 1) return all_are(symbols, n, spec->width, e->only) ? ENT_OK : ENT_ERANGE; /* no bits at all */
-    if (!measure(e, symbols, n, spec->width, bits, streams)) return ENT_ERANGE;
-    for (size_t s = 0; s + 1 < streams; s++) index += ent_varint_put(out + index, (bits[s] + 7) / 8);
-    *size = index;
-    for (size_t s = 0; s < streams; s++) {
-        w[s].next = out + *size;
-        *size += (size_t)((bits[s] + 7) / 8);
-        w[s].end = out + *size;
+    for (size_t s = 0; s < streams; s++) { /* apart by the most that a string can have */
+        size_t own = (n + streams - 1 - s) / streams;
+        begin[s] = w[s].next = at;
+        at = w[s].end = at + (own * e->longest + 7) / 8;
     }
     encode_strings(e, symbols, n, spec->width, w, streams);
+    for (size_t s = 0; s < streams; s++) {
+        codes |= w[s].codes;
+        if (s + 1 < streams) index += ent_varint_put(out + index, (uint64_t)(w[s].next - begin[s]));
+    }
+    if (codes & no_code) return ENT_ERANGE;
+    for (size_t s = 0; s < streams; s++) { /* always towards the front */
+        memmove(out + index + strings, begin[s], (size_t)(w[s].next - begin[s]));
+        strings += (size_t)(w[s].next - begin[s]);
+    }
+    *size = index + strings;
     tally->index_bits = 8 * (uint64_t)index;
-    tally->payload_bits = 8 * (uint64_t)(*size - index);
+    tally->payload_bits = 8 * (uint64_t)strings;
     return ENT_OK;
 }
 
