@@ -110,6 +110,7 @@ static bool all_below(const void *symbols, uint32_t width, size_t n, uint32_t al
 ent_status ent_counts_add(ent_counts *counts, const void *symbols, uint32_t width, size_t n)
 {
     if (width != 1 && width != 2) return ENT_EINVAL;
+    if (n == 0) return ENT_OK; /* symbols may then be NULL */
     if (counts->alphabet < (width == 1 ? 256u : 65536u) && !all_below(symbols, width, n, counts->alphabet))
         return ENT_EINVAL;
     if (width == 2) {
