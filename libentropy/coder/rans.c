@@ -11,8 +11,8 @@
  * its rounding of x / f costs 0.003 bits a symbol at log 16 (measured on exponents of 2.6 bits) and
  * a quarter of that for each step down; hence the limit.
  *
- * The narrow form's loops exist for AVX-512, too, and the decoding one for AVX2: for 16, 32, 48 or 64 states.  Left
- * out: vector loops of the wide form, whose search for the symbol has no fixed number of steps. */
+ * The narrow form's loops exist for AVX2 and AVX-512, too, for 16, 32, 48 or 64 states.  Left out: vector loops
+ * of the wide form, whose search for the symbol has no fixed number of steps. */
 #include <string.h>
 
 #include "base/bits.h"
@@ -148,8 +148,10 @@ static uint8_t *encode_vector(const encoder *e, uint32_t width, const void *symb
 {
     uint32_t x32[STATES_MOST];
     for (size_t s = 0; s < states; s++) x32[s] = (uint32_t)x[s];
-    end = ent_rans_encode_avx512((const rans_gathered *)(e->symbol + e->symbols), e->symbols, e->log, width, symbols, n,
-                                 x32, states, end);
+    const rans_gathered *table = (const rans_gathered *)(e->symbol + e->symbols);
+    end = ent_cpu_features() & ENT_CPU_AVX512
+              ? ent_rans_encode_avx512(table, e->symbols, e->log, width, symbols, n, x32, states, end)
+              : ent_rans_encode_avx2(table, e->symbols, e->log, width, symbols, n, x32, states, end);
     for (size_t s = 0; s < states; s++) x[s] = x32[s];
     return end;
 }
@@ -161,7 +163,7 @@ KERNEL uint8_t *encode_as(form f, uint32_t width, const encoder *e, const void *
     size_t i = n - n % states;
     end = encode_round(f, width, e, symbols, i, n - i, x, end);
 #if defined __x86_64__
-    if (end && f.word_bytes == 2 && states % RANS_LANES == 0 && ent_cpu_features() & ENT_CPU_AVX512)
+    if (end && f.word_bytes == 2 && states % RANS_LANES == 0 && ent_cpu_features() & (ENT_CPU_AVX512 | ENT_CPU_AVX2))
         return encode_vector(e, width, symbols, i, states, x, end);
 #endif
     for (; end && i > 0; i -= states) end = encode_round(f, width, e, symbols, i - states, states, x, end);

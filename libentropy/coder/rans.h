@@ -43,5 +43,7 @@ size_t ent_rans_decode_avx2(const rans_direct *d, uint32_t width, const uint8_t 
  * backwards.  Returns the first of them, NULL when a symbol has no code.  table[alphabet] has none. */
 uint8_t *ent_rans_encode_avx512(const rans_gathered *table, uint32_t alphabet, uint32_t log, uint32_t width,
                                 const void *symbols, size_t n, uint32_t *x, size_t states, uint8_t *end);
+uint8_t *ent_rans_encode_avx2(const rans_gathered *table, uint32_t alphabet, uint32_t log, uint32_t width,
+                              const void *symbols, size_t n, uint32_t *x, size_t states, uint8_t *end);
 
 #endif

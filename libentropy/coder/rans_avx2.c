@@ -1,4 +1,4 @@
-/* rans_avx2.c - the decoding loop of rans's narrow form with AVX2: 8 states a register.
+/* rans_avx2.c - the loops of rans's narrow form with AVX2: 8 states a register.
  *
  * Words reach the states that lack one by a permutation out of a table (Giesen 2014).  VPMULLD is the right one here:
  * two widening multiplications are sooner done, but vector ports are what AVX2 lacks most. */
@@ -26,7 +26,8 @@ static const uint8_t to_lanes[256][2 * LANES] = { ROWS64(0), ROWS64(64), ROWS64(
 AVX2_INLINE __m256i gather(const void *from, __m256i index, const int scale)
 {
     const __m256i zero = _mm256_setzero_si256(), all = _mm256_set1_epi32(-1); /* waits for no old value */
-    return scale == 4   ? _mm256_mask_i32gather_epi32(zero, from, index, all, 4)
+    return scale == 8   ? _mm256_mask_i32gather_epi32(zero, from, index, all, 8)
+           : scale == 4 ? _mm256_mask_i32gather_epi32(zero, from, index, all, 4)
            : scale == 2 ? _mm256_mask_i32gather_epi32(zero, from, index, all, 2)
                         : _mm256_mask_i32gather_epi32(zero, from, index, all, 1);
 }
@@ -103,6 +104,83 @@ AVX2 size_t ent_rans_decode_avx2(const rans_direct *d, uint32_t width, const uin
     if (d->packed) return decode_groups(d, true, 1, p, end, x, states, symbols, n);
     if (width == 1) return decode_groups(d, false, 1, p, end, x, states, symbols, n);
     return decode_groups(d, false, 2, p, end, x, states, symbols, n);
+}
+
+/* ---- encoding ------------------------------------------------------------------------------- */
+
+/* For each set of lanes that give a word, the lanes of it in order, in the last places. */
+#define LAST(set, l, place) ((set) >> (l) & 1 && __builtin_popcount((set) >> (l) >> 1) == LANES - 1 - (place) ? (l) : 0)
+#define LANE(s, p) \
+    (LAST(s, 1, p) + LAST(s, 2, p) + LAST(s, 3, p) + LAST(s, 4, p) + LAST(s, 5, p) + LAST(s, 6, p) + LAST(s, 7, p))
+#undef ROW
+#define ROW(s) { LANE(s, 0), LANE(s, 1), LANE(s, 2), LANE(s, 3), LANE(s, 4), LANE(s, 5), LANE(s, 6), LANE(s, 7) }
+static const uint8_t from_lanes[256][LANES] = { ROWS64(0), ROWS64(64), ROWS64(128), ROWS64(192) };
+
+/* As in rans_avx512.c; the words are stored to end below `end`, of 16 bytes some that are overwritten later.  Returns
+ * how many there are; sets lanes of *missing where a symbol has no code. */
+AVX2_INLINE size_t encode_step(const rans_gathered *table, __m256i symbols, uint32_t log, __m256i *x, uint8_t *end,
+                               __m256i *missing)
+{
+    const __m128i by_log = _mm_cvtsi32_si128((int)log), by_room = _mm_cvtsi32_si128(32 - (int)log);
+    const __m256i freq_mask = _mm256_set1_epi32(0xFFFF), slots = _mm256_set1_epi32(1 << log);
+    __m256i share = gather(&table->share, symbols, 8), reciprocal = gather(&table->reciprocal, symbols, 8);
+    __m256i freq = _mm256_and_si256(share, freq_mask), start = _mm256_srli_epi32(share, 16);
+    __m256i fits = _mm256_cmpgt_epi32(freq, _mm256_srl_epi32(*x, by_room));
+    unsigned gave = 255 ^ (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(fits));
+    __m256i order = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)from_lanes[gave]));
+    __m256i words = _mm256_shuffle_epi8(_mm256_permutevar8x32_epi32(*x, order), _mm256_set1_epi64x(0x0D0C090805040100));
+    _mm_storeu_si128((void *)(end - 16), _mm256_castsi256_si128(_mm256_permute4x64_epi64(words, 0x08)));
+    *missing = _mm256_or_si256(*missing, _mm256_cmpeq_epi32(share, _mm256_setzero_si256()));
+
+    __m256i v = _mm256_srlv_epi32(*x, _mm256_andnot_si256(fits, _mm256_set1_epi32(16)));
+    __m256i even = _mm256_srli_epi64(_mm256_mul_epu32(v, reciprocal), 32);
+    __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(v, 32), _mm256_srli_epi64(reciprocal, 32));
+    __m256i quotient = _mm256_blend_epi32(even, odd, 0xAA);
+    __m256i rest = _mm256_sub_epi32(v, _mm256_mullo_epi32(quotient, freq));
+    __m256i one_more = _mm256_andnot_si256(_mm256_cmpgt_epi32(freq, rest), _mm256_sub_epi32(slots, freq));
+    __m256i next = _mm256_add_epi32(_mm256_add_epi32(_mm256_sll_epi32(quotient, by_log), start), rest);
+    *x = _mm256_add_epi32(next, one_more);
+    return (size_t)__builtin_popcount(gave);
+}
+
+AVX2_INLINE uint8_t *encode_rounds(const rans_gathered *table, uint32_t alphabet, uint32_t log, uint32_t width,
+                                   const uint8_t *in, size_t n, uint32_t *states, size_t groups, uint8_t *end)
+{
+    __m256i x[GROUPS_MOST], missing = _mm256_setzero_si256();
+#pragma GCC unroll 8
+    for (size_t g = 0; g < groups; g++) x[g] = _mm256_loadu_si256((const void *)(states + g * LANES));
+    for (size_t i = n; i > 0; i -= groups * LANES) {
+#pragma GCC unroll 8
+        for (size_t k = 0; k < groups; k++) {
+            const uint8_t *from = in + width * (i - (k + 1) * LANES);
+            __m256i symbols = width == 1
+                                  ? _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)from))
+                                  : _mm256_min_epu32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)from)),
+                                                     _mm256_set1_epi32((int)alphabet));
+            end -= 2 * encode_step(table, symbols, log, &x[groups - 1 - k], end, &missing);
+        }
+    }
+#pragma GCC unroll 8
+    for (size_t g = 0; g < groups; g++) _mm256_storeu_si256((void *)(states + g * LANES), x[g]);
+    return _mm256_movemask_epi8(missing) ? NULL : end;
+}
+
+AVX2_INLINE uint8_t *encode_groups(const rans_gathered *table, uint32_t alphabet, uint32_t log, uint32_t width,
+                                   const void *symbols, size_t n, uint32_t *x, size_t states, uint8_t *end)
+{
+    switch (states / LANES) {
+    case 2: return encode_rounds(table, alphabet, log, width, symbols, n, x, 2, end);
+    case 4: return encode_rounds(table, alphabet, log, width, symbols, n, x, 4, end);
+    case 6: return encode_rounds(table, alphabet, log, width, symbols, n, x, 6, end);
+    default: return encode_rounds(table, alphabet, log, width, symbols, n, x, 8, end);
+    }
+}
+
+AVX2 uint8_t *ent_rans_encode_avx2(const rans_gathered *table, uint32_t alphabet, uint32_t log, uint32_t width,
+                                   const void *symbols, size_t n, uint32_t *x, size_t states, uint8_t *end)
+{
+    if (width == 1) return encode_groups(table, alphabet, log, 1, symbols, n, x, states, end);
+    return encode_groups(table, alphabet, log, 2, symbols, n, x, states, end);
 }
 
 #endif

@@ -18,7 +18,8 @@ enum { LANES = 16, GROUPS_MOST = RANS_STATES_MOST / LANES };
 /* ---- decoding ------------------------------------------------------------------------------- */
 
 /* A gather that does not wait for what its target register held before. */
-#define GATHER(index, from, scale) _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), 0xFFFF, index, from, scale)
+#define GATHER(index, from, scale) \
+    _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), _cvtu32_mask16(0xFFFF), index, from, scale)
 
 /* One step of 16 states: gives their symbols, in 32 bits each of which the upper ones may be anything,
  * and says which states took a word. */
