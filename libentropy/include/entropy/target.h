@@ -34,6 +34,26 @@ typedef struct ent_bench {
 ENT_API ent_status ent_bench_words(const ent_codec *codec, const char *dtype, const void *words, size_t n,
                                    unsigned threads, unsigned runs, ent_bench *bench, ent_error *error);
 
+/* ---- products from coded weights -------------------------------------------------------------- */
+
+/* A matrix of BF16, row by row, in blocks of recipe->block consecutive weights. */
+typedef struct ent_matrix {
+    size_t rows, cols;
+    const ent_recipe *recipe;
+    const ent_tables *tables;
+    const ent_bytes *code; /* of each block, by ent_block_encode with these tables */
+    const uint16_t *words; /* not NULL: the weights themselves; `tables` and `code` are then not used */
+} ent_matrix;
+
+/* y = W x without ever writing W to memory: each thread decodes a block into a buffer of its own and
+ * multiplies it from there, so a decoded block (2 bytes a weight) should fit the second-level cache.
+ * x has `cols` values, aligned FP32 or BF16 as `x_format` says; y has `rows`.  Flags as for
+ * ent_block_decode.  The sums are FP32, in an order that depends on rows, cols and the recipe's block
+ * alone: the same bits on every processor, for any number of threads, for coded and plain weights.
+ * ENT_EUNSUPPORTED for other formats; after a failure y is undefined. */
+ENT_API ent_status ent_product(const ent_matrix *matrix, unsigned flags, const void *x, const ent_format *x_format,
+                               float *y, unsigned threads);
+
 /* ---- targets -------------------------------------------------------------------------------- */
 
 typedef struct ent_target ent_target;
