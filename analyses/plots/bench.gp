@@ -49,8 +49,8 @@ do for [kind in "svg pdf"] {
         stats data using (column("panel") == p ? column("fast") : NaN) name "Q" nooutput
         stats data using (column("panel") == p ? column("memcpy") : NaN) name "C" nooutput
         floor_ratio = F_min
-        set nonlinear x via log(x - floor_ratio) inverse exp(x) + floor_ratio
         set xrange [L_min:M_min]
+        set nonlinear x via log(x - floor_ratio) inverse exp(x) + floor_ratio
         set logscale y 10
         set yrange [S_min:Q_min]
         set ytics (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)

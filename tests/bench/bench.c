@@ -113,7 +113,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_QUICK:
         bench->bytes = 8 << 20;
         bench->rounds = 3;
-        bench->seconds = 0.1;
+        bench->seconds = 0.05;
         return 0;
     case ARGP_KEY_ARG: argp_error(state, "no arguments but options"); return 0;
     default: return ARGP_ERR_UNKNOWN;
@@ -138,7 +138,7 @@ int main(int argc, char **argv)
     static const struct argp argp = { .options = options, .parser = parse,
                                       .doc = "Compares our coders and codecs with other libraries, on the same "
                                              "blocks, in one run." };
-    struct bench bench = { .bytes = 32 << 20, .rounds = 9, .seconds = 0.8 };
+    struct bench bench = { .bytes = 32 << 20, .rounds = 9, .seconds = 0.5 };
     ent_error error = { 0 };
     argp_err_exit_status = EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &bench)) return EXIT_SYSTEM;
