@@ -23,7 +23,7 @@ has() { column "$1" <"$tsv" | grep -qx -e "$2"; }
 
 tsv=$work/bench.tsv
 check "builds" make --no-print-directory BUILD="$build" "$build/bench"
-run() { "$build/bench" --quick --symbols 65536 --rounds 1 --threads 2 -o "$tsv" --points "$work/points" >"$work/out"; }
+run() { "$build/bench" --quick --model datasets/gutenberg-llama-4.7m --symbols 65536 --rounds 1 --threads 2 -o "$tsv" --points "$work/points" >"$work/out"; }
 check "runs" run
 
 heading=$(head -n 1 "$tsv")

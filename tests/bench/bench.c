@@ -14,13 +14,13 @@
 #include "../../analyses/command.h"
 #include "bench.h"
 
-enum { KEY_SYMBOLS = 0x3001, KEY_ROUNDS, KEY_QUICK, KEY_DATA, KEY_POINTS };
+enum { KEY_SYMBOLS = 0x3001, KEY_ROUNDS, KEY_QUICK, KEY_DATA, KEY_POINTS, KEY_MODEL };
 enum { RESIDENCIES = 2, MOST_ROUNDS = 1000 };
 
 static const size_t cache_bytes = 1 << 20; /* of each thread: half of today's second-level caches */
 
 struct bench {
-    const char *output, *points;
+    const char *output, *points, *model;
     const char *only; /* one data set; NULL: all */
     size_t bytes, symbols; /* bytes memory to memory; symbols: 0, or instead of both sizes */
     unsigned rounds, threads;
@@ -49,7 +49,7 @@ static ent_status run_set(struct bench *bench, size_t i, ent_error *error)
     struct data data;
     size_t most = ent_threads(bench->threads) * cache_bytes;
     size_t bytes = bench->symbols ? 2 * bench->symbols : bench->bytes > most ? bench->bytes : most;
-    ent_status status = data_make(&data, i, bytes, error);
+    ent_status status = data_make(&data, i, bytes, bench->model, error);
     if (bench->symbols) data.n = bench->symbols;
     if (!status) status = run_races(bench, &data, false, error);
     if (!status) status = run_races(bench, &data, true, error);
@@ -101,6 +101,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case 'o': bench->output = text; return 0;
     case 't': bench->threads = (unsigned)option_count(state, "--threads", text); return 0;
     case KEY_POINTS: bench->points = text; return 0;
+    case KEY_MODEL: bench->model = text; return 0;
     case KEY_DATA: bench->only = text; return 0;
     case KEY_SYMBOLS:
         bench->symbols = (size_t)option_count(state, "--symbols", text);
@@ -126,6 +127,8 @@ int main(int argc, char **argv)
         { .name = "output", .key = 'o', .arg = "FILE", .doc = "Also write every result to FILE as TSV" },
         { .name = "points", .key = KEY_POINTS, .arg = "PATH",
           .doc = "Also write PATH-memory.tsv and PATH-cache.tsv for analyses/plots/bench.gp" },
+        { .name = "model", .key = KEY_MODEL, .arg = "MODEL",
+          .doc = "Where the real weights, of BF16, come from (preset: gutenberg-llama-4.7m, the shipped one)" },
         { .name = "data", .key = KEY_DATA, .arg = "NAME", .doc = "One data set only" },
         { .name = "symbols", .key = KEY_SYMBOLS, .arg = "N",
           .doc = "So many symbols, memory to memory (preset: 32 MiB of them)" },
@@ -138,7 +141,7 @@ int main(int argc, char **argv)
     static const struct argp argp = { .options = options, .parser = parse,
                                       .doc = "Compares our coders and codecs with other libraries, on the same "
                                              "blocks, in one run." };
-    struct bench bench = { .bytes = 32 << 20, .rounds = 9, .seconds = 0.5 };
+    struct bench bench = { .model = "gutenberg-llama-4.7m", .bytes = 32 << 20, .rounds = 9, .seconds = 0.5 };
     ent_error error = { 0 };
     argp_err_exit_status = EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &bench)) return EXIT_SYSTEM;

@@ -21,8 +21,9 @@ struct data {
 
 size_t data_sets(void);
 const char *data_name(size_t i);
-/* Set i, `bytes` of it (a whole number of words), always the same for the same size. */
-ent_status data_make(struct data *data, size_t i, size_t bytes, ent_error *error);
+/* Set i, `bytes` of it (a whole number of words), always the same for the same size.  Real weights are
+ * those of `model`, of BF16, repeated where it has fewer. */
+ent_status data_make(struct data *data, size_t i, size_t bytes, const char *model, ent_error *error);
 void data_free(struct data *data);
 /* Order-0 entropy of the first n symbols; of words the sum over sign, exponent and mantissa. */
 ent_status data_entropy(const struct data *data, size_t n, double *bits);

@@ -4,12 +4,12 @@
 set -eu
 cd "$(dirname "$0")/../.."
 build=${1:-build}
-shift
+[ $# -eq 0 ] || shift
 cpu=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo 2>/dev/null | head -n 1)
 name=$(printf '%s-%s' "$(uname -n)" "${cpu:-$(uname -m)}" | tr -cs 'A-Za-z0-9.\n' '-' | sed 's/-*$//')
 out=results/bench/bench.$name
 mkdir -p results/bench
-if ! "$build/bench" -o "$out.tsv" --points "$out" "$@" >"$out.txt.part"; then
+if ! "$build/bench" --model datasets/gutenberg-llama-4.7m -o "$out.tsv" --points "$out" "$@" >"$out.txt.part"; then
     cat "$out.txt.part"
     rm -f "$out.txt.part"
     exit 1

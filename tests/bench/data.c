@@ -14,7 +14,6 @@
 
 enum { ROW = 4096, GROUP = 128, SEED = 1 };
 
-static const char *const model = "gutenberg-llama-4.7m";
 static const double spread = 0.2;
 
 /* ---- generated rows --------------------------------------------------------------------------- */
@@ -137,14 +136,14 @@ static ent_status generate(struct data *data, const struct set *set, ent_error *
     return status;
 }
 
-static ent_status from_model(struct data *data, const struct set *set, ent_error *error)
+static ent_status from_model(struct data *data, const struct set *set, const char *model, ent_error *error)
 {
     ent_weights *weights;
     struct sample sample = { 0 };
     ent_status status = model_open(&weights, model, error);
     if (status) return status;
     status = sample_take(&sample, weights, 2 * (uint64_t)data->n, error);
-    if (!status && strcmp(sample.dtype, "BF16")) status = ent_fail(error, ENT_EUNSUPPORTED, "%s is not of BF16", model);
+    if (!status && strcmp(sample.dtype, "BF16")) status = ent_fail(error, ENT_EUNSUPPORTED, "%s: not of BF16", model);
     for (size_t i = 0; i < data->n && !status; i++) {
         uint16_t word;
         memcpy(&word, (const uint8_t *)sample.words + 2 * i, 2);
@@ -156,12 +155,12 @@ static ent_status from_model(struct data *data, const struct set *set, ent_error
     return status;
 }
 
-ent_status data_make(struct data *data, size_t i, size_t bytes, ent_error *error)
+ent_status data_make(struct data *data, size_t i, size_t bytes, const char *model, ent_error *error)
 {
     const struct set *set = &sets[i];
     *data = (struct data){ set->name, set->dtype, set->width, set->alphabet, ent_alloc(bytes), bytes / set->width };
     if (!data->symbols) return ent_fail(error, ENT_ENOMEM, "no memory for %zu bytes of symbols", bytes);
-    return set->row ? generate(data, set, error) : from_model(data, set, error);
+    return set->row ? generate(data, set, error) : from_model(data, set, model, error);
 }
 
 void data_free(struct data *data)
