@@ -8,7 +8,8 @@
  * bit: leading zeros then count the bits used, so that nothing but the window changes per symbol
  * (the idea of huff0, by Yann Collet).  Longer codes are found by comparing with the first code of
  * each length.  Tables that give several symbols a look-up are left out: they cost 8 to 16 KiB of
- * table and gain only where codes are short.
+ * table, and as neighbouring symbols are in different strings, each still has a store of its own, a place to count,
+ * and strings get out of step: as many operations as two look-ups.
  *
  * The loops are compiled twice, the second time for BMI2, whose shifts take their count from
  * any register. */

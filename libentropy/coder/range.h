@@ -3,8 +3,9 @@
  * A code is a number in [0, 1) written as bytes, highest first; coding a symbol keeps of the interval
  * [low, low + range) the part that its slots have.  `range` holds 64 bits and is kept at 2^56 or
  * more, so that a slot of 2^-22 is exact to 2^-34: the code is as long as the frequencies say.
- * A carry goes into the eight bytes above, which are held in a register, and from there, hardly ever,
- * back into bytes already written: it is too frequent to be a branch, one symbol in ten has one.  Renormalisation moves whole bytes, counted rather than looped over.
+ * A carry goes into the eight bytes above low, which are held in a register, and from there, hardly ever, back into
+ * bytes already written: one symbol in ten has one, too many for a branch.  Renormalisation moves whole bytes,
+ * counted rather than looped over.
  *
  * The code ends with all eight bytes of low.  A shorter end would do, but with this one the decoder
  * ends at exactly zero, in front of exactly the end: nearly any damage is seen.
