@@ -153,12 +153,15 @@ static ent_status timed(const struct turn *turn, size_t n, block_job *job, doubl
     return status;
 }
 
-/* Rounds that fit the time a contestant may take, judged by its turns so far. */
+/* Rounds that fit the time a contestant may take, judged by its fastest decode so far: a machine that
+ * was busy for a while must not cost it its chances. */
 static unsigned rounds_of(const struct field *f, const struct runner *r)
 {
-    double spent = 0;
-    for (unsigned i = 0; i < r->decodes; i++) spent += r->seconds[i];
-    double fit = r->turns ? f->race->seconds * r->turns / spent : f->race->rounds;
+    if (!r->turns) return f->race->rounds;
+    double fastest = r->seconds[0];
+    for (unsigned i = 1; i < r->decodes; i++)
+        if (r->seconds[i] < fastest) fastest = r->seconds[i];
+    double fit = f->race->seconds * r->turns / (fastest * r->decodes);
     return fit < f->race->rounds ? (unsigned)fit : f->race->rounds;
 }
 
