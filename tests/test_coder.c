@@ -161,14 +161,16 @@ static void join_by_hand(const ent_join *join, const uint8_t *symbols, uint8_t *
 {
     unsigned rest_bits = 8 * join->word_bytes - join->bits;
     for (size_t i = 0; i < n; i++) {
-        uint64_t rest = bits_at(join->rest, (uint64_t)i * rest_bits, rest_bits);
+        uint64_t rest = join->rest ? bits_at(join->rest, (uint64_t)i * rest_bits, rest_bits) : 0;
+        for (unsigned k = 0; !join->rest && k < rest_bits / 8; k++) rest = rest << 8 | join->plane[k][i];
         uint64_t upper = rest >> join->shift, lower = rest & (((uint64_t)1 << join->shift) - 1);
         uint64_t word = upper << (join->shift + join->bits) | (uint64_t)symbols[i] << join->shift | lower;
         memcpy(words + i * join->word_bytes, &word, join->word_bytes);
     }
 }
 
-static void join_and_compare(const ent_coder_spec *spec, ent_join join, const uint8_t *symbols, size_t n)
+/* The rests in one array, or in planes if asked for, each with a guard behind. */
+static void join_and_compare(const ent_coder_spec *spec, ent_join join, bool in_planes, const uint8_t *symbols, size_t n)
 {
     size_t rest_size = (n * (8 * join.word_bytes - join.bits) + 7) / 8;
     guarded rest = guarded_new(rest_size), words = guarded_new(n * join.word_bytes);
@@ -177,7 +179,13 @@ static void join_and_compare(const ent_coder_spec *spec, ent_join join, const ui
     ent_random r;
     ent_random_seed(&r, 12, n);
     for (size_t i = 0; i < rest_size; i++) rest.data[i] = (uint8_t)ent_random_bits(&r);
-    join.rest = rest.data;
+    guarded plane[ENT_JOIN_PLANES];
+    for (size_t k = 0; k < ENT_JOIN_PLANES; k++) {
+        bool used = in_planes && (k + 1) * n <= rest_size;
+        plane[k] = guarded_copy(rest.data + (used ? k * n : 0), used ? n : 0);
+        join.plane[k] = used ? plane[k].data : NULL;
+    }
+    join.rest = in_planes ? NULL : rest.data;
     assert_ok(ent_counts_init(&counts, spec->alphabet));
     assert_ok(ent_counts_add(&counts, symbols, 1, n));
     say(spec, "join", n);
@@ -202,22 +210,27 @@ static void join_and_compare(const ent_coder_spec *spec, ent_join join, const ui
     guarded_free(&in);
     guarded_free(&rest);
     guarded_free(&words);
+    for (size_t k = 0; k < ENT_JOIN_PLANES; k++) guarded_free(&plane[k]);
 }
 
 static void words_are_symbols_joined(void **state)
 {
-    static const ent_join joins[] = { { 2, 7, 8, NULL, false },  { 2, 7, 8, NULL, true },  { 2, 8, 8, NULL, false },
-                                      { 2, 10, 5, NULL, false }, { 4, 23, 8, NULL, false } };
+    static const struct { uint32_t bytes, shift, bits; bool planes; } joins[] = {
+        { 2, 7, 8, false }, { 2, 8, 8, false }, { 2, 10, 5, false }, { 4, 23, 8, false }, { 4, 23, 8, true },
+        { 4, 16, 8, true }, { 4, 8, 8, true }, { 2, 7, 8, true },
+    };
     static const size_t sizes[] = { 1, 2, 31, 63, 64, 65, 127, 128, 129, 255, 1000, 4097, 70001 };
     const ent_coder *coder = *state;
     if (!coder->decode_words) skip();
-    for (size_t j = 0; j < sizeof joins / sizeof *joins; j++) {
-        ent_coder_spec spec = spec_of(coder, 1u << joins[j].bits);
+    for (size_t j = 0; j < 2 * sizeof joins / sizeof *joins; j++) {
+        ent_join join = { .word_bytes = joins[j / 2].bytes, .shift = joins[j / 2].shift, .bits = joins[j / 2].bits,
+                          .stream = j % 2 };
+        ent_coder_spec spec = spec_of(coder, 1u << join.bits);
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
             for (sample_kind kind = SAMPLE_UNIFORM; kind <= SAMPLE_PEAKED; kind++) {
                 ent_counts counts;
                 uint8_t *symbols = sample_make(kind, spec.alphabet, sizes[i], 13, &counts);
-                join_and_compare(&spec, joins[j], symbols, sizes[i]);
+                join_and_compare(&spec, join, joins[j / 2].planes, symbols, sizes[i]);
                 ent_free(symbols);
                 ent_counts_free(&counts);
             }

@@ -369,7 +369,7 @@ static void words_of_large_blocks(void **state)
             assert_ok(ent_table_train(&t, &spec, &counts, ENT_ENCODE | ENT_DECODE));
             assert_ok(ent_buffer_reserve(&out, ent_encode_bound(t, n)));
             assert_ok(ent_encode(t, e, n, &out, NULL));
-            ent_join join = { 2, 7, 8, rest, variant & 1 };
+            ent_join join = { .word_bytes = 2, .shift = 7, .bits = 8, .rest = rest, .stream = variant & 1 };
             ent_status status = ent_decode_words(t, (ent_bytes){ out.data, out.size }, &join, words + shift, n);
             assert_status(status, ent_cpu_features() & ENT_CPU_AVX512 ? ENT_OK : ENT_EUNSUPPORTED);
             for (size_t i = 0; !status && i < n; i++) {
@@ -455,7 +455,7 @@ static void damaged_blocks_are_safe(void **state)
             assert_true(status == ENT_OK || status == ENT_ECORRUPT);
             caught += status == ENT_ECORRUPT;
             for (size_t i = 0; !status && i < n; i++) assert_in_range(got.data[i], 0, 199);
-            ent_join join = { 2, 7, 8, symbols, trial % 2 };
+            ent_join join = { .word_bytes = 2, .shift = 7, .bits = 8, .rest = symbols, .stream = trial % 2 };
             status = ent_decode_words(t, (ent_bytes){ in.data, size }, &join, got.data, n);
             assert_true(status == ENT_OK || status == ENT_ECORRUPT || status == ENT_EUNSUPPORTED);
             guarded_free(&in);

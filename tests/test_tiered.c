@@ -273,7 +273,7 @@ static void damaged_blocks_are_safe(void **state)
                 assert_true(status == ENT_OK || status == ENT_ECORRUPT);
                 caught += status == ENT_ECORRUPT;
                 for (size_t i = 0; !status && i < n; i++) assert_in_range(got.data[i], 0, 199);
-                ent_join join = { 2, 7, 8, symbols, trial % 2 };
+                ent_join join = { .word_bytes = 2, .shift = 7, .bits = 8, .rest = symbols, .stream = trial % 2 };
                 ent_status words = ent_decode_words(t, (ent_bytes){ in.data, size }, &join, got.data, n);
                 assert_true(words == status || words == ENT_EUNSUPPORTED);
                 guarded_free(&in);
@@ -300,7 +300,7 @@ static void lying_sizes_are_told(void **state)
         guarded empty = guarded_new(1 + n / 8), big = guarded_new(sizeof huge + n / 8), got = guarded_new(2 * n);
         memset(empty.data + 1, 0xFF, n / 8); /* every symbol reaches tier 2 */
         assert_status(ent_decode(t, (ent_bytes){ empty.data, empty.size }, got.data, n), ENT_ECORRUPT);
-        ent_join join = { 2, 7, 8, got.data, false };
+        ent_join join = { .word_bytes = 2, .shift = 7, .bits = 8, .rest = got.data, .stream = false };
         assert_true(ent_decode_words(t, (ent_bytes){ empty.data, empty.size }, &join, got.data, n) != ENT_OK);
         memset(empty.data, 0, empty.size); /* none does */
         assert_ok(ent_decode(t, (ent_bytes){ empty.data, empty.size }, got.data, n));

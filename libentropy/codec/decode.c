@@ -1,7 +1,7 @@
 /* decode.c - a block to words, trusting nothing in it.
  *
  * Three ways, fastest first: the only field is the word (decode into the output), one coded field
- * beside one raw stream (the coder joins, raw bytes are used where they lie), and any other split
+ * beside raw streams (the coder joins, raw bits are used where they lie), and any other split
  * (decode each stream into the workspace, then join). */
 #include <string.h>
 
@@ -111,33 +111,55 @@ static ent_status decode_stream(const decoder *d, uint32_t field, void *symbols)
 
 /* ---- the words ------------------------------------------------------------------------------------------ */
 
-/* Whether `rest` is every bit outside [low, low + bits) of the word, highest first. */
-static bool is_complement(const ent_split *split, const ent_field *rest, ent_range coded)
+/* Whether the fields but the `coded` one, all raw, are what is outside [low, low + bits) of the word,
+ * highest first: one field, or several of a byte each, whose streams then are planes. */
+static bool is_complement(const decoder *d, uint32_t coded, ent_join *join)
 {
-    ent_range above = { (uint8_t)(coded.low + coded.bits), (uint8_t)(split->word_bits - coded.low - coded.bits) };
-    ent_range below = { 0, coded.low };
-    const ent_range *wanted[2];
-    unsigned n = 0;
-    if (above.bits) wanted[n++] = &above;
-    if (below.bits) wanted[n++] = &below;
-    if (rest->ranges != n) return false;
-    for (unsigned i = 0; i < n; i++)
-        if (rest->range[i].low != wanted[i]->low || rest->range[i].bits != wanted[i]->bits) return false;
-    return true;
+    const ent_split *split = &d->recipe->split;
+    const ent_range gap = split->field[coded].range[0];
+    uint32_t next = split->word_bits, rests = 0; /* bits below `next` are to come */
+    for (uint32_t i = 0; i < split->fields; i++) {
+        const ent_field *field = &split->field[i];
+        if (i == coded) continue;
+        if (!d->stream[i].raw || rests == ENT_JOIN_PLANES) return false;
+        if (split->fields > 2 && !ent_is_bytes(d->recipe, i)) return false;
+        join->plane[rests++] = d->stream[i].bytes.data;
+        for (uint32_t k = 0; k < field->ranges; k++) {
+            if (next == (uint32_t)gap.low + gap.bits) next = gap.low;
+            if ((uint32_t)field->range[k].low + field->range[k].bits != next) return false;
+            next = field->range[k].low;
+        }
+    }
+    if (next == (uint32_t)gap.low + gap.bits) next = gap.low;
+    if (rests == 1) {
+        join->rest = join->plane[0];
+        join->plane[0] = NULL;
+    }
+    return next == 0;
 }
 
-/* The coder joins its symbols with the raw stream.  ENT_EUNSUPPORTED: not this split or coder. */
+/* Whether zeros fill the last byte up after the rests, which are packed up to 16 bits, as encode writes it. */
+static bool is_filled_up(const decoder *d, uint32_t field)
+{
+    uint32_t bits = ent_field_bits(&d->recipe->split.field[field]);
+    unsigned used = bits > 16 ? 0 : (unsigned)(d->n % 8 * bits % 8);
+    ent_bytes rest = d->stream[field].bytes;
+    return !used || rest.data[rest.size - 1] >> used == 0;
+}
+
+/* The coder joins its symbols with the raw streams.  ENT_EUNSUPPORTED: not this split or coder. */
 static ent_status decode_fused(const decoder *d, void *words)
 {
     const ent_recipe *r = d->recipe;
     const ent_split *split = &r->split;
-    if (split->fields != 2 || split->word_bits != 8 * r->word_width || d->stream[0].raw == d->stream[1].raw)
-        return ENT_EUNSUPPORTED;
-    uint32_t coded = d->stream[0].raw ? 1 : 0;
+    uint32_t coded = 0;
+    while (coded < split->fields && d->stream[coded].raw) coded++;
+    if (split->fields < 2 || coded == split->fields || split->word_bits != 8 * r->word_width) return ENT_EUNSUPPORTED;
     const ent_field *field = &split->field[coded];
-    if (field->ranges != 1 || !is_complement(split, &split->field[!coded], field->range[0])) return ENT_EUNSUPPORTED;
     ent_join join = { .word_bytes = r->word_width, .shift = field->range[0].low, .bits = field->range[0].bits,
-                      .rest = d->stream[!coded].bytes.data, .stream = d->flags & ENT_STREAM };
+                      .stream = d->flags & ENT_STREAM };
+    if (field->ranges != 1 || !is_complement(d, coded, &join)) return ENT_EUNSUPPORTED;
+    if (split->fields == 2 && !is_filled_up(d, !coded)) return ENT_ECORRUPT;
     const ent_table *table;
     ent_table *own;
     ent_status status = find_table(d, coded, &table, &own);

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "coder/join.h"
 #include "coder/planar_rans.h"
 
 enum { MODE_RAW = 0, START = 256 }; /* block modes other than raw: the number of groups */
@@ -349,20 +350,20 @@ static ent_status decode(const ent_coder_spec *spec, const void *decoder, ent_by
     return ENT_OK;
 }
 
-/* To BF16 words; everything else, and blocks kept raw, is left to the caller's two steps. */
+/* To words with the fast decoders; everything else, and blocks kept raw, is left to the caller's two steps. */
 static ent_status decode_words(const ent_coder_spec *spec, const void *decoder, ent_bytes in, const ent_join *join,
                                void *words, size_t n, void *work)
 {
     (void)work;
 #if defined __x86_64__
     planar_block b;
-    bool bf16 = join->word_bytes == 2 && join->shift == 7 && join->bits == 8;
-    if (!bf16 || !(ent_cpu_features() & ENT_CPU_AVX512) || (in.size && in.data[0] == MODE_RAW)) return ENT_EUNSUPPORTED;
+    ent_join j = *join;
+    bool raw = in.size && in.data[0] == MODE_RAW;
+    if (!ent_join_form_of(join) || !(ent_cpu_features() & ENT_CPU_AVX512) || raw) return ENT_EUNSUPPORTED;
     if (!in.size || !open_block(spec, decoder, in, n, &b)) return ENT_ECORRUPT;
-    size_t done = b.rounds * lanes_of(b.groups);
-    bool stream = join->stream && (uintptr_t)words % 64 == 0;
-    if (!ent_planar_decode_bf16_avx512(decoder, &b, join->rest, words, n, stream)) return ENT_ECORRUPT;
-    return ends_well(&b, n - done, spec->alphabet) ? ENT_OK : ENT_ECORRUPT;
+    j.stream &= (uintptr_t)words % 64 == 0;
+    if (!ent_planar_decode_words_avx512(decoder, &b, &j, words, n)) return ENT_ECORRUPT;
+    return ends_well(&b, n - b.rounds * lanes_of(b.groups), spec->alphabet) ? ENT_OK : ENT_ECORRUPT;
 #else
     (void)spec, (void)decoder, (void)in, (void)join, (void)words, (void)n;
     return ENT_EUNSUPPORTED;

@@ -94,9 +94,10 @@ void ent_planar_encode_plain(const planar_encoder *encoder, planar_job *job, con
 
 #if defined __x86_64__
 bool ent_planar_decode_avx512(const planar_decoder *decoder, planar_block *block, uint8_t *symbols);
-/* All n symbols, those in the final states too, to BF16 words; `stream` needs `words` aligned to 64 bytes. */
-bool ent_planar_decode_bf16_avx512(const planar_decoder *decoder, planar_block *block, const uint8_t *rest,
-                                   uint8_t *words, size_t n, bool stream);
+/* All n symbols, those in the final states too, to words, for a join of a form that ent_join_form_of
+ * knows; `stream` needs `words` aligned to 64 bytes. */
+bool ent_planar_decode_words_avx512(const planar_decoder *decoder, planar_block *block, const ent_join *join,
+                                    uint8_t *words, size_t n);
 void ent_planar_encode_avx512(const planar_encoder *encoder, planar_job *job, const uint8_t *symbols);
 #endif
 

@@ -59,16 +59,16 @@ ENT_AVX512_INLINE __m512i decode_step(const decode_tables *t, __m512i *q, __m512
 }
 
 typedef struct join_job { /* a finished piece on its way to words */
-    const uint8_t *symbols, *rest;
+    ent_join join;
+    ent_join_form form;
+    const uint8_t *symbols;
+    size_t first; /* the number of the first symbol */
     uint8_t *words;
-    bool stream;
 } join_job;
 
 ENT_AVX512_INLINE void join_step(const join_job *j, size_t i)
 {
-    ent_ask_to_read(j->rest + i);
-    __m512i exponents = _mm512_load_si512(j->symbols + i), rests = _mm512_loadu_si512(j->rest + i);
-    ent_store_words(j->words + 2 * i, ent_join_bf16(exponents, rests), j->stream);
+    ent_join_group512(j->form, &j->join, _mm512_load_si512(j->symbols + i), j->first + i, j->words);
 }
 
 /* Decodes `rounds` rounds to `out` and joins as many symbols of the piece before. */
@@ -115,11 +115,12 @@ ENT_AVX512_INLINE bool decode_rounds(const planar_decoder *d, planar_block *b, s
     ENT_AVX512 static bool name##_words(const planar_decoder *d, planar_block *b, size_t rounds, uint8_t *out, \
                                         const join_job *j) \
     { \
-        if (j->stream) { \
-            join_job k = { j->symbols, j->rest, j->words, true }; \
-            return decode_rounds(d, b, rounds, out, &k, groups, narrow); \
-        } \
-        join_job k = { j->symbols, j->rest, j->words, false }; \
+        join_job k = *j; \
+        if (k.form != ENT_JOIN_BF16) return decode_rounds(d, b, rounds, out, &k, groups, narrow); \
+        k.form = ENT_JOIN_BF16; \
+        k.join.stream = true; \
+        if (j->join.stream) return decode_rounds(d, b, rounds, out, &k, groups, narrow); \
+        k.join.stream = false; \
         return decode_rounds(d, b, rounds, out, &k, groups, narrow); \
     }
 VARIANT(wide1, 1, false)
@@ -154,39 +155,38 @@ bool ent_planar_decode_avx512(const planar_decoder *d, planar_block *b, uint8_t 
     return true;
 }
 
-/* n symbols to words; reads and writes nothing beyond them. */
+/* The symbols of the piece from `from` on to words; reads and writes nothing beyond its n. */
 ENT_AVX512 static void join_all(const join_job *j, size_t from, size_t n)
 {
     size_t i = from;
     for (; i + 64 <= n; i += 64) join_step(j, i);
-    if (i < n) ent_join_bf16_part(j->words + 2 * i, j->symbols + i, j->rest + i, (unsigned)(n - i));
-    if (j->stream) _mm_sfence();
+    ent_join_symbols(&j->join, j->symbols + i, j->first + i, n - i, j->words);
+    if (j->join.stream) _mm_sfence();
 }
 
-bool ent_planar_decode_bf16_avx512(const planar_decoder *d, planar_block *b, const uint8_t *rest, uint8_t *words,
-                                   size_t n, bool stream)
+bool ent_planar_decode_words_avx512(const planar_decoder *d, planar_block *b, const ent_join *join, uint8_t *words,
+                                    size_t n)
 {
     _Alignas(64) uint8_t buffer[2][PIECE];
     uint8_t *now = buffer[0], *before = buffer[1];
-    size_t lanes = (size_t)b->groups * PLANAR_LANES, held = 0, joined = 0; /* symbols in `before`, words written */
-    join_job join = { before, rest, words, stream };
+    size_t lanes = (size_t)b->groups * PLANAR_LANES, held = 0; /* symbols of the piece before */
+    join_job job = { *join, ent_join_form_of(join), before, 0, words };
     for (size_t done = 0; done < b->rounds;) {
         size_t rounds = piece_rounds(b, done), m = rounds * lanes;
-        if (!variant(d, b, held)(d, b, rounds, now, &join)) return false;
-        if (m < held) join_all(&join, m, held);
+        if (!variant(d, b, held)(d, b, rounds, now, &job)) return false;
+        if (m < held) join_all(&job, m, held);
         ent_planar_repair(&b->repairs, now, done * lanes, done * lanes + m);
-        joined += held;
+        job.first += held;
         held = m;
         done += rounds;
         uint8_t *swap = now;
         now = before;
-        before = swap;
-        join = (join_job){ before, rest + joined, words + 2 * joined, stream };
+        job.symbols = before = swap;
     }
-    join_all(&join, 0, held);
-    joined += held;
-    join = (join_job){ b->s, rest + joined, words + 2 * joined, stream };
-    join_all(&join, 0, n - joined);
+    join_all(&job, 0, held);
+    job.first += held;
+    job.symbols = b->s;
+    join_all(&job, 0, n - job.first);
     return true;
 }
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "coder/join.h"
 #include "coder/tiered.h"
 
 /* ---- training ------------------------------------------------------------------------------- */
@@ -361,12 +362,24 @@ static bool ends_well(const tiered_table *t, const tiered_block *b)
     return good;
 }
 
-/* Whole groups that the fast decoder may take: it reads a little past every tier but the first,
+/* Whole groups that a fast decoder may take: it reads a little past every tier but the first,
  * which comes last. */
 static size_t fast_groups(size_t n)
 {
-    bool fast = (ent_cpu_features() & ENT_CPU_AVX512) && n / 8 >= TIERED_SLACK;
-    return fast ? groups_of(n) : 0;
+    const unsigned avx2 = ENT_CPU_AVX2 | ENT_CPU_BMI2;
+    bool fast = (ent_cpu_features() & ENT_CPU_AVX512) || (ent_cpu_features() & avx2) == avx2;
+    return fast && n / 8 >= TIERED_SLACK ? groups_of(n) : 0;
+}
+
+static bool decode_fast(const tiered_table *t, tiered_block *b, const ent_join *join, uint8_t *out, size_t groups)
+{
+#if defined __x86_64__
+    if (ent_cpu_features() & ENT_CPU_AVX512) return ent_tiered_decode_avx512(t, b, join, out, groups);
+    return ent_tiered_decode_avx2(t, b, join, out, groups);
+#else
+    (void)t, (void)b, (void)join, (void)out;
+    return groups == 0;
+#endif
 }
 
 static ent_status decode(const ent_coder_spec *spec, const void *decoder, ent_bytes in, void *symbols, size_t n,
@@ -378,44 +391,29 @@ static ent_status decode(const ent_coder_spec *spec, const void *decoder, ent_by
     uint8_t *out = symbols;
     if (!open_block(spec, t, in, n, &b)) return ENT_ECORRUPT;
     size_t i = fast_groups(n) * TIERED_GROUP;
-#if defined __x86_64__
-    if (i && !ent_tiered_decode_avx512(t, &b, out, fast_groups(n))) return ENT_ECORRUPT;
-#endif
+    if (i && !decode_fast(t, &b, NULL, out, fast_groups(n))) return ENT_ECORRUPT;
     for (; i < n; i += TIERED_GROUP)
         if (!ent_tiered_decode_group(t, &b, out + i, n - i < TIERED_GROUP ? n - i : TIERED_GROUP)) return ENT_ECORRUPT;
     return ends_well(t, &b) ? ENT_OK : ENT_ECORRUPT;
 }
 
-#if defined __x86_64__
-static void join_bf16(const uint8_t *exponents, const uint8_t *rests, uint8_t *words, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        ent_store16(words + 2 * i, (uint16_t)((rests[i] & 128) << 8 | exponents[i] << 7 | (rests[i] & 127)));
-}
-#endif
-
-/* To BF16 words with AVX-512; everything else is left to the caller's two steps. */
+/* To words with the fast decoders; everything else is left to the caller's two steps. */
 static ent_status decode_words(const ent_coder_spec *spec, const void *decoder, ent_bytes in, const ent_join *join,
                                void *words, size_t n, void *work)
 {
     (void)work;
-#if defined __x86_64__
     const tiered_table *t = decoder;
     tiered_block b;
-    uint8_t *out = words, last[TIERED_GROUP];
+    ent_join j = *join;
+    uint8_t last[TIERED_GROUP];
     size_t groups = fast_groups(n), i = groups * TIERED_GROUP;
-    bool bf16 = join->word_bytes == 2 && join->shift == 7 && join->bits == 8;
-    if (!bf16 || !groups) return ENT_EUNSUPPORTED;
+    if (!ent_join_form_of(join) || !groups) return ENT_EUNSUPPORTED;
     if (!open_block(spec, t, in, n, &b)) return ENT_ECORRUPT;
-    bool stream = join->stream && (uintptr_t)words % 64 == 0;
-    if (!ent_tiered_decode_bf16_avx512(t, &b, join->rest, out, groups, stream)) return ENT_ECORRUPT;
+    j.stream &= (uintptr_t)words % 64 == 0;
+    if (!decode_fast(t, &b, &j, words, groups)) return ENT_ECORRUPT;
     if (i < n && !ent_tiered_decode_group(t, &b, last, n - i)) return ENT_ECORRUPT;
-    join_bf16(last, join->rest + i, out + 2 * i, n - i);
+    ent_join_symbols(join, last, i, n - i, words);
     return ends_well(t, &b) ? ENT_OK : ENT_ECORRUPT;
-#else
-    (void)spec, (void)decoder, (void)in, (void)join, (void)words, (void)n;
-    return ENT_EUNSUPPORTED;
-#endif
 }
 
 const ent_coder ent_coder_tiered = {

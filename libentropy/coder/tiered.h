@@ -62,11 +62,15 @@ static inline void tiered_put(tiered_job *job, unsigned tier, uint64_t bits, uns
 void ent_tiered_encode_group(const tiered_encoder *encoder, tiered_job *job, const uint8_t *symbols, size_t n);
 
 #if defined __x86_64__
-/* The loops over `groups` whole groups; TIERED_SLACK bytes after every tier but the first must be
- * readable, and there is one more group or the first tier has more bytes than that. */
-bool ent_tiered_decode_avx512(const tiered_table *table, tiered_block *block, uint8_t *symbols, size_t groups);
-bool ent_tiered_decode_bf16_avx512(const tiered_table *table, tiered_block *block, const uint8_t *rest, uint8_t *words,
-                                   size_t groups, bool stream);
+/* The loops over `groups` whole groups, to symbols, or to words where `join`, of a form that
+ * ent_join_form_of knows, is not NULL; `stream` needs words aligned to 64 bytes.  TIERED_SLACK bytes
+ * after every tier but the first must be readable, and there is one more group or the first tier
+ * has more bytes than that. */
+bool ent_tiered_decode_avx512(const tiered_table *table, tiered_block *block, const ent_join *join, uint8_t *out,
+                              size_t groups);
+/* Needs BMI2 too. */
+bool ent_tiered_decode_avx2(const tiered_table *table, tiered_block *block, const ent_join *join, uint8_t *out,
+                            size_t groups);
 void ent_tiered_encode_avx512(const tiered_encoder *encoder, tiered_job *job, const uint8_t *symbols, size_t groups);
 #endif
 

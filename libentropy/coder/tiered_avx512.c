@@ -64,29 +64,29 @@ ENT_AVX512_INLINE uint64_t decode_first(const uint8_t *bits, unsigned width, __m
     return escaped;
 }
 
-/* `rest` NULL: to bytes. */
-ENT_AVX512_INLINE bool decode_groups(const tiered_table *t, tiered_block *b, const uint8_t *rest, uint8_t *out,
-                                     size_t groups, bool stream, shape form)
+/* `join` NULL: to bytes. */
+ENT_AVX512_INLINE bool decode_groups(const tiered_table *t, tiered_block *b, const ent_join *join, ent_join_form form,
+                                     uint8_t *out, size_t groups, shape s)
 {
     const __m512i symbols = _mm512_load_si512(t->symbol);
     const uint64_t may_escape = t->escapes ? ~0ull : 0;
     size_t at[TIERED_TIERS] = { 0 }, end[TIERED_TIERS] = { 0 };
     const uint8_t *bits[TIERED_TIERS] = { 0 }, *first = b->bits[0];
 #pragma GCC unroll 4
-    for (unsigned k = 1; k < form.tiers; k++) {
+    for (unsigned k = 1; k < s.tiers; k++) {
         at[k] = b->at[k];
         end[k] = b->end[k];
         bits[k] = b->bits[k];
     }
-    for (size_t i = 0; i < groups; i++, first += 8 * form.width[0]) {
+    for (size_t i = 0; i < groups; i++, first += 8 * s.width[0]) {
         __m512i ranks;
-        uint64_t reach = decode_first(first, form.width[0], &ranks);
+        uint64_t reach = decode_first(first, s.width[0], &ranks);
 #pragma GCC unroll 4
-        for (unsigned k = 1; k < form.tiers; k++) {
+        for (unsigned k = 1; k < s.tiers; k++) {
             unsigned count = (unsigned)_mm_popcnt_u64(reach);
-            size_t next = at[k] + form.width[k] * count;
+            size_t next = at[k] + s.width[k] * count;
             if (__builtin_expect(next > end[k], 0)) return false;
-            reach = decode_tier(bits[k], at[k], form.width[k], reach, count, &ranks);
+            reach = decode_tier(bits[k], at[k], s.width[k], reach, count, &ranks);
             at[k] = next;
         }
         __m512i z = _mm512_permutexvar_epi8(ranks, symbols);
@@ -95,34 +95,38 @@ ENT_AVX512_INLINE bool decode_groups(const tiered_table *t, tiered_block *b, con
             z = _mm512_mask_expandloadu_epi8(z, reach, b->escape);
             b->escape += _mm_popcnt_u64(reach);
         }
-        if (!rest) {
+        if (!join) {
             _mm512_storeu_si512(out + 64 * i, z);
             continue;
         }
-        ent_ask_to_read(rest + 64 * i);
         ent_ask_to_read(first);
-        ent_store_words(out + 128 * i, ent_join_bf16(z, _mm512_loadu_si512(rest + 64 * i)), stream);
+        ent_join_group512(form, join, z, 64 * i, out);
     }
-    if (stream) _mm_sfence();
-    b->at[0] += groups * TIERED_GROUP * form.width[0];
+    if (join && join->stream) _mm_sfence();
+    b->at[0] += groups * TIERED_GROUP * s.width[0];
 #pragma GCC unroll 4
-    for (unsigned k = 1; k < form.tiers; k++) b->at[k] = at[k];
+    for (unsigned k = 1; k < s.tiers; k++) b->at[k] = at[k];
     return true;
 }
 
-ENT_AVX512_INLINE bool decode_shape(const tiered_table *t, tiered_block *b, const uint8_t *rest, uint8_t *out,
-                                    size_t groups, bool stream, shape form)
+ENT_AVX512_INLINE bool decode_shape(const tiered_table *t, tiered_block *b, const ent_join *join, uint8_t *out,
+                                    size_t groups, shape s)
 {
-    if (!rest) return decode_groups(t, b, NULL, out, groups, false, form);
-    if (stream) return decode_groups(t, b, rest, out, groups, true, form);
-    return decode_groups(t, b, rest, out, groups, false, form);
+    if (!join) return decode_groups(t, b, NULL, ENT_JOIN_OTHER, out, groups, s);
+    ent_join j = *join; /* its own, so that no store can change it */
+    ent_join_form form = ent_join_form_of(join);
+    if (form != ENT_JOIN_BF16) return decode_groups(t, b, &j, form, out, groups, s);
+    j.stream = true; /* a constant in each call */
+    if (join->stream) return decode_groups(t, b, &j, ENT_JOIN_BF16, out, groups, s);
+    j.stream = false;
+    return decode_groups(t, b, &j, ENT_JOIN_BF16, out, groups, s);
 }
 
 #define SHAPE(name, tiers, ...) \
-    ENT_AVX512 static bool decode_##name(const tiered_table *t, tiered_block *b, const uint8_t *rest, uint8_t *out, \
-                                         size_t groups, bool stream) \
+    ENT_AVX512 static bool decode_##name(const tiered_table *t, tiered_block *b, const ent_join *join, uint8_t *out, \
+                                         size_t groups) \
     { \
-        return decode_shape(t, b, rest, out, groups, stream, (shape){ tiers, { __VA_ARGS__ } }); \
+        return decode_shape(t, b, join, out, groups, (shape){ tiers, { __VA_ARGS__ } }); \
     }
 SHAPE(223, 3, 2, 2, 3)
 SHAPE(2222, 4, 2, 2, 2, 2)
@@ -130,27 +134,15 @@ SHAPE(2223, 4, 2, 2, 2, 3)
 SHAPE(2123, 4, 2, 1, 2, 3)
 SHAPE(any, t->tiers, t->width[0], t->width[1], t->width[2], t->width[3])
 
-static bool decode_any_shape(const tiered_table *t, tiered_block *b, const uint8_t *rest, uint8_t *out, size_t groups,
-                             bool stream)
+bool ent_tiered_decode_avx512(const tiered_table *t, tiered_block *b, const ent_join *join, uint8_t *out, size_t groups)
 {
     switch (ent_load32(t->width)) {
-    case 0x00030202: return decode_223(t, b, rest, out, groups, stream);
-    case 0x02020202: return decode_2222(t, b, rest, out, groups, stream);
-    case 0x03020202: return decode_2223(t, b, rest, out, groups, stream);
-    case 0x03020102: return decode_2123(t, b, rest, out, groups, stream);
-    default: return decode_any(t, b, rest, out, groups, stream);
+    case 0x00030202: return decode_223(t, b, join, out, groups);
+    case 0x02020202: return decode_2222(t, b, join, out, groups);
+    case 0x03020202: return decode_2223(t, b, join, out, groups);
+    case 0x03020102: return decode_2123(t, b, join, out, groups);
+    default: return decode_any(t, b, join, out, groups);
     }
-}
-
-bool ent_tiered_decode_avx512(const tiered_table *t, tiered_block *b, uint8_t *symbols, size_t groups)
-{
-    return decode_any_shape(t, b, NULL, symbols, groups, false);
-}
-
-bool ent_tiered_decode_bf16_avx512(const tiered_table *t, tiered_block *b, const uint8_t *rest, uint8_t *words,
-                                   size_t groups, bool stream)
-{
-    return decode_any_shape(t, b, rest, words, groups, stream);
 }
 
 /* ---- encoding ------------------------------------------------------------------------------- */

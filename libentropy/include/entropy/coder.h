@@ -56,10 +56,15 @@ typedef struct ent_ops {
     double lanes;      /* independent chains that the format offers */
 } ent_ops;
 
+enum { ENT_JOIN_PLANES = 3 };
+
 /* How a decoded symbol becomes a word: the symbol sits at bits [shift, shift + bits) of a word of
  * `word_bytes` bytes; the other bits of the word, upper part first, are the same word's value in
- * `rest`, a packed array of ceil(8 * word_bytes - bits) bit values.  BF16 with coded exponents is
+ * `rest`, a packed array of (8 * word_bytes - bits) bit values.  BF16 with coded exponents is
  * {2, 7, 8}: one byte a word, sign << 7 | mantissa.
+ *
+ * Values that are two or three whole bytes may lie in as many byte planes instead, the highest in
+ * plane[0]; `rest` is then NULL.  F32 with coded exponents is {4, 23, 8} with three planes.
  *
  * `stream` says that the whole output, of which these words may be one block, is larger than the
  * cache: a coder may then store past it.  Only the speed depends on it. */
@@ -67,6 +72,7 @@ typedef struct ent_join {
     uint32_t word_bytes, shift, bits;
     const uint8_t *rest;
     bool stream;
+    const uint8_t *plane[ENT_JOIN_PLANES]; /* NULL: not in planes */
 } ent_join;
 
 struct ent_coder {
@@ -153,7 +159,7 @@ ENT_API ent_status ent_encode(const ent_table *table, const void *symbols, size_
 /* Decodes exactly n symbols from exactly `in`.  On failure the content of `symbols` is undefined. */
 ENT_API ent_status ent_decode(const ent_table *table, ent_bytes in, void *symbols, size_t n);
 
-/* Decodes straight into n words (see ent_join); join->rest must hold n rests.  ENT_EUNSUPPORTED
+/* Decodes straight into n words (see ent_join); join->rest or its planes must hold n rests.  ENT_EUNSUPPORTED
  * when this coder has no fused form for this join: use ent_decode and join by hand. */
 ENT_API ent_status ent_decode_words(const ent_table *table, ent_bytes in, const ent_join *join, void *words,
                                     size_t n);

@@ -1,0 +1,28 @@
+/* join.h - the joins that fused decoders know, and what every one of their loops shares. */
+#ifndef ENT_CODER_JOIN_H
+#define ENT_CODER_JOIN_H
+
+#include <entropy/coder.h>
+
+typedef enum ent_join_form {
+    ENT_JOIN_OTHER, /* left to the caller's two steps */
+    ENT_JOIN_BF16,  /* rest: a byte, sign << 7 | mantissa */
+    ENT_JOIN_F16,   /* rest: 11 bits, sign << 10 | mantissa, packed */
+    ENT_JOIN_F32    /* rest: three byte planes, the highest as that of BF16 */
+} ent_join_form;
+
+ent_join_form ent_join_form_of(const ent_join *join);
+
+/* Joins `n` symbols, the first of which has number `first`, to words; reads and writes nothing else.
+ * For a form that is not ENT_JOIN_OTHER. */
+void ent_join_symbols(const ent_join *join, const uint8_t *symbols, size_t first, size_t n, uint8_t *words);
+
+/* How many bytes ahead of use memory is asked for.  A prefetcher of the processor stops at each page
+ * and the window of instructions in flight holds only some hundred bytes; an ordinary store waits
+ * for its line as a load does.  Asking beyond the end of an array is harmless. */
+enum { ENT_READ_AHEAD = 2048, ENT_WRITE_AHEAD = 4096 };
+
+#define ent_ask_to_read(p) __builtin_prefetch((const void *)((uintptr_t)(p) + ENT_READ_AHEAD), 0)
+#define ent_ask_to_write(p) __builtin_prefetch((const void *)((uintptr_t)(p) + ENT_WRITE_AHEAD), 1)
+
+#endif
