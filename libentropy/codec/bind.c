@@ -5,14 +5,18 @@
 
 /* ---- which clause ----------------------------------------------------------------------------------- */
 
-static bool is(const char *name, size_t size, const char *what) { return strlen(what) == size && !memcmp(name, what, size); }
+static bool is(const char *name, size_t size, const char *what)
+{
+    return strlen(what) == size && !memcmp(name, what, size);
+}
 
 /* Kinds that selectors may name; `narrow` are formats of at most a byte, whatever they mean. */
 static bool kind_matches(const char *name, size_t size, const ent_format *f)
 {
     bool integer = f->kind == ENT_KIND_SIGNED || f->kind == ENT_KIND_UNSIGNED;
-    return is(name, size, "*") || (is(name, size, "float") && f->kind == ENT_KIND_FLOAT) || (is(name, size, "int") && integer) ||
-           (is(name, size, "scale") && f->kind == ENT_KIND_SCALE) || (is(name, size, "narrow") && f->bits <= 8);
+    return is(name, size, "*") || (is(name, size, "float") && f->kind == ENT_KIND_FLOAT) ||
+           (is(name, size, "int") && integer) || (is(name, size, "scale") && f->kind == ENT_KIND_SCALE) ||
+           (is(name, size, "narrow") && f->bits <= 8);
 }
 
 static ent_match selector_match(const char *name, size_t size, const ent_format *f)
@@ -28,7 +32,8 @@ bool ent_selectors_valid(const char *text, size_t size)
         const char *comma = memchr(text, ',', (size_t)(end - text));
         size_t n = (size_t)((comma ? comma : end) - text);
         bool known = false;
-        for (const ent_format *f = ent_formats; f->name && !known; f++) known = selector_match(text, n, f) != ENT_MATCH_NONE;
+        for (const ent_format *f = ent_formats; f->name && !known; f++)
+            known = selector_match(text, n, f) != ENT_MATCH_NONE;
         if (!known) return false;
         text += n + 1;
     }
@@ -54,14 +59,12 @@ static ent_status choose_spec(const ent_item *item, const ent_field *field, ent_
 {
     uint32_t bits = ent_field_bits(field), width = ent_field_width(field);
     ent_status status;
-    if (item->coder->wide && bits == 8 * width)
-        status = ent_coder_spec_wide(spec, item->coder, width);
-    else if (bits <= 16)
-        status = ent_coder_spec_init(spec, item->coder, ent_field_alphabet(field));
-    else
-        status = ENT_EUNSUPPORTED;
+    if (item->coder->wide && bits == 8 * width) status = ent_coder_spec_wide(spec, item->coder, width);
+    else if (bits <= 16) status = ent_coder_spec_init(spec, item->coder, ent_field_alphabet(field));
+    else status = ENT_EUNSUPPORTED;
     if (status)
-        return ent_fail(error, status, "field %s has %u bits, which coder %s does not take (cut it: \"bytes\", \"rest\", \":topK\")",
+        return ent_fail(error, status,
+                        "field %s has %u bits, which coder %s does not take (cut it: \"bytes\", \"rest\", \":topK\")",
                         field->name, bits, item->coder->name);
     memcpy(spec->param, item->param, sizeof spec->param);
     return ENT_OK;
@@ -87,7 +90,9 @@ ent_status ent_clause_bind(const ent_clause *clause, const ent_format *format, e
 
 static ent_status bind_raw(const ent_format *format, ent_recipe *recipe, ent_error *error)
 {
-    const ent_clause raw = { .formats = "*", .items = 1, .item[0] = { .field = "word", .coder = ent_coder_find("raw") } };
+    const ent_clause raw = { .formats = "*",
+                             .items = 1,
+                             .item[0] = { .field = "word", .coder = ent_coder_find("raw") } };
     return ent_clause_bind(&raw, format, recipe, error);
 }
 

@@ -36,7 +36,8 @@ static ent_status refuse(const cursor *c, const char *place, const char *format,
     va_start(args, format);
     vsnprintf(why, sizeof why, format, args);
     va_end(args);
-    return ent_fail(c->error, ENT_EINVAL, "codec \"%.200s\", column %zu: %s", c->text, (size_t)(place - c->text) + 1, why);
+    return ent_fail(c->error, ENT_EINVAL, "codec \"%.200s\", column %zu: %s", c->text, (size_t)(place - c->text) + 1,
+                    why);
 }
 
 static void skip_blanks(cursor *c) { c->at += strspn(c->at, " \t\n"); }
@@ -64,7 +65,8 @@ static ent_status take_number(cursor *c, uint32_t *number)
 {
     const char *start = c->at;
     uint64_t value = 0;
-    for (; *c->at >= '0' && *c->at <= '9' && value <= UINT32_MAX; c->at++) value = value * 10 + (uint64_t)(*c->at - '0');
+    for (; *c->at >= '0' && *c->at <= '9' && value <= UINT32_MAX; c->at++)
+        value = value * 10 + (uint64_t)(*c->at - '0');
     if (c->at == start) return refuse(c, start, "a number is missing");
     if (take(c, 'k')) value *= KILO;
     if (value > UINT32_MAX || (*c->at >= '0' && *c->at <= '9')) return refuse(c, start, "the number is too large");
@@ -135,7 +137,8 @@ static ent_status take_formats(cursor *c, ent_clause *clause)
     strcpy(clause->formats, "*");
     if (c->at[n] != ':') return ENT_OK;
     if (!ent_selectors_valid(c->at, n))
-        return alone ? refuse(c, c->at, "\"%.*s\" is no list of formats (as BF16), kinds (float, int, scale, narrow) or *",
+        return alone ? refuse(c, c->at,
+                              "\"%.*s\" is no list of formats (as BF16), kinds (float, int, scale, narrow) or *",
                               (int)(n < 100 ? n : 100), c->at)
                      : ENT_OK;
     if (n >= sizeof clause->formats) return refuse(c, c->at, "the list of formats is too long");
@@ -266,7 +269,8 @@ ent_status ent_codec_parse(ent_codec **codec, const char *text, ent_error *error
     c->scope = ENT_SCOPE_TENSOR;
     c->block = PRESET_BLOCK;
     ent_status status = parse(c, text, error);
-    if (!status && ((status = set_name(c, text)) || (status = ent_codec_write_text(c)))) ent_fail(error, status, "out of memory");
+    if (!status && ((status = set_name(c, text)) || (status = ent_codec_write_text(c))))
+        ent_fail(error, status, "out of memory");
     if (status) {
         ent_codec_free(c);
         return status;

@@ -42,7 +42,7 @@ ent_status ent_clause_bind(const ent_clause *clause, const ent_format *format, e
 ent_status ent_codec_choose(const ent_codec *codec, const char *dtype, const ent_clause **clause, ent_recipe *recipe,
                             ent_error *error);
 
-extern const char *const ent_scope_names[]; /* by ent_scope */
+extern const char *const ent_scope_names[];        /* by ent_scope */
 ent_status ent_codec_write_text(ent_codec *codec); /* makes codec->text; frees nothing */
 
 #endif

@@ -150,10 +150,15 @@ ent_status ent_block_encode(const ent_recipe *recipe, const ent_tables *tables, 
 {
     ent_workspace own = { { NULL, 0, 0 }, { NULL, 0, 0 } };
     size_t header = ent_block_header(recipe), bound = ent_block_bound(recipe, tables, n);
-    if (n > UINT32_MAX / 16) return ENT_EINVAL; /* sizes are 32 bits, a code may be twice the words before it is refused */
+    if (n > UINT32_MAX / 16)
+        return ENT_EINVAL; /* sizes are 32 bits, a code may be twice the words before it is refused */
     if (out->capacity - out->size < bound) return ENT_ESPACE;
-    encoder e = { .recipe = recipe, .tables = tables, .n = n, .work = work ? work : &own,
-                  .block = out->data + out->size, .size = header };
+    encoder e = { .recipe = recipe,
+                  .tables = tables,
+                  .n = n,
+                  .work = work ? work : &own,
+                  .block = out->data + out->size,
+                  .size = header };
     e.tally.index_bits = 8 * (uint64_t)header;
     ent_status status = split(&e, words);
     if (!status) status = put_streams(&e);

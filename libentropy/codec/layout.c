@@ -33,10 +33,8 @@ ent_coder_spec ent_raw_spec(const ent_recipe *recipe, uint32_t field)
 {
     ent_coder_spec spec;
     uint32_t alphabet = ent_field_alphabet(&recipe->split.field[field]);
-    if (alphabet)
-        ent_coder_spec_init(&spec, raw_coder(), alphabet);
-    else
-        ent_coder_spec_wide(&spec, raw_coder(), ent_field_width(&recipe->split.field[field]));
+    if (alphabet) ent_coder_spec_init(&spec, raw_coder(), alphabet);
+    else ent_coder_spec_wide(&spec, raw_coder(), ent_field_width(&recipe->split.field[field]));
     return spec;
 }
 

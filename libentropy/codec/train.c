@@ -29,7 +29,8 @@ void ent_recipe_counts_free(ent_counts counts[ENT_MAX_FIELDS])
 
 enum { PIECE = 65536 };
 
-static ent_status count_piece(const ent_recipe *recipe, const void *words, size_t n, uint8_t *scratch, ent_counts counts[])
+static ent_status count_piece(const ent_recipe *recipe, const void *words, size_t n, uint8_t *scratch,
+                              ent_counts counts[])
 {
     void *stream[ENT_MAX_FIELDS] = { NULL };
     ent_status status = ENT_OK;
@@ -52,8 +53,8 @@ ent_status ent_recipe_count(const ent_recipe *recipe, const void *words, size_t 
     uint8_t *scratch = ent_alloc((size_t)recipe->split.fields * 2 * PIECE);
     if (!scratch) return ENT_ENOMEM;
     for (size_t i = 0; i < n && !status; i += PIECE)
-        status = count_piece(recipe, (const uint8_t *)words + i * recipe->word_width, n - i < PIECE ? n - i : PIECE, scratch,
-                             counts);
+        status = count_piece(recipe, (const uint8_t *)words + i * recipe->word_width, n - i < PIECE ? n - i : PIECE,
+                             scratch, counts);
     ent_free(scratch);
     return status;
 }
@@ -71,7 +72,8 @@ ent_status ent_tables_train(ent_tables *tables, const ent_recipe *recipe, const 
     ent_status status = ENT_OK;
     *tables = (ent_tables){ .fields = recipe->split.fields };
     for (uint32_t i = 0; i < tables->fields && !status; i++)
-        if (!ent_has_own_table(recipe, i)) status = ent_table_train(&tables->table[i], &recipe->spec[i], counts ? &counts[i] : NULL, use);
+        if (!ent_has_own_table(recipe, i))
+            status = ent_table_train(&tables->table[i], &recipe->spec[i], counts ? &counts[i] : NULL, use);
     if (status) ent_tables_free(tables);
     return status;
 }

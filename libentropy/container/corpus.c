@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/block.h"
 #include "container/corpus.h"
 #include "container/h5.h"
 #include "container/output.h"
@@ -32,7 +31,8 @@ struct ent_corpus {
 
 ent_status ent_corpus_new(ent_corpus **corpus, const ent_codec *codec)
 {
-    const char *name = ent_codec_name(codec), *scope = ent_codec_scope(codec) == ENT_SCOPE_CORPUS ? "" : " scope=corpus";
+    const char *name = ent_codec_name(codec),
+               *scope = ent_codec_scope(codec) == ENT_SCOPE_CORPUS ? "" : " scope=corpus";
     size_t formats = 0, size = strlen(name) + strlen(scope) + 1;
     while (ent_formats[formats].name) formats++;
     *corpus = NULL;
@@ -42,10 +42,8 @@ ent_status ent_corpus_new(ent_corpus **corpus, const ent_codec *codec)
     ent_status status = c && text && (c->entry = ent_calloc(formats, sizeof *c->entry)) ? ENT_OK : ENT_ENOMEM;
     if (!status) status = ent_codec_parse(&c->codec, text, NULL);
     ent_free(text);
-    if (status)
-        ent_corpus_free(c);
-    else
-        *corpus = c;
+    if (status) ent_corpus_free(c);
+    else *corpus = c;
     return status;
 }
 
@@ -118,12 +116,12 @@ ent_status ent_corpus_add(ent_corpus *corpus, const ent_weights *weights, const 
     ent_plan plan;
     ent_status status = ent_plan_make(&plan, weights, corpus->codec, error);
     if (status) return status;
-    uint64_t bytes = plan.index.sizes.input_bytes;
-    status = ent_plan_count_all(&plan, run ? run->threads : 0, error);
+    const ent_run preset = { .threads = 0 };
+    status = ent_plan_count_all(&plan, run ? run : &preset, error);
     for (size_t i = 0; i < plan.groups && !status; i++)
-        if ((status = merge_group(corpus, &plan, &plan.group[i]))) ent_fail(error, status, "%s", ent_status_text(status));
+        if ((status = merge_group(corpus, &plan, &plan.group[i])))
+            ent_fail(error, status, "%s", ent_status_text(status));
     ent_plan_free(&plan);
-    if (!status && run && run->progress) run->progress(run->context, bytes, bytes);
     return status;
 }
 
@@ -150,9 +148,8 @@ static ent_status corpus_json(const ent_corpus *corpus, ent_buffer *counts, char
             json_decref(list);
             return ENT_ENOMEM;
         }
-    uint32_t checksum = ent_block_checksum((ent_bytes){ counts->data, counts->size });
-    json_t *root = json_pack("{s:s, s:i, s:s, s:s, s:I, s:o}", "format", FORMAT, "version", VERSION, "program", ENT_VERSION,
-                             "codec", ent_codec_name(corpus->codec), "checksum", (json_int_t)checksum, "counts", list);
+    json_t *root = json_pack("{s:s, s:i, s:s, s:s, s:o}", "format", FORMAT, "version", VERSION, "program", ENT_VERSION,
+                             "codec", ent_codec_name(corpus->codec), "counts", list);
     *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     return *text ? ENT_OK : ENT_ENOMEM;
@@ -164,7 +161,9 @@ static ent_status write_h5(const char *path, const char *text, const ent_buffer 
     ent_status status = ent_h5_create(&h5, path, error);
     if (status) return status;
     status = ent_h5_write_bytes(h5, "/counts", (ent_bytes){ counts->data, counts->size }, true, path, error);
-    if (!status) status = ent_h5_write_bytes(h5, "/index", (ent_bytes){ (const uint8_t *)text, strlen(text) }, true, path, error);
+    if (!status)
+        status =
+            ent_h5_write_bytes(h5, "/index", (ent_bytes){ (const uint8_t *)text, strlen(text) }, true, path, error);
     ent_status closed = ent_h5_finish(h5, path, status ? NULL : error);
     return status ? status : closed;
 }
@@ -201,7 +200,8 @@ static ent_status read_entry(ent_corpus *corpus, const json_t *o, ent_bytes *lef
     const json_t *sizes = json_object_get(o, "sizes");
     entry *e;
     size_t k = 0;
-    if (!dtype || find_entry(corpus, dtype) || get_entry(corpus, dtype, &e)) return refuse(error, path, "counts of an unknown dtype");
+    if (!dtype || find_entry(corpus, dtype) || get_entry(corpus, dtype, &e))
+        return refuse(error, path, "counts of an unknown dtype");
     for (uint32_t i = 0; i < e->recipe.split.fields; i++) {
         if (!e->counts[i].count) continue;
         json_int_t size = json_integer_value(json_array_get(sizes, k++));
@@ -218,17 +218,18 @@ static ent_status read_entry(ent_corpus *corpus, const json_t *o, ent_bytes *lef
     return ENT_OK;
 }
 
-static ent_status read_json(ent_corpus **corpus, const json_t *root, ent_bytes counts, const char *path, ent_error *error)
+static ent_status read_json(ent_corpus **corpus, const json_t *root, ent_bytes counts, const char *path,
+                            ent_error *error)
 {
     const char *format = json_string_value(json_object_get(root, "format")), *text;
     const json_t *list = json_object_get(root, "counts");
     ent_codec *codec;
-    if (!format || strcmp(format, FORMAT)) return refuse(error, path, "not a file of tables (entropy train makes them)");
+    if (!format || strcmp(format, FORMAT))
+        return refuse(error, path, "not a file of tables (entropy train makes them)");
     if (json_integer_value(json_object_get(root, "version")) != VERSION)
         return ent_fail(error, ENT_EUNSUPPORTED, "%s: tables of another version than %d", path, VERSION);
-    if (json_integer_value(json_object_get(root, "checksum")) != ent_block_checksum(counts))
-        return refuse(error, path, "the checksum of the counts does not hold");
-    if (!(text = json_string_value(json_object_get(root, "codec"))) || !json_is_array(list)) return refuse(error, path, "no codec");
+    if (!(text = json_string_value(json_object_get(root, "codec"))) || !json_is_array(list))
+        return refuse(error, path, "no codec");
     ent_status status = ent_codec_parse(&codec, text, error);
     if (status) return status;
     if ((status = ent_corpus_new(corpus, codec))) ent_fail(error, status, "%s: out of memory", path);

@@ -72,7 +72,8 @@ ent_status ent_container_extract(ent_container *container, const char *path, con
     for (size_t i = 0; i < n && !status; i++) t.fd[i] = -1;
     if (!status && n > 1) {
         made = !mkdir(path, 0777);
-        if (!made && errno != EEXIST) status = ent_fail(error, ENT_EIO, "%s: cannot make the folder: %s", path, strerror(errno));
+        if (!made && errno != EEXIST)
+            status = ent_fail(error, ENT_EIO, "%s: cannot make the folder: %s", path, strerror(errno));
     }
     if (!status) status = extract(container, &t, path, run, error);
     for (size_t i = 0; i < n && t.output; i++) ent_output_drop(&t.output[i]);
@@ -103,7 +104,8 @@ static ent_status read_block(size_t k, unsigned thread, void *context)
     size_t size;
     ent_error error;
     ent_index_block(&r->container->index, r->loaded.tensor, k, &offset, &size);
-    ent_status status = ent_load_block(r->container, &r->loaded, k, r->flags, r->out + offset, &r->scratch[thread], &error);
+    ent_status status =
+        ent_load_block(r->container, &r->loaded, k, r->flags, r->out + offset, &r->scratch[thread], &error);
     if (!status) return ENT_OK;
     pthread_mutex_lock(&r->lock);
     if (k < r->failed) {

@@ -35,8 +35,8 @@ typedef struct state {
     ent_error *error;
     flow_slot *slot;
     size_t slots, used;
-    ent_loaded *loaded; /* a ring of slots + 1: the tensors of a window, and the one that went on into it */
-    size_t current;     /* in the ring */
+    ent_loaded *loaded;   /* a ring of slots + 1: the tensors of a window, and the one that went on into it */
+    size_t current;       /* in the ring */
     ent_scratch *scratch; /* of each thread */
     /* where the gathering is */
     size_t file, tensor;
@@ -91,7 +91,8 @@ static void gather_gap(state *s, uint64_t end)
     slot->error.text[0] = '\0';
     if (!s->gaps_open) slot->status = open_gaps(s, &slot->error);
     if (s->gaps < 0 && !slot->status) slot->status = ENT_ECORRUPT;
-    if (!slot->status) slot->status = ent_h5_read_part(s->gaps, s->gap_at, slot->bytes.data, size, s->c->path, &slot->error);
+    if (!slot->status)
+        slot->status = ent_h5_read_part(s->gaps, s->gap_at, slot->bytes.data, size, s->c->path, &slot->error);
     s->gap_at += size;
 }
 
@@ -182,7 +183,8 @@ static ent_status check_file(state *s, size_t file)
     XXH3_64bits_reset(s->hash);
     s->broken = false;
     if (holds) return ENT_OK;
-    ent_fail(&error, ENT_ECORRUPT, "%s: file %s: decoded, but its checksum does not hold", s->c->path, ent_quote(f->name).text);
+    ent_fail(&error, ENT_ECORRUPT, "%s: file %s: decoded, but its checksum does not hold", s->c->path,
+             ent_quote(f->name).text);
     ent_status status = wrong(s, &error, ENT_ECORRUPT);
     s->broken = false;
     return status;
@@ -191,12 +193,9 @@ static ent_status check_file(state *s, size_t file)
 static ent_status check_slot(state *s, const flow_slot *slot)
 {
     ent_status status = ENT_OK;
-    if (slot->status)
-        status = wrong(s, &slot->error, slot->status);
-    else if (slot->kind == END)
-        status = check_file(s, slot->piece.file);
-    else
-        XXH3_64bits_update(s->hash, slot->piece.bytes.data, slot->piece.bytes.size);
+    if (slot->status) status = wrong(s, &slot->error, slot->status);
+    else if (slot->kind == END) status = check_file(s, slot->piece.file);
+    else XXH3_64bits_update(s->hash, slot->piece.bytes.data, slot->piece.bytes.size);
     s->done += slot->span;
     return status;
 }
@@ -227,7 +226,8 @@ ent_status ent_flow_all(const ent_flow *flow, ent_error *error)
     s.scratch = ent_calloc(threads, sizeof *s.scratch);
     s.hash = XXH3_createState();
     ent_status status = ENT_OK;
-    if (!s.slot || !s.loaded || !s.scratch || !s.hash) status = ent_fail(error, ENT_ENOMEM, "%s: out of memory", s.c->path);
+    if (!s.slot || !s.loaded || !s.scratch || !s.hash)
+        status = ent_fail(error, ENT_ENOMEM, "%s: out of memory", s.c->path);
     if (!status) {
         XXH3_64bits_reset(s.hash);
         status = run(&s);

@@ -162,8 +162,8 @@ static bool has_shape(hid_t set, uint32_t width, uint64_t size)
     hid_t space = H5Dget_space(set), type = H5Dget_type(set);
     hsize_t extent = 0;
     bool right = space >= 0 && type >= 0 && H5Sget_simple_extent_ndims(space) == 1 &&
-                 H5Sget_simple_extent_dims(space, &extent, NULL) == 1 && extent == size && H5Tget_class(type) == H5T_INTEGER &&
-                 H5Tget_size(type) == width;
+                 H5Sget_simple_extent_dims(space, &extent, NULL) == 1 && extent == size &&
+                 H5Tget_class(type) == H5T_INTEGER && H5Tget_size(type) == width;
     if (space >= 0) H5Sclose(space);
     if (type >= 0) H5Tclose(type);
     return right;
@@ -175,31 +175,84 @@ static bool has_chunks(hid_t set, uint64_t block)
     hsize_t chunk = 0;
     unsigned flags, values[3] = { 0 };
     size_t n = 3;
-    bool right = create >= 0 && H5Pget_layout(create) == H5D_CHUNKED && H5Pget_chunk(create, 1, &chunk) == 1 && chunk == block &&
-                 H5Pget_nfilters(create) == 1 &&
-                 H5Pget_filter2(create, 0, &flags, &n, values, 0, NULL, NULL) == FILTER_ID && values[0] == FILTER_MAGIC &&
-                 values[1] == FILTER_VERSION;
+    bool right = create >= 0 && H5Pget_layout(create) == H5D_CHUNKED && H5Pget_chunk(create, 1, &chunk) == 1 &&
+                 chunk == block && H5Pget_nfilters(create) == 1 &&
+                 H5Pget_filter2(create, 0, &flags, &n, values, 0, NULL, NULL) == FILTER_ID &&
+                 values[0] == FILTER_MAGIC && values[1] == FILTER_VERSION;
     if (create >= 0) H5Pclose(create);
     return right;
 }
 
-/* Chunks lie apart, so all of them together are no larger than the file. */
-static ent_status find_blocks(hid_t set, uint64_t words, uint64_t block, uint64_t file_size, ent_place *places,
-                              const char *path, ent_error *error)
+/* The search for the blocks of a tensor.  HDF5 1.10 tells the size of a chunk at once, but its address
+ * only by walking over all chunks before it.  Ours are written one after the other, so runs of them
+ * are looked for, by bisection: where the first and the last of a run are as far apart as the sizes
+ * between them say, all lie in between.  Should they not, their checksums will tell. */
+typedef struct search {
+    hid_t set;
+    uint64_t block, blocks, file_size, lookups;
+    ent_place *place;
+    const char *path;
+    ent_error *error;
+} search;
+
+static ent_status misplaced(const search *s, uint64_t k)
 {
-    uint64_t left = file_size;
-    for (uint64_t first = 0; first < words; first += block, places++) {
-        hsize_t corner = first, size = 0;
-        haddr_t address = HADDR_UNDEF;
-        unsigned mask = 0;
-        if (H5Dget_chunk_info_by_coord(set, &corner, &mask, &address, &size) < 0)
-            return ent_h5_fail(error, ENT_ECORRUPT, path, "cannot find a block");
-        if (address == HADDR_UNDEF || mask || size > left || address > file_size - size)
-            return ent_fail(error, ENT_ECORRUPT, "%s, block %llu: not in the file", path, (unsigned long long)(first / block));
+    return ent_fail(s->error, ENT_ECORRUPT, "%s, block %llu: not in the file", s->path, (unsigned long long)k);
+}
+
+/* Looks the address of block k up.  A file that needs so many walks that they take minutes is not ours. */
+static ent_status look_up(search *s, uint64_t k)
+{
+    const uint64_t most_steps = (uint64_t)1 << 28;
+    hsize_t corner = k * s->block, size = 0;
+    haddr_t address = HADDR_UNDEF;
+    unsigned mask = 0;
+    if (++s->lookups > most_steps / s->blocks + 1)
+        return ent_fail(s->error, ENT_ECORRUPT, "%s: blocks in disorder", s->path);
+    if (H5Dget_chunk_info_by_coord(s->set, &corner, &mask, &address, &size) < 0)
+        return ent_h5_fail(s->error, ENT_ECORRUPT, s->path, "cannot find a block");
+    if (address == HADDR_UNDEF || mask || size != s->place[k].size || address > s->file_size - size)
+        return misplaced(s, k);
+    s->place[k].address = address;
+    return ENT_OK;
+}
+
+/* The addresses between two blocks that have been looked up. */
+static ent_status find_between(search *s, uint64_t first, uint64_t last)
+{
+    uint64_t end = s->place[first].address;
+    for (uint64_t k = first; k < last; k++) end += s->place[k].size;
+    if (end == s->place[last].address) {
+        for (uint64_t k = first + 1; k < last; k++)
+            s->place[k].address = s->place[k - 1].address + s->place[k - 1].size;
+        return ENT_OK;
+    }
+    if (last - first < 2) return ENT_OK;
+    uint64_t middle = first + (last - first) / 2;
+    ent_status status = look_up(s, middle);
+    if (!status) status = find_between(s, first, middle);
+    return status ? status : find_between(s, middle, last);
+}
+
+/* All chunks together are no larger than the file. */
+static ent_status find_sizes(search *s)
+{
+    uint64_t left = s->file_size;
+    for (uint64_t k = 0; k < s->blocks; k++) {
+        hsize_t corner = k * s->block, size = 0;
+        if (H5Dget_chunk_storage_size(s->set, &corner, &size) < 0 || size > left) return misplaced(s, k);
         left -= size;
-        *places = (ent_place){ address, size };
+        s->place[k] = (ent_place){ 0, size };
     }
     return ENT_OK;
+}
+
+static ent_status find_blocks(search *s)
+{
+    ent_status status = find_sizes(s);
+    if (!status) status = look_up(s, 0);
+    if (!status && s->blocks > 1) status = look_up(s, s->blocks - 1);
+    return status ? status : find_between(s, 0, s->blocks - 1);
 }
 
 ent_status ent_h5_find_blocks(hid_t file, const char *name, uint32_t width, uint64_t words, uint64_t block,
@@ -210,7 +263,14 @@ ent_status ent_h5_find_blocks(hid_t file, const char *name, uint32_t width, uint
     ent_status status = ENT_OK;
     if (!has_shape(set, width, words) || !has_chunks(set, block < words ? block : words))
         status = ent_fail(error, ENT_ECORRUPT, "%s: %s is not the dataset that the index tells of", path, name);
-    if (!status) status = find_blocks(set, words, block, file_size, places, path, error);
+    search s = { .set = set,
+                 .block = block,
+                 .blocks = words / block + (words % block != 0),
+                 .file_size = file_size,
+                 .place = places,
+                 .path = path,
+                 .error = error };
+    if (!status) status = find_blocks(&s);
     H5Dclose(set);
     return status;
 }
@@ -229,7 +289,8 @@ ent_status ent_h5_create_bytes(hid_t *set, hid_t file, const char *name, uint64_
     return create_set(set, file, name, H5T_STD_U8LE, size, create, path, error);
 }
 
-ent_status ent_h5_open_bytes(hid_t *set, uint64_t *size, hid_t file, const char *name, const char *path, ent_error *error)
+ent_status ent_h5_open_bytes(hid_t *set, uint64_t *size, hid_t file, const char *name, const char *path,
+                             ent_error *error)
 {
     *size = 0;
     *set = H5Dopen2(file, name, H5P_DEFAULT);
@@ -252,8 +313,9 @@ static herr_t move(hid_t set, uint64_t offset, uint64_t size, void *out, const v
     hsize_t start = offset, count = size;
     hid_t file = H5Dget_space(set), memory = H5Screate_simple(1, &count, NULL);
     herr_t done = H5Sselect_hyperslab(file, H5S_SELECT_SET, &start, NULL, &count, NULL);
-    if (done >= 0) done = out ? H5Dread(set, H5T_STD_U8LE, memory, file, H5P_DEFAULT, out)
-                              : H5Dwrite(set, H5T_STD_U8LE, memory, file, H5P_DEFAULT, in);
+    if (done >= 0)
+        done = out ? H5Dread(set, H5T_STD_U8LE, memory, file, H5P_DEFAULT, out)
+                   : H5Dwrite(set, H5T_STD_U8LE, memory, file, H5P_DEFAULT, in);
     H5Sclose(memory);
     H5Sclose(file);
     return done;
@@ -271,7 +333,8 @@ ent_status ent_h5_read_part(hid_t set, uint64_t offset, void *part, size_t size,
     return ent_h5_fail(error, ENT_ECORRUPT, path, "cannot read");
 }
 
-ent_status ent_h5_write_bytes(hid_t file, const char *name, ent_bytes bytes, bool deflate, const char *path, ent_error *error)
+ent_status ent_h5_write_bytes(hid_t file, const char *name, ent_bytes bytes, bool deflate, const char *path,
+                              ent_error *error)
 {
     hid_t set = -1;
     if (!bytes.size) return ENT_OK;

@@ -47,13 +47,15 @@ ent_status ent_h5_find_blocks(hid_t file, const char *name, uint32_t width, uint
 /* A dataset of bytes, deflated in chunks; written and read in parts. */
 ent_status ent_h5_create_bytes(hid_t *set, hid_t file, const char *name, uint64_t size, bool deflate, const char *path,
                                ent_error *error);
-ent_status ent_h5_open_bytes(hid_t *set, uint64_t *size, hid_t file, const char *name, const char *path, ent_error *error);
+ent_status ent_h5_open_bytes(hid_t *set, uint64_t *size, hid_t file, const char *name, const char *path,
+                             ent_error *error);
 ent_status ent_h5_write_part(hid_t set, uint64_t offset, ent_bytes part, const char *path, ent_error *error);
 ent_status ent_h5_read_part(hid_t set, uint64_t offset, void *part, size_t size, const char *path, ent_error *error);
 void ent_h5_close_set(hid_t set); /* a negative id is fine */
 
 /* Whole datasets of bytes; none is written for no bytes, and none is read as no bytes. */
-ent_status ent_h5_write_bytes(hid_t file, const char *name, ent_bytes bytes, bool deflate, const char *path, ent_error *error);
+ent_status ent_h5_write_bytes(hid_t file, const char *name, ent_bytes bytes, bool deflate, const char *path,
+                              ent_error *error);
 ent_status ent_h5_read_bytes(hid_t file, const char *name, ent_buffer *out, const char *path, ent_error *error);
 
 #endif

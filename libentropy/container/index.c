@@ -16,7 +16,8 @@ uint64_t ent_index_blocks(const ent_index *index, const ent_index_tensor *tensor
     return tensor->words / index->block + (tensor->words % index->block != 0);
 }
 
-size_t ent_index_block(const ent_index *index, const ent_index_tensor *tensor, uint64_t k, uint64_t *offset, size_t *size)
+size_t ent_index_block(const ent_index *index, const ent_index_tensor *tensor, uint64_t k, uint64_t *offset,
+                       size_t *size)
 {
     const ent_format *format = index->recipe[tensor->recipe].recipe.format;
     uint64_t bits = format ? format->bits : 8, first = k * index->block, left = tensor->words - first;
@@ -49,10 +50,10 @@ static json_t *hexadecimal(uint64_t value, int digits)
 
 static json_t *sizes_json(const ent_container_sizes *s)
 {
-    return json_pack("{s:o, s:o, s:o, s:f, s:o, s:o, s:o}", "input_bytes", number(s->input_bytes), "weights", number(s->weights),
-                     "weight_bytes", number(s->weight_bytes), "bound_bits", s->bound_bits, "payload_bits",
-                     number(s->tally.payload_bits), "table_bits", number(s->tally.table_bits), "index_bits",
-                     number(s->tally.index_bits));
+    return json_pack("{s:o, s:o, s:o, s:f, s:o, s:o, s:o}", "input_bytes", number(s->input_bytes), "weights",
+                     number(s->weights), "weight_bytes", number(s->weight_bytes), "bound_bits", s->bound_bits,
+                     "payload_bits", number(s->tally.payload_bits), "table_bits", number(s->tally.table_bits),
+                     "index_bits", number(s->tally.index_bits));
 }
 
 static json_t *files_json(const ent_index *index)
@@ -74,7 +75,8 @@ static json_t *recipes_json(const ent_index *index)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < index->recipes; i++)
-        json_array_append_new(list, json_pack("{s:s, s:s}", "dtype", index->recipe[i].dtype, "text", index->recipe[i].text));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s}", "dtype", index->recipe[i].dtype, "text", index->recipe[i].text));
     return list;
 }
 
@@ -83,7 +85,8 @@ static json_t *tables_json(const ent_index *index)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < index->tables; i++)
-        json_array_append_new(list, json_pack("[o, o]", number(index->table[i].size), hexadecimal(index->table[i].checksum, 8)));
+        json_array_append_new(
+            list, json_pack("[o, o]", number(index->table[i].size), hexadecimal(index->table[i].checksum, 8)));
     return list;
 }
 
@@ -94,9 +97,9 @@ static json_t *tensor_json(const ent_index *index, const ent_index_tensor *t)
     for (uint32_t i = 0; i < t->rank; i++) json_array_append_new(shape, number(t->shape[i]));
     for (uint32_t i = 0; i < recipe->split.fields; i++)
         if (ent_index_needs_table(recipe, i)) json_array_append_new(tables, json_integer(t->table[i]));
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", t->name, "dtype", t->dtype, "shape", shape, "file",
-                     number(t->file), "offset", number(t->offset), "bytes", number(t->bytes), "recipe", number(t->recipe),
-                     "tables", tables, "coded", number(t->coded));
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", t->name, "dtype", t->dtype, "shape",
+                     shape, "file", number(t->file), "offset", number(t->offset), "bytes", number(t->bytes), "recipe",
+                     number(t->recipe), "tables", tables, "coded", number(t->coded));
 }
 
 static json_t *tensors_json(const ent_index *index)
@@ -114,14 +117,15 @@ ent_status ent_index_write(const ent_index *index, char **text, ent_error *error
 {
     for (size_t i = 0; i < index->files; i++) {
         json_t *name = json_string(index->file[i].name);
-        if (!name) return ent_fail(error, ENT_EINVAL, "%s: the file's name is not UTF-8: rename it", index->file[i].name);
+        if (!name)
+            return ent_fail(error, ENT_EINVAL, "%s: the file's name is not UTF-8: rename it", index->file[i].name);
         json_decref(name);
     }
     json_t *root = json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "format", ENT_INDEX_FORMAT,
                              "version", ENT_INDEX_VERSION, "program", ENT_VERSION, "codec", index->codec, "codec_name",
-                             index->codec_name, "scope", ent_scope_names[index->scope], "block", number(index->block), "sizes",
-                             sizes_json(&index->sizes), "files", files_json(index), "recipes", recipes_json(index), "tables",
-                             tables_json(index), "tensors", tensors_json(index));
+                             index->codec_name, "scope", ent_scope_names[index->scope], "block", number(index->block),
+                             "sizes", sizes_json(&index->sizes), "files", files_json(index), "recipes",
+                             recipes_json(index), "tables", tables_json(index), "tensors", tensors_json(index));
     *text = root ? json_dumps(root, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
     json_decref(root);
     return *text ? ENT_OK : ent_fail(error, ENT_ENOMEM, "out of memory, or a tensor's name is not UTF-8");

@@ -32,9 +32,9 @@ typedef struct ent_index_tensor {
     const uint64_t *shape;
     uint64_t elements, bytes, words; /* words: elements of a known format, else bytes */
     uint32_t file, recipe;
-    uint64_t offset;                /* in the file */
-    int64_t table[ENT_MAX_FIELDS];  /* of each field, -1: none */
-    uint64_t coded;                 /* bytes of its blocks */
+    uint64_t offset;               /* in the file */
+    int64_t table[ENT_MAX_FIELDS]; /* of each field, -1: none */
+    uint64_t coded;                /* bytes of its blocks */
 } ent_index_tensor;
 
 typedef struct ent_index {
@@ -54,7 +54,8 @@ typedef struct ent_index {
 bool ent_index_needs_table(const ent_recipe *recipe, uint32_t field);
 uint64_t ent_index_blocks(const ent_index *index, const ent_index_tensor *tensor);
 /* Words of block k of a tensor, and the bytes [*offset, *offset + size) of the tensor that they are. */
-size_t ent_index_block(const ent_index *index, const ent_index_tensor *tensor, uint64_t k, uint64_t *offset, size_t *size);
+size_t ent_index_block(const ent_index *index, const ent_index_tensor *tensor, uint64_t k, uint64_t *offset,
+                       size_t *size);
 
 void ent_index_free(ent_index *index); /* the arrays; the strings are borrowed */
 

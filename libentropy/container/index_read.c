@@ -58,8 +58,8 @@ static bool get_hash(const json_t *value, size_t digits, uint64_t *hash)
 }
 
 /* The array of `key`, and room for its items. */
-static ent_status get_list(const reading *r, const json_t *root, const char *key, size_t item, const json_t **list, void **items,
-                           size_t *n)
+static ent_status get_list(const reading *r, const json_t *root, const char *key, size_t item, const json_t **list,
+                           void **items, size_t *n)
 {
     *list = json_object_get(root, key);
     if (!json_is_array(*list)) return refuse(r, "no list \"%s\"", key);
@@ -75,12 +75,14 @@ static ent_status read_head(const reading *r, const json_t *root)
     const char *format, *scope;
     uint64_t version;
     ent_index *x = r->index;
-    if (!get_text(root, "format", &format) || strcmp(format, ENT_INDEX_FORMAT)) return refuse(r, "not that of a container");
+    if (!get_text(root, "format", &format) || strcmp(format, ENT_INDEX_FORMAT))
+        return refuse(r, "not that of a container");
     if (!get_member(root, "version", &version)) return refuse(r, "no version");
     if (version != ENT_INDEX_VERSION)
-        return ent_fail(r->error, ENT_EUNSUPPORTED, "%s: a container of version %llu; this program reads version %d", r->path,
-                        (unsigned long long)version, ENT_INDEX_VERSION);
-    if (!get_text(root, "codec", &x->codec) || !get_text(root, "codec_name", &x->codec_name)) return refuse(r, "no codec");
+        return ent_fail(r->error, ENT_EUNSUPPORTED, "%s: a container of version %llu; this program reads version %d",
+                        r->path, (unsigned long long)version, ENT_INDEX_VERSION);
+    if (!get_text(root, "codec", &x->codec) || !get_text(root, "codec_name", &x->codec_name))
+        return refuse(r, "no codec");
     if (!get_text(root, "scope", &scope)) return refuse(r, "no scope");
     int found = -1;
     for (int i = ENT_SCOPE_TENSOR; i <= ENT_SCOPE_BLOCK; i++)
@@ -148,8 +150,8 @@ static ent_status bind(const reading *r, ent_index_recipe *recipe)
     if (!status) status = ent_codec_bind(codec, recipe->dtype, &recipe->recipe, &why);
     ent_codec_free(codec);
     if (!status) return ENT_OK;
-    return ent_fail(r->error, status == ENT_ENOMEM ? status : ENT_EUNSUPPORTED, "%s: index: recipe of %s: %.700s", r->path,
-                    recipe->dtype, why.text);
+    return ent_fail(r->error, status == ENT_ENOMEM ? status : ENT_EUNSUPPORTED, "%s: index: recipe of %s: %.700s",
+                    r->path, recipe->dtype, why.text);
 }
 
 static ent_status read_recipes(const reading *r, const json_t *root)
@@ -216,7 +218,8 @@ static bool read_table_ids(const ent_index *x, const json_t *list, ent_index_ten
         t->table[i] = -1;
         if (!ent_index_needs_table(recipe, i)) continue;
         const json_t *id = json_array_get(list, k++);
-        if (!json_is_integer(id) || json_integer_value(id) < -1 || json_integer_value(id) >= (json_int_t)x->tables) return false;
+        if (!json_is_integer(id) || json_integer_value(id) < -1 || json_integer_value(id) >= (json_int_t)x->tables)
+            return false;
         t->table[i] = json_integer_value(id);
     }
     return json_is_array(list) && k == json_array_size(list);
@@ -246,9 +249,11 @@ static ent_status read_tensor(const reading *r, size_t i, const json_t *o, uint6
     if (!read_table_ids(x, json_object_get(o, "tables"), t)) return refuse(r, "tensor %zu: bad table", i);
     const ent_format *format = x->recipe[t->recipe].recipe.format;
     t->words = format ? t->elements : t->bytes;
-    if (format && (t->bytes > INT64_MAX / 8 || t->elements > INT64_MAX / 64 || t->elements * format->bits != t->bytes * 8))
+    if (format &&
+        (t->bytes > INT64_MAX / 8 || t->elements > INT64_MAX / 64 || t->elements * format->bits != t->bytes * 8))
         return refuse(r, "tensor %zu: its size is not that of its shape", i);
-    if (!is_in_place(x, t, i ? t - 1 : NULL)) return refuse(r, "tensor %zu: not within its file, or not after the one before", i);
+    if (!is_in_place(x, t, i ? t - 1 : NULL))
+        return refuse(r, "tensor %zu: not within its file, or not after the one before", i);
     return ENT_OK;
 }
 

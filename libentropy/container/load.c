@@ -35,7 +35,8 @@ static ent_status read_index(ent_container *c, ent_error *error)
     ent_buffer text = { NULL, 0, 0 };
     ent_status status = ENT_OK;
     if (H5Lexists(c->h5, "/index", H5P_DEFAULT) <= 0)
-        return ent_fail(error, ENT_EUNSUPPORTED, "%s: an HDF5 file without /index: no container, or one cut short", c->path);
+        return ent_fail(error, ENT_EUNSUPPORTED, "%s: an HDF5 file without /index: no container, or one cut short",
+                        c->path);
     status = ent_h5_read_bytes(c->h5, "/index", &text, c->path, error);
     if (!status) status = ent_h5_read_bytes(c->h5, "/tables", &c->tables, c->path, error);
     if (!status) status = ent_json_object(&c->root, (ent_bytes){ text.data, text.size }, 0, c->path, error);
@@ -62,10 +63,8 @@ ent_status ent_container_open(ent_container **container, const char *path, ent_e
     if (!status) status = ent_h5_open(&c->h5, path, error);
     if (!status) status = read_index(c, error);
     ent_h5_restore(tongue);
-    if (status)
-        ent_container_close(c);
-    else
-        *container = c;
+    if (status) ent_container_close(c);
+    else *container = c;
     return status;
 }
 
@@ -95,15 +94,22 @@ ent_container_sizes ent_container_sizes_of(const ent_container *container) { ret
 ent_container_tensor ent_container_tensor_at(const ent_container *container, size_t i)
 {
     const ent_index_tensor *t = &container->index.tensor[i];
-    return (ent_container_tensor){ .name = t->name, .dtype = t->dtype, .role = ent_weights_role(t->name), .rank = t->rank,
-                                   .shape = t->shape, .elements = t->elements, .bytes = t->bytes, .coded_bytes = t->coded,
+    return (ent_container_tensor){ .name = t->name,
+                                   .dtype = t->dtype,
+                                   .role = ent_weights_role(t->name),
+                                   .rank = t->rank,
+                                   .shape = t->shape,
+                                   .elements = t->elements,
+                                   .bytes = t->bytes,
+                                   .coded_bytes = t->coded,
                                    .blocks = ent_index_blocks(&container->index, t),
                                    .recipe = container->index.recipe[t->recipe].text };
 }
 
 /* ---- a tensor -------------------------------------------------------------------------------------------------- */
 
-static ent_status load_table(const ent_container *c, const ent_loaded *l, uint32_t field, ent_table **table, ent_error *error)
+static ent_status load_table(const ent_container *c, const ent_loaded *l, uint32_t field, ent_table **table,
+                             ent_error *error)
 {
     const ent_coder_spec *spec = &l->recipe->spec[field];
     const char *name = l->tensor->name;
@@ -111,7 +117,9 @@ static ent_status load_table(const ent_container *c, const ent_loaded *l, uint32
     if (ent_has_own_table(l->recipe, field)) return ENT_OK;
     if (!ent_index_needs_table(l->recipe, field)) {
         ent_status status = ent_table_train(table, spec, NULL, ENT_DECODE);
-        return status ? ent_fail(error, status, "%s: tensor %s: %s", c->path, ent_quote(name).text, ent_status_text(status)) : ENT_OK;
+        return status ? ent_fail(error, status, "%s: tensor %s: %s", c->path, ent_quote(name).text,
+                                 ent_status_text(status))
+                      : ENT_OK;
     }
     if (l->tensor->table[field] < 0) return ENT_OK;
     const ent_index_table *t = &c->index.table[l->tensor->table[field]];
@@ -119,8 +127,8 @@ static ent_status load_table(const ent_container *c, const ent_loaded *l, uint32
     ent_status status = ent_block_checksum(bytes) == t->checksum ? ENT_OK : ENT_ECORRUPT;
     if (!status) status = ent_table_read(table, spec, bytes, ENT_DECODE);
     return status ? ent_fail(error, status, "%s: tensor %s, field %s: table %lld, at byte %llu of /tables: %s", c->path,
-                             ent_quote(name).text, l->recipe->split.field[field].name, (long long)l->tensor->table[field],
-                             (unsigned long long)t->offset, ent_status_text(status))
+                             ent_quote(name).text, l->recipe->split.field[field].name,
+                             (long long)l->tensor->table[field], (unsigned long long)t->offset, ent_status_text(status))
                   : ENT_OK;
 }
 
@@ -135,7 +143,8 @@ static ent_status find_blocks(const ent_container *c, ent_loaded *l, size_t tens
     if (blocks > c->size / ENT_CHECKSUM_BYTES) /* of the least size each: a lie that would only take memory */
         return ent_fail(error, ENT_ECORRUPT, "%s: more blocks than the file has room for", place);
     if (ent_format_packed(l->recipe->format)) words = t->bytes, block = block / 8 * l->recipe->format->bits;
-    if (!(l->place = ent_calloc(blocks, sizeof *l->place))) return ent_fail(error, ENT_ENOMEM, "%s: out of memory", place);
+    if (!(l->place = ent_calloc(blocks, sizeof *l->place)))
+        return ent_fail(error, ENT_ENOMEM, "%s: out of memory", place);
     return ent_h5_find_blocks(c->h5, name, l->recipe->word_width, words, block, c->size, l->place, place, error);
 }
 
@@ -184,7 +193,8 @@ void ent_scratch_free(ent_scratch *scratch, size_t n)
 }
 
 /* Decodes into `out` itself where words are stored as they are, aligned; else by way of the scratch. */
-static ent_status decode_into(const ent_loaded *l, ent_bytes coded, unsigned flags, uint8_t *out, size_t n, ent_scratch *s)
+static ent_status decode_into(const ent_loaded *l, ent_bytes coded, unsigned flags, uint8_t *out, size_t n,
+                              ent_scratch *s)
 {
     const ent_recipe *r = l->recipe;
     if (!ent_format_packed(r->format) && (uintptr_t)out % r->word_width == 0)
@@ -195,8 +205,8 @@ static ent_status decode_into(const ent_loaded *l, ent_bytes coded, unsigned fla
     return status;
 }
 
-ent_status ent_load_block(const ent_container *container, const ent_loaded *loaded, uint64_t k, unsigned flags, uint8_t *out,
-                          ent_scratch *scratch, ent_error *error)
+ent_status ent_load_block(const ent_container *container, const ent_loaded *loaded, uint64_t k, unsigned flags,
+                          uint8_t *out, ent_scratch *scratch, ent_error *error)
 {
     uint64_t offset;
     size_t size;

@@ -35,7 +35,7 @@ void ent_scratch_free(ent_scratch *scratch, size_t n); /* an array of n, itself 
 
 /* Reads, checks and decodes block k into `out`, its bytes as they are in the model's file.  For any
  * number of threads at once.  `flags` as of ent_block_decode. */
-ent_status ent_load_block(const ent_container *container, const ent_loaded *loaded, uint64_t k, unsigned flags, uint8_t *out,
-                          ent_scratch *scratch, ent_error *error);
+ent_status ent_load_block(const ent_container *container, const ent_loaded *loaded, uint64_t k, unsigned flags,
+                          uint8_t *out, ent_scratch *scratch, ent_error *error);
 
 #endif

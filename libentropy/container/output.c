@@ -33,7 +33,8 @@ ent_status ent_output_plan(ent_output *output, const char *path, ent_error *erro
         if (lstat(output->temporary, &st)) return ENT_OK;
     }
     ent_output_drop(output);
-    return ent_fail(error, ENT_EIO, "%s: %d files with temporary names (.part-...) lie beside it: remove them", path, TRIES);
+    return ent_fail(error, ENT_EIO, "%s: %d files with temporary names (.part-...) lie beside it: remove them", path,
+                    TRIES);
 }
 
 ent_status ent_output_create(ent_output *output, int *fd, ent_error *error)

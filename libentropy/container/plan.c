@@ -15,7 +15,8 @@ static const char *recipe_dtype(const ent_tensor *t)
     return f->name;
 }
 
-static ent_status add_recipe(ent_plan *plan, const ent_codec *codec, const char *dtype, uint32_t *number, ent_error *error)
+static ent_status add_recipe(ent_plan *plan, const ent_codec *codec, const char *dtype, uint32_t *number,
+                             ent_error *error)
 {
     ent_index *x = &plan->index;
     for (*number = 0; *number < x->recipes; ++*number)
@@ -42,7 +43,8 @@ static size_t most_recipes(void)
 
 static bool same_group(ent_scope scope, const ent_group *group, uint32_t recipe, const char *role)
 {
-    return scope != ENT_SCOPE_TENSOR && group->recipe == recipe && (scope != ENT_SCOPE_ROLE || !strcmp(group->role, role));
+    return scope != ENT_SCOPE_TENSOR && group->recipe == recipe &&
+           (scope != ENT_SCOPE_ROLE || !strcmp(group->role, role));
 }
 
 /* Groups are few but for scope tensor, where none needs to be looked for. */
@@ -61,8 +63,14 @@ static ent_status add_tensor(ent_plan *plan, const ent_codec *codec, size_t i, e
 {
     const ent_tensor *t = ent_weights_tensor(plan->weights, i);
     ent_index_tensor *to = &plan->index.tensor[i];
-    *to = (ent_index_tensor){ .name = t->name, .dtype = t->dtype, .rank = t->rank, .shape = t->shape, .elements = t->elements,
-                              .bytes = t->bytes.size, .file = t->file, .offset = t->offset };
+    *to = (ent_index_tensor){ .name = t->name,
+                              .dtype = t->dtype,
+                              .rank = t->rank,
+                              .shape = t->shape,
+                              .elements = t->elements,
+                              .bytes = t->bytes.size,
+                              .file = t->file,
+                              .offset = t->offset };
     const char *dtype = recipe_dtype(t);
     ent_status status = add_recipe(plan, codec, dtype, &to->recipe, error);
     if (status) return status;
@@ -215,7 +223,8 @@ static ent_status count_unit(size_t i, unsigned thread, void *context)
     return status;
 }
 
-ent_status ent_plan_count(ent_plan *plan, const ent_unit *units, size_t n, unsigned threads, bool release, ent_error *error)
+ent_status ent_plan_count(ent_plan *plan, const ent_unit *units, size_t n, unsigned threads, bool release,
+                          ent_error *error)
 {
     counting c = { .plan = plan, .units = units, .release = release };
     if (plan->index.scope == ENT_SCOPE_BLOCK && !(c.bits = ent_calloc(n, sizeof *c.bits)))
@@ -228,17 +237,19 @@ ent_status ent_plan_count(ent_plan *plan, const ent_unit *units, size_t n, unsig
     return status ? ent_fail(error, status, "counting: %s", ent_status_text(status)) : ENT_OK;
 }
 
-ent_status ent_plan_count_all(ent_plan *plan, unsigned threads, ent_error *error)
+ent_status ent_plan_count_all(ent_plan *plan, const ent_run *run, ent_error *error)
 {
     ent_status status = ENT_OK;
-    uint64_t bytes;
+    uint64_t bytes, done = 0;
     for (size_t first = 0, end; first < plan->index.tensors && !status; first = end) {
         ent_unit *units;
         size_t n;
         end = ent_plan_batch(plan, first, &bytes);
         status = ent_plan_units(plan, first, end, &units, &n, error);
-        if (!status) status = ent_plan_count(plan, units, n, threads, true, error);
+        if (!status) status = ent_plan_count(plan, units, n, run->threads, true, error);
         ent_free(units);
+        done += bytes;
+        if (!status && run->progress) run->progress(run->context, done, plan->index.sizes.input_bytes);
     }
     return status;
 }

@@ -12,12 +12,12 @@ typedef struct ent_group {
     uint64_t words;                    /* counted */
     double bits;                       /* what the counts promise for those words, in all */
     ent_tables tables;
-    int64_t id[ENT_MAX_FIELDS];        /* of its tables in the container, -1: none */
+    int64_t id[ENT_MAX_FIELDS]; /* of its tables in the container, -1: none */
 } ent_group;
 
 typedef struct ent_plan {
     const ent_weights *weights;
-    ent_index index;  /* codec, files, recipes and tensors; sizes, hashes and tables are filled in by the writer */
+    ent_index index; /* codec, files, recipes and tensors; sizes, hashes and tables are filled in by the writer */
     uint32_t *group_of;
     ent_group *group; /* for scope block: of no use but for `bits` */
     size_t groups;
@@ -41,15 +41,17 @@ enum { ENT_BATCH_BYTES = 64 << 20, ENT_BATCH_TENSORS = 64 };
 size_t ent_plan_batch(const ent_plan *plan, size_t first, uint64_t *bytes);
 
 /* All blocks of tensors [first, end), in order: freed by ent_free. */
-ent_status ent_plan_units(const ent_plan *plan, size_t first, size_t end, ent_unit **units, size_t *n, ent_error *error);
+ent_status ent_plan_units(const ent_plan *plan, size_t first, size_t end, ent_unit **units, size_t *n,
+                          ent_error *error);
 /* The words of a unit, unpacked and aligned: a view, or copied into `scratch`, which grows. */
 ent_status ent_unit_words(const ent_plan *plan, const ent_unit *unit, ent_buffer *scratch, const void **words);
 ent_bytes ent_unit_bytes(const ent_plan *plan, const ent_unit *unit);
 
 /* Adds the counts of units to their groups; with `release`, their pages are let go.  Deterministic,
  * whatever the threads.  Scope block: adds the bits of each block's own counts to its group. */
-ent_status ent_plan_count(ent_plan *plan, const ent_unit *units, size_t n, unsigned threads, bool release, ent_error *error);
+ent_status ent_plan_count(ent_plan *plan, const ent_unit *units, size_t n, unsigned threads, bool release,
+                          ent_error *error);
 /* The whole model, batch by batch, releasing all of it. */
-ent_status ent_plan_count_all(ent_plan *plan, unsigned threads, ent_error *error);
+ent_status ent_plan_count_all(ent_plan *plan, const ent_run *run, ent_error *error);
 
 #endif

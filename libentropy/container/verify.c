@@ -26,8 +26,9 @@ static ent_status compare_piece(void *context, const ent_piece *piece, ent_error
     if (!piece->tensor)
         return ent_fail(error, ENT_ECHECK, "file %s, byte %llu: differs, outside any tensor", ent_quote(f->name).text,
                         (unsigned long long)at);
-    return ent_fail(error, ENT_ECHECK, "file %s, tensor %s, block %llu: differs at byte %llu of the file", ent_quote(f->name).text,
-                    ent_quote(piece->tensor->name).text, (unsigned long long)piece->block, (unsigned long long)at);
+    return ent_fail(error, ENT_ECHECK, "file %s, tensor %s, block %llu: differs at byte %llu of the file",
+                    ent_quote(f->name).text, ent_quote(piece->tensor->name).text, (unsigned long long)piece->block,
+                    (unsigned long long)at);
 }
 
 /* Whether the files can be compared at all. */
@@ -40,8 +41,8 @@ static ent_status compare_files(const ent_index *x, const ent_weights *against, 
         const ent_weights_file *f = ent_weights_file_at(against, i);
         if (f->bytes.size != x->file[i].bytes)
             return ent_fail(error, ENT_ECHECK, "%s: file %s has %llu bytes, that of the model (%s) %llu", path,
-                            ent_quote(x->file[i].name).text, (unsigned long long)x->file[i].bytes, ent_quote(f->name).text,
-                            (unsigned long long)f->bytes.size);
+                            ent_quote(x->file[i].name).text, (unsigned long long)x->file[i].bytes,
+                            ent_quote(f->name).text, (unsigned long long)f->bytes.size);
     }
     return ENT_OK;
 }

@@ -224,7 +224,8 @@ static ent_status write_unit(writer *w, const ent_unit *unit, const slot *s)
     ent_status status = ENT_OK;
     if (w->tensor != unit->tensor) status = open_tensor(w, unit->tensor);
     uint64_t first = ent_format_packed(recipe->format) ? unit->offset : unit->block * x->block;
-    if (!status) status = ent_h5_write_block(w->set, first, (ent_bytes){ s->code.data, s->code.size }, path_of(w), w->error);
+    if (!status)
+        status = ent_h5_write_block(w->set, first, (ent_bytes){ s->code.data, s->code.size }, path_of(w), w->error);
     t->coded += s->code.size;
     x->sizes.tally.payload_bits += s->tally.payload_bits;
     x->sizes.tally.table_bits += s->tally.table_bits;
@@ -276,7 +277,8 @@ static ent_status write_model(writer *w)
     ent_status status = ENT_OK;
     uint64_t bytes;
     if (counts_whole_model(w)) {
-        status = ent_plan_count_all(&w->plan, w->run.threads, w->error);
+        const ent_run silent = { .threads = w->run.threads }; /* progress is that of coding */
+        status = ent_plan_count_all(&w->plan, &silent, w->error);
         if (!status) status = make_tables(w, 0, w->plan.groups);
     }
     if (!status) status = open_file(w);
@@ -302,7 +304,8 @@ static ent_status write_index(writer *w)
     ent_status status = ent_h5_write_bytes(w->h5, "/tables", tables, false, path_of(w), w->error);
     if (!status) status = ent_index_write(x, &text, w->error);
     if (status) return status;
-    status = ent_h5_write_bytes(w->h5, "/index", (ent_bytes){ (uint8_t *)text, strlen(text) }, true, path_of(w), w->error);
+    status =
+        ent_h5_write_bytes(w->h5, "/index", (ent_bytes){ (uint8_t *)text, strlen(text) }, true, path_of(w), w->error);
     free(text);
     return status;
 }
@@ -357,14 +360,16 @@ static ent_status commit(writer *w, ent_container_sizes *sizes)
 }
 
 ent_status ent_container_write(const char *path, const ent_weights *weights, const ent_codec *codec,
-                               const ent_corpus *corpus, const ent_run *run, ent_container_sizes *sizes, ent_error *error)
+                               const ent_corpus *corpus, const ent_run *run, ent_container_sizes *sizes,
+                               ent_error *error)
 {
     writer w = { .weights = weights, .corpus = corpus, .error = error, .gaps = -1, .set = -1, .tensor = SIZE_MAX };
     if (run) w.run = *run;
     if (corpus) codec = ent_corpus_codec(corpus);
     if (!corpus && ent_codec_scope(codec) == ENT_SCOPE_CORPUS)
-        return ent_fail(error, ENT_EINVAL, "scope=corpus needs trained tables: make them with `entropy train`, give them with "
-                                           "--tables");
+        return ent_fail(error, ENT_EINVAL,
+                        "scope=corpus needs trained tables: make them with `entropy train`, give them with "
+                        "--tables");
     ent_status status = ent_plan_make(&w.plan, weights, codec, error);
     if (status) return status;
     ent_h5_tongue tongue = ent_h5_quiet();

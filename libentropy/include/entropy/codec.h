@@ -79,7 +79,8 @@ typedef struct ent_tables {
 
 /* Trains from counts made by ent_recipe_count, merged over whatever the scope covers (NULL will do
  * for scope block). */
-ENT_API ent_status ent_tables_train(ent_tables *tables, const ent_recipe *recipe, const ent_counts counts[], unsigned use);
+ENT_API ent_status ent_tables_train(ent_tables *tables, const ent_recipe *recipe, const ent_counts counts[],
+                                    unsigned use);
 ENT_API void ent_tables_free(ent_tables *tables);
 
 /* Adds the counts of n words to counts[field] for every field of at most 16 bits whose coder is not

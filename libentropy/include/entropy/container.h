@@ -74,10 +74,12 @@ ENT_API ent_container_sizes ent_container_sizes_of(const ent_container *containe
 /* Gives the original files back: one file to `path` itself, several into the folder `path` (made if
  * it is not there).  Each goes to a temporary name, synced, renamed when all are complete; the
  * whole file's XXH3 checksum is compared before that.  Blocks are read and decoded in parallel. */
-ENT_API ent_status ent_container_extract(ent_container *container, const char *path, const ent_run *run, ent_error *error);
+ENT_API ent_status ent_container_extract(ent_container *container, const char *path, const ent_run *run,
+                                         ent_error *error);
 
 /* Decodes tensor i into memory (bytes as in the original file). */
-ENT_API ent_status ent_container_read(ent_container *container, size_t i, void *out, const ent_run *run, ent_error *error);
+ENT_API ent_status ent_container_read(ent_container *container, size_t i, void *out, const ent_run *run,
+                                      ent_error *error);
 
 /* Checks and decodes every block of every tensor and, when `against` is not NULL, compares with that
  * model; `report` gets each finding (file, tensor, block, offset).  ENT_ECHECK when anything is
