@@ -16,7 +16,7 @@
  * each lane, are the states that the encoder starts with, which are free.  Left out on purpose: an
  * adaptive model, frequencies over 127 (so that no symbol takes under 1.01 bits).
  *
- * Files: _table.c the model, _avx512.c the fast loops, this one the block and the plain loops. */
+ * Files: _table.c the model, _avx512.c and _avx2.c the fast loops, this one the block and the plain loops. */
 #include <string.h>
 
 #include "base/bits.h"
@@ -46,8 +46,8 @@ static const uint8_t *decode_group(const uint32_t *slot, uint16_t *x, const uint
 {
     for (unsigned l = 0; l < PLANAR_LANES; l++) {
         uint32_t v = x[l], e = slot[v & 255];
-        symbols[l] = (uint8_t)e;
-        v = (e >> 8 & 255) * (v >> 8) + (e >> 16);
+        symbols[l] = (uint8_t)(e >> 16);
+        v = (e & 255) * (v >> 8) + (e >> 8 & 255);
         uint32_t low = (v - 256) >> 31, refill = (v << 8 | *in) - v; /* no branch: it would be a coin toss */
         x[l] = (uint16_t)(v + (refill & (0 - low)));
         in += low;
@@ -341,6 +341,8 @@ static ent_status decode(const ent_coder_spec *spec, const void *decoder, ent_by
 #if defined __x86_64__
     if (ent_cpu_features() & ENT_CPU_AVX512)
         good = ent_planar_decode_avx512(decoder, &b, out);
+    else if (ent_cpu_features() & ENT_CPU_AVX2)
+        good = ent_planar_decode_avx2(decoder, &b, out);
     else
 #endif
         good = ent_planar_decode_plain(decoder, &b, out);
@@ -358,11 +360,14 @@ static ent_status decode_words(const ent_coder_spec *spec, const void *decoder, 
 #if defined __x86_64__
     planar_block b;
     ent_join j = *join;
+    unsigned cpu = ent_cpu_features() & (ENT_CPU_AVX512 | ENT_CPU_AVX2);
     bool raw = in.size && in.data[0] == MODE_RAW;
-    if (!ent_join_form_of(join) || !(ent_cpu_features() & ENT_CPU_AVX512) || raw) return ENT_EUNSUPPORTED;
+    if (!ent_join_form_of(join) || !cpu || raw) return ENT_EUNSUPPORTED;
     if (!in.size || !open_block(spec, decoder, in, n, &b)) return ENT_ECORRUPT;
     j.stream &= (uintptr_t)words % 64 == 0;
-    if (!ent_planar_decode_words_avx512(decoder, &b, &j, words, n)) return ENT_ECORRUPT;
+    bool good = cpu & ENT_CPU_AVX512 ? ent_planar_decode_words_avx512(decoder, &b, &j, words, n)
+                                     : ent_planar_decode_words_avx2(decoder, &b, &j, words, n);
+    if (!good) return ENT_ECORRUPT;
     return ends_well(&b, n - b.rounds * lanes_of(b.groups), spec->alphabet) ? ENT_OK : ENT_ECORRUPT;
 #else
     (void)spec, (void)decoder, (void)in, (void)join, (void)words, (void)n;

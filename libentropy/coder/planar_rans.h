@@ -37,7 +37,7 @@ typedef struct planar_encoder {
 typedef struct planar_decoder {
     _Alignas(64) uint8_t symbol[PLANAR_SLOTS], frequency[PLANAR_SLOTS], rank[PLANAR_SLOTS]; /* by slot */
     uint8_t by_symbol[64];         /* frequency by symbol % 64 */
-    uint32_t packed[PLANAR_SLOTS]; /* symbol | frequency << 8 | rank << 16 */
+    uint32_t packed[PLANAR_SLOTS]; /* frequency | rank << 8 | symbol << 16 */
     uint32_t listed;
     uint8_t list[PLANAR_LISTED];
     bool narrow; /* `by_symbol` says all: one look-up less in the AVX-512 loop */
@@ -94,10 +94,13 @@ void ent_planar_encode_plain(const planar_encoder *encoder, planar_job *job, con
 
 #if defined __x86_64__
 bool ent_planar_decode_avx512(const planar_decoder *decoder, planar_block *block, uint8_t *symbols);
+bool ent_planar_decode_avx2(const planar_decoder *decoder, planar_block *block, uint8_t *symbols);
 /* All n symbols, those in the final states too, to words, for a join of a form that ent_join_form_of
  * knows; `stream` needs `words` aligned to 64 bytes. */
 bool ent_planar_decode_words_avx512(const planar_decoder *decoder, planar_block *block, const ent_join *join,
                                     uint8_t *words, size_t n);
+bool ent_planar_decode_words_avx2(const planar_decoder *decoder, planar_block *block, const ent_join *join,
+                                  uint8_t *words, size_t n);
 void ent_planar_encode_avx512(const planar_encoder *encoder, planar_job *job, const uint8_t *symbols);
 #endif
 

@@ -262,7 +262,7 @@ void ent_planar_build_decoder(const ent_coder_spec *spec, const void *table, voi
         d->symbol[i] = t->symbol[entry];
         d->frequency[i] = t->frequency[entry];
         d->rank[i] = slot[i].rank;
-        d->packed[i] = d->symbol[i] | (uint32_t)d->frequency[i] << 8 | (uint32_t)d->rank[i] << 16;
+        d->packed[i] = d->frequency[i] | (uint32_t)d->rank[i] << 8 | (uint32_t)d->symbol[i] << 16;
     }
     d->narrow = true;
     for (uint32_t i = 0; i < t->entries; i++) {
