@@ -7,13 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench_product.h"
 #include "command.h"
 #include "model.h"
 #include "output.h"
 #include "progress.h"
 #include "sample.h"
 
-enum { KEY_TARGET = 0x2001, KEY_RUNS, KEY_SAMPLE, KEY_SECONDS, MAX_RUNS = 10000 };
+enum { KEY_TARGET = 0x2001, KEY_RUNS, KEY_SAMPLE, KEY_SECONDS, KEY_PRODUCT, KEY_ROWS, KEY_COLS,
+       MAX_RUNS = 10000 };
 
 struct bench {
     struct common common;
@@ -27,6 +29,8 @@ struct bench {
     unsigned runs;
     double seconds; /* a codec gets about this long, but at least one run */
     uint64_t sample_bytes;
+    bool product;
+    uint64_t rows, cols; /* of the product */
     struct sample sample;
     ent_target **modelled; /* [targets] */
     struct table table;
@@ -218,6 +222,37 @@ static ent_status run(struct bench *bench, ent_error *error)
     return status;
 }
 
+/* The codecs that this build has, in order. */
+static ent_status run_product(struct bench *bench, ent_error *error)
+{
+    ent_status status = parse_codecs(bench, error);
+    size_t n = 0;
+    for (size_t i = 0; i < bench->codecs && !status; i++)
+        if (bench->codec[i]) bench->codec[n++] = bench->codec[i];
+    bench->codecs = status ? bench->codecs : n;
+    struct bench_product product = { &bench->common, bench->model, bench->codec, n, (size_t)bench->rows,
+                                     (size_t)bench->cols, bench->runs };
+    return status ? status : bench_product(&product, error);
+}
+
+static void add_all(struct bench *bench)
+{
+    bench->all = true;
+    for (size_t i = 0; ent_codecs[i].name; i++) bench->name[bench->codecs++] = (char *)(size_t)ent_codecs[i].name;
+}
+
+/* What is measured when no codec is named. */
+static void add_preset(struct bench *bench)
+{
+    static char planar[] = "planar-rans block=128k", tiered[] = "tiered block=128k";
+    if (bench->product) {
+        bench->name[bench->codecs++] = planar;
+        bench->name[bench->codecs++] = tiered;
+    } else {
+        add_all(bench);
+    }
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct bench *bench = state->input;
@@ -228,8 +263,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
             bench->name[bench->codecs++] = text;
             return 0;
         }
-        bench->all = true;
-        for (size_t i = 0; ent_codecs[i].name; i++) bench->name[bench->codecs++] = (char *)(size_t)ent_codecs[i].name;
+        add_all(bench);
         return 0;
     case KEY_TARGET: bench->target[bench->targets++] = text; return 0;
     case KEY_RUNS:
@@ -241,16 +275,21 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_SAMPLE:
         if (!(bench->sample_bytes = option_count(state, "--sample", text))) argp_error(state, "--sample: at least 1");
         return 0;
+    case KEY_PRODUCT: bench->product = true; return 0;
+    case KEY_ROWS:
+        if (!(bench->rows = option_count(state, "--rows", text))) argp_error(state, "--rows: at least 1");
+        return 0;
+    case KEY_COLS:
+        if (!(bench->cols = option_count(state, "--cols", text))) argp_error(state, "--cols: at least 1");
+        return 0;
     case ARGP_KEY_ARG:
         if (bench->model) argp_error(state, "one model at a time");
         bench->model = text;
         return 0;
     case ARGP_KEY_END:
         if (!bench->model) argp_error(state, "which model?");
-        if (!bench->codecs) {
-            static char all[] = "all";
-            return parse('c', all, state);
-        }
+        if (bench->product && bench->targets) argp_error(state, "--product is measured here, on no other target");
+        if (!bench->codecs) add_preset(bench);
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -268,6 +307,11 @@ static const struct argp_option options[] = {
     { .name = "sample", .key = KEY_SAMPLE, .arg = "BYTES",
       .doc = "Measure so many bytes of weights, repeating the model's if it has fewer (preset: all it has, but 64Mi "
              "to 256Mi)" },
+    { .name = "product", .key = KEY_PRODUCT,
+      .doc = "Measure y = W x instead: from plain weights, from weights decoded first, and straight from code, alone "
+             "and beside threads that copy memory (BF16; preset codecs: planar-rans and tiered, block=128k)" },
+    { .name = "rows", .key = KEY_ROWS, .arg = "R", .doc = "Of W, which is filled with the model's weights (preset 14336)" },
+    { .name = "cols", .key = KEY_COLS, .arg = "C", .doc = "Of W (preset 4096)" },
     { 0 }
 };
 
@@ -282,17 +326,21 @@ int cmd_bench(int argc, char **argv)
                "second.\vJSON keys: codec, target, threads, model, dtype, weights, sample_bytes, distinct_bytes, "
                "bits_per_weight (payload, tables and index), payload_bits, table_bits, index_bits, bound_bits (per "
                "weight), encode_gbps, decode_gbps, memcpy_gbps, their medians, runs, verified; predicted, limit "
-               "(memory, decoder or intake) for modelled targets.",
+               "(memory, decoder or intake) for modelled targets.  With --product: product, codec, "
+               "model, rows, cols, threads, state, copiers, copied_gbps, bytes_read_per_weight, seconds, weights_gbps, "
+               "time_over_plain, error, runs, verified; and for each codec crossing, derived_least_gbps, "
+               "derived_most_gbps, fitted_gbps, measured_gbps, won_in_all, lost_in_all.",
     };
     size_t rows = 0;
     while (ent_codecs[rows].name) rows++;
-    struct bench bench = { .runs = 5, .seconds = 10, .name = ent_calloc((size_t)argc * (rows + 1), sizeof(char *)),
+    struct bench bench = { .runs = 5, .seconds = 10, .rows = 14336, .cols = 4096,
+                           .name = ent_calloc((size_t)argc * (rows + 1), sizeof(char *)),
                            .target = ent_calloc((size_t)argc, sizeof(char *)) };
     ent_error error = { 0 };
     ent_status status = bench.name && bench.target ? ENT_OK : ent_fail(&error, ENT_ENOMEM, "out of memory");
     if (!status) {
         command_parse(&argp, argc, argv, &bench, &bench.common);
-        status = run(&bench, &error);
+        status = bench.product ? run_product(&bench, &error) : run(&bench, &error);
     }
     for (size_t i = 0; i < bench.targets && bench.modelled; i++)
         if (bench.modelled[i]) ent_target_free(bench.modelled[i]);

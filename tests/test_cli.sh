@@ -307,6 +307,12 @@ json 'bench, JSON' 0 'codec target threads weights bits_per_weight bound_bits en
 check 'bench: everything measured was verified' sh -c "! grep '\"predicted\":false' '$t/out' | grep -v '\"verified\":true'"
 expect 'bench with a modelled target' 0 'huff-llm-simba-64' \
     bench "$model" --sample 100k --runs 1 --codec huff-llm --target huff-llm-simba-64
+expect 'bench of a product' 0 '^coded  *tiered block=1k  *2 ' \
+    bench "$model" --product --rows 70 --cols 129 --runs 1 --threads 2 --codec 'tiered block=1k'
+json 'bench of a product, JSON' 0 '' bench "$model" --product --rows 70 --cols 129 --runs 1
+check 'bench of a product: everything was verified' sh -c "grep -q time_over_plain '$t/out' && ! grep time_over_plain '$t/out' | grep -v '\"verified\":true'"
+expect 'bench of a product, no target' 2 'target' bench "$model" --product --target huff-llm-simba-64
+expect 'bench of a product, too large' 2 'too large' bench "$model" --product --rows 4294967296 --cols 4294967296
 expect 'bench, no such target' 2 'targets' bench "$model" --target nonsense
 
 # ---- a real model ----
