@@ -19,7 +19,7 @@ int fsync(int fd)
 }
 
 /* HDF5 1.10 loses the memory of objects whose metadata is damaged. */
-const char *__lsan_default_suppressions(void);
+ENT_API const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void) { return "leak:libhdf5"; }
 
 /* ---- models made here --------------------------------------------------------------------------------- */

@@ -20,7 +20,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* HDF5 1.10 loses the memory of objects whose metadata is damaged. */
-const char *__lsan_default_suppressions(void);
+ENT_API const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void) { return "leak:libhdf5"; }
 
 #define REQUIRE(condition)                                                                                             \
