@@ -10,11 +10,7 @@
 #include "container/flow.h"
 #include "weights/reader.h"
 
-enum {
-    WINDOW_BYTES = 128 << 20, /* most, unless a block a thread is more */
-    WINDOW_PIECES = 4,        /* a thread */
-    GAP_BYTES = 1 << 18,      /* of a piece that is in no tensor: a chunk of its dataset */
-};
+enum { GAP_BYTES = 1 << 18 }; /* of a piece that is in no tensor: a chunk of its dataset */
 
 typedef enum flow_kind { GAP, BLOCK, LOST, END } flow_kind; /* LOST: a tensor that cannot be loaded; END: of a file */
 
@@ -219,8 +215,8 @@ static ent_status run(state *s)
 ent_status ent_flow_all(const ent_flow *flow, ent_error *error)
 {
     state s = { .flow = flow, .c = flow->container, .x = &flow->container->index, .error = error, .gaps = -1 };
-    size_t threads = ent_threads(flow->run.threads), block = s.x->block * 8, most = WINDOW_BYTES / block;
-    s.slots = threads * WINDOW_PIECES <= most ? threads * WINDOW_PIECES : most > threads ? most : threads;
+    unsigned threads = ent_threads(flow->run.threads);
+    s.slots = ent_index_window(s.x, threads);
     s.slot = ent_calloc(s.slots, sizeof *s.slot);
     s.loaded = ent_calloc(s.slots + 1, sizeof *s.loaded);
     s.scratch = ent_calloc(threads, sizeof *s.scratch);

@@ -27,6 +27,18 @@ size_t ent_index_block(const ent_index *index, const ent_index_tensor *tensor, u
     return n;
 }
 
+size_t ent_index_window(const ent_index *index, unsigned threads)
+{
+    const size_t most_bytes = 128 << 20, wanted = (size_t)threads * 16;
+    size_t block = index->block;
+    for (size_t i = 0; i < index->recipes; i++) {
+        size_t size = index->block * index->recipe[i].recipe.word_width;
+        block = size > block ? size : block;
+    }
+    size_t most = block ? most_bytes / block : wanted;
+    return wanted <= most ? wanted : most > threads ? most : threads;
+}
+
 void ent_index_free(ent_index *index)
 {
     ent_free(index->file);

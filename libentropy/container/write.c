@@ -18,11 +18,6 @@
 #include "container/output.h"
 #include "container/plan.h"
 
-enum {
-    WINDOW_BYTES = 128 << 20, /* most for the blocks of a window, unless a block a thread is more */
-    WINDOW_BLOCKS = 4,        /* a thread: the slowest of them is waited for once a window */
-};
-
 typedef struct slot { /* a block of a window */
     ent_buffer code;
     ent_tally tally;
@@ -313,9 +308,7 @@ static ent_status write_index(writer *w)
 static ent_status make_slots(writer *w)
 {
     unsigned threads = ent_threads(w->run.threads);
-    size_t block = w->plan.index.block * 8, most = WINDOW_BYTES / block;
-    size_t n = (size_t)threads * WINDOW_BLOCKS;
-    w->slot_count = n <= most ? n : most > threads ? most : threads;
+    w->slot_count = ent_index_window(&w->plan.index, threads);
     w->slots = ent_calloc(w->slot_count, sizeof *w->slots);
     w->scratch = ent_calloc(threads, sizeof *w->scratch);
     w->hash = XXH3_createState();
