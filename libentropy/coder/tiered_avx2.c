@@ -154,36 +154,44 @@ AVX2_BMI2_INLINE bool decode_groups(const tiered_table *t, tiered_block *b, cons
     return true;
 }
 
-AVX2_BMI2_INLINE bool decode_shape(const tiered_table *t, tiered_block *b, const ent_join *join, uint8_t *out,
-                                   size_t groups, shape s)
+typedef bool decode_variant(const tiered_table *t, tiered_block *b, const ent_join *join, uint8_t *out, size_t groups);
+typedef enum target { BYTES, BF16, WORDS } target;
+
+AVX2_BMI2_INLINE bool decode_to(target to, const tiered_table *t, tiered_block *b, const ent_join *join, uint8_t *out,
+                                size_t groups, shape s)
 {
-    if (!join) return decode_groups(t, b, NULL, ENT_JOIN_OTHER, out, groups, s);
+    if (to == BYTES) return decode_groups(t, b, NULL, ENT_JOIN_OTHER, out, groups, s);
     const ent_join j = *join; /* its own, so that no store can change it */
-    ent_join_form form = ent_join_form_of(join);
-    if (form == ENT_JOIN_BF16) return decode_groups(t, b, &j, ENT_JOIN_BF16, out, groups, s);
-    return decode_groups(t, b, &j, form, out, groups, s);
+    return decode_groups(t, b, &j, to == WORDS ? ent_join_form_of(join) : ENT_JOIN_BF16, out, groups, s);
 }
 
-#define SHAPE(name, tiers, most, ...) \
-    AVX2_BMI2 static bool decode_##name(const tiered_table *t, tiered_block *b, const ent_join *join, uint8_t *out, \
-                                        size_t groups) \
+/* Functions of their own: gcc allots registers badly where several of these loops share one. */
+#define VARIANT(name, to, tiers, most, ...) \
+    AVX2_BMI2 static bool name##_##to(const tiered_table *t, tiered_block *b, const ent_join *join, uint8_t *out, \
+                                      size_t groups) \
     { \
-        return decode_shape(t, b, join, out, groups, (shape){ tiers, most, { __VA_ARGS__ } }); \
+        return decode_to(to, t, b, join, out, groups, (shape){ tiers, most, { __VA_ARGS__ } }); \
     }
-SHAPE(223, 3, 3, 2, 2, 3)
-SHAPE(2222, 4, 2, 2, 2, 2, 2)
-SHAPE(2223, 4, 3, 2, 2, 2, 3)
-SHAPE(2123, 4, 3, 2, 1, 2, 3)
-SHAPE(any, t->tiers, TIERED_WIDTH, t->width[0], t->width[1], t->width[2], t->width[3])
+#define SHAPE(name, ...) \
+    VARIANT(name, BYTES, __VA_ARGS__) \
+    VARIANT(name, BF16, __VA_ARGS__) \
+    VARIANT(name, WORDS, __VA_ARGS__) \
+    static decode_variant *const name[] = { name##_BYTES, name##_BF16, name##_WORDS };
+SHAPE(shape_223, 3, 3, 2, 2, 3)
+SHAPE(shape_2222, 4, 2, 2, 2, 2, 2)
+SHAPE(shape_2223, 4, 3, 2, 2, 2, 3)
+SHAPE(shape_2123, 4, 3, 2, 1, 2, 3)
+SHAPE(any_shape, t->tiers, TIERED_WIDTH, t->width[0], t->width[1], t->width[2], t->width[3])
 
 bool ent_tiered_decode_avx2(const tiered_table *t, tiered_block *b, const ent_join *join, uint8_t *out, size_t groups)
 {
+    target to = !join ? BYTES : ent_join_form_of(join) == ENT_JOIN_BF16 ? BF16 : WORDS;
     switch (ent_load32(t->width)) {
-    case 0x00030202: return decode_223(t, b, join, out, groups);
-    case 0x02020202: return decode_2222(t, b, join, out, groups);
-    case 0x03020202: return decode_2223(t, b, join, out, groups);
-    case 0x03020102: return decode_2123(t, b, join, out, groups);
-    default: return decode_any(t, b, join, out, groups);
+    case 0x00030202: return shape_223[to](t, b, join, out, groups);
+    case 0x02020202: return shape_2222[to](t, b, join, out, groups);
+    case 0x03020202: return shape_2223[to](t, b, join, out, groups);
+    case 0x03020102: return shape_2123[to](t, b, join, out, groups);
+    default: return any_shape[to](t, b, join, out, groups);
     }
 }
 #endif
