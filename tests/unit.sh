@@ -2,6 +2,7 @@
 # unit.sh BUILD [LABEL] - run every unit test program of a build; a line a program, all of the output
 # of one that fails, and the totals in $BUILD/unit.count for check.sh.
 set -u
+export OMP_WAIT_POLICY=passive # threads that wait do not take the processor from those that work
 cd "$(dirname "$0")/.."
 build=${1:-build}
 label=${2:+ [$2]}

@@ -2,6 +2,8 @@
 #ifndef ENT_BASE_BITS_H
 #define ENT_BASE_BITS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -32,6 +34,14 @@ static inline void ent_symbol_put(void *symbols, uint32_t width, size_t i, uint3
         ((uint8_t *)symbols)[i] = (uint8_t)symbol;
     else
         ((uint16_t *)symbols)[i] = (uint16_t)symbol;
+}
+
+/* Whether all of n symbols are `only`. */
+static inline bool ent_symbols_all(const void *symbols, size_t n, uint32_t width, uint32_t only)
+{
+    size_t same = 0;
+    for (size_t i = 0; i < n; i++) same += ent_symbol_at(symbols, width, i) == only;
+    return same == n;
 }
 
 /* LEB128: 7 bits a byte, lowest first, the top bit says that more follow; at most 10 bytes. */

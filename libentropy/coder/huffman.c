@@ -154,13 +154,6 @@ static void encode_strings(const encoder *e, const void *symbols, size_t n, uint
         if (w[s].bits) *w[s].next++ = (uint8_t)w[s].held;
 }
 
-static bool all_are(const void *symbols, size_t n, uint32_t width, uint32_t only)
-{
-    size_t same = 0;
-    for (size_t i = 0; i < n; i++) same += ent_symbol_at(symbols, width, i) == only;
-    return same == n;
-}
-
 static ent_status encode(const ent_coder_spec *spec, const void *memory, const void *symbols, size_t n, uint8_t *out,
                          size_t *size, ent_tally *tally, void *work)
 {
@@ -170,7 +163,7 @@ static ent_status encode(const ent_coder_spec *spec, const void *memory, const v
     uint8_t *begin[STREAMS], *at = out + SIZE_BYTES * streams;
     uint64_t codes = 0;
     writer w[STREAMS] = { { 0 } };
-    if (e->live == 1) return all_are(symbols, n, spec->width, e->only) ? ENT_OK : ENT_ERANGE; /* no bits at all */
+    if (e->live == 1) return ent_symbols_all(symbols, n, spec->width, e->only) ? ENT_OK : ENT_ERANGE; /* no bits at all */
     for (size_t s = 0; s < streams; s++) { /* apart by the most that a string can have */
         size_t own = (n + streams - 1 - s) / streams;
         begin[s] = w[s].next = at;

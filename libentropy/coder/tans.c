@@ -224,13 +224,6 @@ static bool encode_all(const encoder *e, writer *w, const void *symbols, size_t 
     return encode_by(e, w, symbols, n, width, state, states, 1);
 }
 
-static bool all_are(const void *symbols, size_t n, uint32_t width, uint32_t only)
-{
-    size_t same = 0;
-    for (size_t i = 0; i < n; i++) same += ent_symbol_at(symbols, width, i) == only;
-    return same == n;
-}
-
 static ent_status encode(const ent_coder_spec *spec, const void *memory, const void *symbols, size_t n, uint8_t *out,
                          size_t *size, ent_tally *tally, void *work)
 {
@@ -240,7 +233,7 @@ static ent_status encode(const ent_coder_spec *spec, const void *memory, const v
     uint8_t *end = out + bound(spec, n);
     uint32_t state[STATES];
     writer w = { .next = end };
-    if (e->live == 1) return all_are(symbols, n, spec->width, e->only) ? ENT_OK : ENT_ERANGE; /* no bits at all */
+    if (e->live == 1) return ent_symbols_all(symbols, n, spec->width, e->only) ? ENT_OK : ENT_ERANGE; /* no bits at all */
     for (size_t j = 0; j < STATES; j++) state[j] = 1u << e->log;
     if (!encode_all(e, &w, symbols, n, spec->width, state, states)) return ENT_ERANGE;
     for (size_t j = used; j-- > 0; flush(&w)) put(&w, state[j] - (1u << e->log), e->log);

@@ -16,15 +16,7 @@
 
 #include <entropy/weights.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(condition) \
-    do { \
-        if (!(condition)) { \
-            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #condition); \
-            abort(); \
-        } \
-    } while (0)
+#include "fuzz.h"
 
 static char folder[] = "/tmp/entropy-fuzz-XXXXXX";
 static char single[64], several[64];
