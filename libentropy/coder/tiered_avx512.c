@@ -30,12 +30,17 @@ ENT_AVX512_INLINE __mmask64 to_mask(uint64_t bits)
 }
 
 /* Adds the codes of one tier to the ranks of the symbols in `reach`, `count` in number; returns
- * those that escape it. */
+ * those that escape it.  One load holds all planes of a tier that few reach; the second tier, where
+ * that would be a coin toss on flat distributions, has its planes loaded `apart`. */
 ENT_AVX512_INLINE uint64_t decode_tier(const uint8_t *bits, size_t at, unsigned width, uint64_t reach, unsigned count,
-                                       __m512i *ranks)
+                                       __m512i *ranks, bool apart)
 {
     uint64_t plane[TIERED_WIDTH];
-    if (__builtin_expect(width * count <= ONE_LOAD, 1)) {
+    if (apart && __builtin_expect(count <= ONE_LOAD, 1)) {
+#pragma GCC unroll 4
+        for (unsigned j = 0; j < width; j++, at += count)
+            plane[j] = _pdep_u64(ent_load64(bits + at / 8) >> at % 8, reach);
+    } else if (!apart && __builtin_expect(width * count <= ONE_LOAD, 1)) {
         uint64_t v = ent_load64(bits + at / 8) >> at % 8;
 #pragma GCC unroll 4
         for (unsigned j = 0; j < width; j++) plane[j] = _pdep_u64(v >> j * count, reach);
@@ -86,7 +91,7 @@ ENT_AVX512_INLINE bool decode_groups(const tiered_table *t, tiered_block *b, con
             unsigned count = (unsigned)_mm_popcnt_u64(reach);
             size_t next = at[k] + s.width[k] * count;
             if (__builtin_expect(next > end[k], 0)) return false;
-            reach = decode_tier(bits[k], at[k], s.width[k], reach, count, &ranks);
+            reach = decode_tier(bits[k], at[k], s.width[k], reach, count, &ranks, k == 1);
             at[k] = next;
         }
         __m512i z = _mm512_permutexvar_epi8(ranks, symbols);
