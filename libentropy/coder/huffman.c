@@ -30,6 +30,8 @@ enum {
     /* windows are reloaded at a bit 0 .. 7 of a byte and keep one bit for the mark: 56 bits for symbols */
     GROUP = 4,                                   /* symbols between reloads when none is over LOOKUP_BITS */
     GROUP_BYTES = (7 + GROUP * LOOKUP_BITS) / 8, /* most that a reload moves on, after one long code too */
+    /* one symbol in RARE with a long code: a round of 32 is done again in 6 % of cases, at some 10 times the time */
+    RARE = 512,
 };
 _Static_assert(GROUP * LOOKUP_BITS <= 56 && (7 + LONGEST) / 8 <= GROUP_BYTES, "windows");
 
@@ -192,6 +194,7 @@ typedef struct decoder {
     uint32_t lookup_bits;         /* LOOKUP_BITS, or `longest` if that is less */
     uint64_t end[LONGEST + 1];    /* codes of up to this length, left-justified in 32 bits, are below it */
     uint32_t place[LONGEST + 1];  /* code + place is its place in the order of codes, modulo 2^32 */
+    bool rare;                    /* codes longer than lookup_bits exist, but few symbols have one */
     uint32_t order;               /* bytes from here to the live symbols in the order of codes, 16 bits each */
     _Alignas(64) uint8_t entry[]; /* symbol << 8 | length, length 0 for longer codes; 2 bytes, or 4 for 2-byte symbols */
 } decoder;
@@ -235,10 +238,13 @@ static void build_decoder(const ent_coder_spec *spec, const void *table, void *m
     d->longest = t->longest;
     d->lookup_bits = t->longest < LOOKUP_BITS ? t->longest : LOOKUP_BITS;
     d->order = (uint32_t)entries_size(spec, t);
+    uint64_t longer = 0; /* the share of symbols with codes that a look-up does not find, as 2^-length says, times 2^32 */
     for (unsigned l = 1; l <= LONGEST; before += c.count[l++]) {
         d->end[l] = (c.first[l] + c.count[l]) << (LONGEST - l);
+        if (l > LOOKUP_BITS) longer += (uint64_t)c.count[l] << (LONGEST - l);
         d->place[l] = before - (uint32_t)c.first[l];
     }
+    d->rare = longer && longer < ((uint64_t)1 << 32) / RARE;
     for (uint32_t s = 0; s < spec->alphabet; s++) {
         unsigned l = t->length[s];
         if (!l) continue;
@@ -262,9 +268,40 @@ typedef struct reader {
     uint64_t used; /* bits of *next: below 8 between groups */
 } reader;
 
-/* Whole groups for as long as every string has 8 bytes to load; returns symbols done. */
+/* One symbol anywhere: bits past the end read as zeros and show in `used` afterwards. */
+static uint32_t decode_one(const decoder *d, reader *in, uint32_t width)
+{
+    uint8_t bytes[8] = { 0 };
+    size_t left = (size_t)(in->end - in->next);
+    if (left) memcpy(bytes, in->next, left < 8 ? left : 8);
+    uint64_t window = ent_load64(bytes) >> in->used;
+    uint32_t entry = entry_at(d, width, window & (((uint64_t)1 << d->lookup_bits) - 1));
+    if (!(entry & 255)) entry = search(d, (uint32_t)window);
+    in->used += entry & 255;
+    if (in->used / 8 <= left) {
+        in->next += in->used / 8;
+        in->used %= 8;
+    }
+    return entry >> 8;
+}
+
+/* A round symbol by symbol; false when a string ran past its end. */
+static bool decode_round(const decoder *d, reader *in, void *symbols, size_t i, uint32_t width, size_t streams,
+                         size_t group)
+{
+    for (size_t k = 0; k < group * streams; k++) {
+        reader *one = &in[k % streams];
+        if (one->used >= 8) return false;
+        ent_symbol_put(symbols, width, i + k, decode_one(d, one, width));
+    }
+    return true;
+}
+
+/* Whole groups for as long as every string has 8 bytes to load; returns symbols done.  Where there are
+ * codes longer than a look-up finds, either every symbol asks whether it was found (group 1) or, when
+ * they are `rare`, every round does: one that met a long code is done again, symbol by symbol. */
 INLINE size_t decode_groups(const decoder *d, reader *in, void *symbols, size_t n, uint32_t width, size_t streams,
-                            size_t group)
+                            size_t group, bool rare)
 {
     const uint64_t mask = ((uint64_t)1 << d->lookup_bits) - 1, mark = (uint64_t)1 << 63;
     const uint8_t *next[STREAMS];
@@ -282,14 +319,23 @@ INLINE size_t decode_groups(const decoder *d, reader *in, void *symbols, size_t 
         }
         if (!rounds) break;
         for (; rounds; rounds--, i += streams * group) {
+            uint32_t missed = 0; /* the top bit: a look-up found no symbol */
             for (size_t s = 0; s < streams; s++) window[s] = (ent_load64(next[s]) | mark) >> used[s];
             for (size_t k = 0; k < group; k++)
                 for (size_t s = 0; s < streams; s++) {
                     uint32_t entry = entry_at(d, width, window[s] & mask);
                     if (group == 1 && !(entry & 255)) entry = search(d, (uint32_t)window[s]);
+                    if (rare) missed |= (entry & 255) - 1;
                     window[s] >>= entry & 63;
                     ent_symbol_put(symbols, width, i + k * streams + s, entry >> 8);
                 }
+            if (missed >> 31) {
+                for (size_t s = 0; s < streams; s++) in[s].next = next[s], in[s].used = used[s];
+                if (!decode_round(d, in, symbols, i, width, streams, group)) return i;
+                for (size_t s = 0; s < streams; s++) next[s] = in[s].next, used[s] = in[s].used;
+                i += streams * group;
+                break; /* it may have taken more bytes than a round: count the rounds anew */
+            }
             for (size_t s = 0; s < streams; s++) {
                 used[s] = (uint64_t)__builtin_clzll(window[s]);
                 next[s] += used[s] / 8;
@@ -301,13 +347,21 @@ INLINE size_t decode_groups(const decoder *d, reader *in, void *symbols, size_t 
     return i;
 }
 
+/* For the usual numbers of strings a loop of its own. */
+INLINE size_t decode_bytes(const decoder *d, reader *in, void *symbols, size_t n, size_t streams, bool rare)
+{
+    if (streams == 4) return decode_groups(d, in, symbols, n, 1, 4, GROUP, rare);
+    if (streams == 8) return decode_groups(d, in, symbols, n, 1, 8, GROUP, rare);
+    return decode_groups(d, in, symbols, n, 1, streams, GROUP, rare);
+}
+
 INLINE size_t decode_any(const decoder *d, reader *in, void *symbols, size_t n, uint32_t width, size_t streams)
 {
-    if (d->longest > LOOKUP_BITS) return decode_groups(d, in, symbols, n, width, streams, 1);
-    if (width == 2) return decode_groups(d, in, symbols, n, 2, streams, GROUP);
-    if (streams == 4) return decode_groups(d, in, symbols, n, 1, 4, GROUP);
-    if (streams == 8) return decode_groups(d, in, symbols, n, 1, 8, GROUP);
-    return decode_groups(d, in, symbols, n, 1, streams, GROUP);
+    bool longer = d->longest > LOOKUP_BITS;
+    if (width == 1 && longer && d->rare) return decode_bytes(d, in, symbols, n, streams, true);
+    if (longer) return decode_groups(d, in, symbols, n, width, streams, 1, false);
+    if (width == 2) return decode_groups(d, in, symbols, n, 2, streams, GROUP, false);
+    return decode_bytes(d, in, symbols, n, streams, false);
 }
 
 BMI2 static size_t decode_bmi2(const decoder *d, reader *in, void *symbols, size_t n, uint32_t width, size_t streams)
@@ -319,23 +373,6 @@ static size_t decode_most(const decoder *d, reader *in, void *symbols, size_t n,
 {
     if (ent_cpu_features() & ENT_CPU_BMI2) return decode_bmi2(d, in, symbols, n, width, streams);
     return decode_any(d, in, symbols, n, width, streams);
-}
-
-/* One symbol anywhere: bits past the end read as zeros and show in `used` afterwards. */
-static uint32_t decode_one(const decoder *d, reader *in, uint32_t width)
-{
-    uint8_t bytes[8] = { 0 };
-    size_t left = (size_t)(in->end - in->next);
-    if (left) memcpy(bytes, in->next, left < 8 ? left : 8);
-    uint64_t window = ent_load64(bytes) >> in->used;
-    uint32_t entry = entry_at(d, width, window & (((uint64_t)1 << d->lookup_bits) - 1));
-    if (!(entry & 255)) entry = search(d, (uint32_t)window);
-    in->used += entry & 255;
-    if (in->used / 8 <= left) {
-        in->next += in->used / 8;
-        in->used %= 8;
-    }
-    return entry >> 8;
 }
 
 /* Whether a string was read to its end, and fills its last byte up with zeros. */
