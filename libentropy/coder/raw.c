@@ -25,14 +25,14 @@ static size_t coded_size(const ent_coder_spec *spec, size_t n)
     return n / 8 * bits + (n % 8 * bits + 7) / 8;
 }
 
-/* ---- four symbols of two bytes at once ---------------------------------------------------------
+/* ---- eight symbols at once -------------------------------------------------------------------------
  *
- * What the rests of F16 are.  Eight symbols of b < 16 bits are b bytes; two stores or loads of 8
- * bytes move them while 16 bytes are left. */
+ * Fields of under 8 bits, and the rests of F16.  Eight symbols of b bits are b bytes: neighbours are
+ * pushed together, then pairs, then fours. */
 
-enum { STEP = 8, STEP_ROOM = 16 };
+enum { STEP = 8, STEP_ROOM = 16 }; /* symbols; bytes that the loads and stores of a step may touch */
 
-static const uint64_t pairs = 0x0000FFFF0000FFFF;
+static const uint64_t singles = 0x00FF00FF00FF00FF, pairs = 0x0000FFFF0000FFFF;
 
 /* Four symbols, each in 16 bits, to 4 * bits bits, and back. */
 static uint64_t close_up(uint64_t v, unsigned bits)
@@ -48,37 +48,66 @@ static uint64_t open_up(uint64_t v, unsigned bits)
     return (two & each) | (two >> bits & each) << 16;
 }
 
+/* Eight symbols, each in a byte, to 8 * bits bits, bits < 8, and back. */
+static uint64_t close_bytes(uint64_t v, unsigned bits)
+{
+    return close_up((v & singles) | (v >> 8 & singles) << bits, 2 * bits);
+}
+
+static uint64_t open_bytes(uint64_t v, unsigned bits)
+{
+    uint64_t each = ((1ull << bits) - 1) * 0x0001000100010001, two = open_up(v, 2 * bits);
+    return (two & each) | (two >> bits & each) << 8;
+}
+
+/* The next step's symbols of two bytes, 9 to 15 bits each. */
+static void close_words(const uint8_t *symbols, unsigned bits, uint8_t *out)
+{
+    uint64_t v = close_up(ent_load64(symbols), bits), w = close_up(ent_load64(symbols + 8), bits);
+    ent_store64(out, v | w << 4 * bits);
+    ent_store64(out + 8, w >> (64 - 4 * bits));
+}
+
+static void open_words(const uint8_t *in, unsigned bits, uint8_t *symbols)
+{
+    uint64_t four = (1ull << 4 * bits) - 1, v = ent_load64(in);
+    uint64_t w = v >> 4 * bits | ent_load64(in + 8) << (64 - 4 * bits);
+    ent_store64(symbols, open_up(v & four, bits));
+    ent_store64(symbols + 8, open_up(w & four, bits));
+}
+
 /* Both return how many symbols they took; closing stops before one of more bits. */
-static size_t close_all(const uint8_t *symbols, size_t n, unsigned bits, uint8_t *out, size_t room)
+static size_t close_all(const uint8_t *symbols, size_t n, uint32_t width, unsigned bits, uint8_t *out, size_t room)
 {
-    uint64_t beyond = (0xFFFFull >> bits << bits) * 0x0001000100010001;
+    uint64_t beyond = width == 1 ? (0xFFull >> bits << bits) * 0x0101010101010101
+                                 : (0xFFFFull >> bits << bits) * 0x0001000100010001;
     size_t i = 0;
-    for (; n - i >= STEP && room >= STEP_ROOM; i += STEP, out += bits, room -= bits) {
-        uint64_t v = ent_load64(symbols + 2 * i), w = ent_load64(symbols + 2 * i + 8);
-        if ((v | w) & beyond) break;
-        v = close_up(v, bits);
-        w = close_up(w, bits);
-        ent_store64(out, v | w << 4 * bits);
-        ent_store64(out + 8, w >> (64 - 4 * bits));
+    for (; n - i >= STEP && room >= STEP_ROOM; i += STEP, symbols += STEP * width, out += bits, room -= bits) {
+        uint64_t all = ent_load64(symbols) | (width == 1 ? 0 : ent_load64(symbols + 8));
+        if (all & beyond) break;
+        if (width == 1)
+            ent_store64(out, close_bytes(all, bits));
+        else
+            close_words(symbols, bits, out);
     }
     return i;
 }
 
-static size_t open_all(const uint8_t *in, size_t size, unsigned bits, uint8_t *symbols, size_t n)
+static size_t open_all(const uint8_t *in, size_t size, unsigned bits, uint8_t *symbols, uint32_t width, size_t n)
 {
-    uint64_t four = (1ull << 4 * bits) - 1;
+    uint64_t eight = (1ull << 8 * bits % 64) - 1; /* of symbols in a byte */
     size_t i = 0;
-    for (; n - i >= STEP && size >= STEP_ROOM; i += STEP, in += bits, size -= bits) {
-        uint64_t v = ent_load64(in), w = v >> 4 * bits | ent_load64(in + 8) << (64 - 4 * bits);
-        ent_store64(symbols + 2 * i, open_up(v & four, bits));
-        ent_store64(symbols + 2 * i + 8, open_up(w & four, bits));
-    }
+    for (; n - i >= STEP && size >= STEP_ROOM; i += STEP, symbols += STEP * width, in += bits, size -= bits)
+        if (width == 1)
+            ent_store64(symbols, open_bytes(ent_load64(in) & eight, bits));
+        else
+            open_words(in, bits, symbols);
     return i;
 }
 
-static bool is_even(const ent_coder_spec *spec) /* two bytes, and every value of the bits is a symbol */
+static bool is_full(const ent_coder_spec *spec) /* every value of the bits is a symbol, and there are bits */
 {
-    return spec->width == 2 && spec->alphabet == 1u << symbol_bits(spec);
+    return spec->alphabet > 1 && spec->alphabet == 1u << symbol_bits(spec);
 }
 
 /* ---- the coder ---------------------------------------------------------------------------------- */
@@ -96,7 +125,7 @@ static ent_status encode(const ent_coder_spec *spec, const void *encoder, const 
     }
     uint64_t held = 0;
     unsigned held_bits = 0;
-    size_t first = is_even(spec) ? close_all(symbols, n, bits, out, *size) : 0;
+    size_t first = is_full(spec) ? close_all(symbols, n, spec->width, bits, out, *size) : 0;
     out += first / STEP * bits;
     for (size_t i = first; i < n; i++) {
         uint32_t symbol = ent_symbol_at(symbols, spec->width, i);
@@ -120,7 +149,7 @@ static ent_status decode(const ent_coder_spec *spec, const void *decoder, ent_by
     uint64_t held = 0;
     unsigned held_bits = 0;
     uint32_t mask = (1u << bits) - 1;
-    size_t first = is_even(spec) ? open_all(in.data, in.size, bits, symbols, n) : 0;
+    size_t first = is_full(spec) ? open_all(in.data, in.size, bits, symbols, spec->width, n) : 0;
     in.data += first / STEP * bits;
     for (size_t i = first; i < n; i++) {
         for (; held_bits < bits; held_bits += 8) held |= (uint64_t)*in.data++ << held_bits;
