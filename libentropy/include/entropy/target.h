@@ -13,11 +13,6 @@ extern "C" {
 
 /* ---- measuring ------------------------------------------------------------------------------ */
 
-typedef struct ent_timing { /* seconds; `runs` of them */
-    double best, median;
-    unsigned runs;
-} ent_timing;
-
 /* Speeds are 10^9 bytes of decoded weights per second, fastest run. */
 typedef struct ent_bench {
     uint64_t weights, bytes; /* measured: whole sample */
