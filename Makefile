@@ -86,10 +86,12 @@ $(BUILD)/test_%: $(BUILD)/tests/test_%.o $(HELP_OBJ) $(filter-out %/main.o,$(APP
 
 # The bench: a program of its own.  Its peers are optional, found each time that it is built, so that
 # one installed since then takes part.
+# (some versions of make want this one escaped in a function, and others not)
+HASH     := \#
 BENCH_PC  = libzstd liblz4 libdeflate blosc # and htscodecs, which has no .pc
 BENCH_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c))
 BENCH_HAS = $(if $(PKG),$(foreach p,$(BENCH_PC),$(shell pkg-config --exists $(p) && echo $(p)))) \
-            $(shell echo '\#include <htscodecs/htscodecs.h>' | $(CC) -E - >/dev/null 2>&1 && echo htscodecs)
+            $(shell echo '$(HASH)include <htscodecs/htscodecs.h>' | $(CC) -E - >/dev/null 2>&1 && echo htscodecs)
 
 $(BUILD)/peers.h: FORCE
 	@mkdir -p $(@D)
