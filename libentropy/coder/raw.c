@@ -126,7 +126,7 @@ static ent_status encode(const ent_coder_spec *spec, const void *encoder, const 
     uint64_t held = 0;
     unsigned held_bits = 0;
     size_t first = is_full(spec) ? close_all(symbols, n, spec->width, bits, out, *size) : 0;
-    out += first / STEP * bits;
+    if (first) out += first / STEP * bits; /* nothing may be coded to NULL */
     for (size_t i = first; i < n; i++) {
         uint32_t symbol = ent_symbol_at(symbols, spec->width, i);
         if (symbol >= spec->alphabet) return ENT_ERANGE;
@@ -150,7 +150,7 @@ static ent_status decode(const ent_coder_spec *spec, const void *decoder, ent_by
     unsigned held_bits = 0;
     uint32_t mask = (1u << bits) - 1;
     size_t first = is_full(spec) ? open_all(in.data, in.size, bits, symbols, spec->width, n) : 0;
-    in.data += first / STEP * bits;
+    if (first) in.data += first / STEP * bits; /* empty codes may lie at NULL */
     for (size_t i = first; i < n; i++) {
         for (; held_bits < bits; held_bits += 8) held |= (uint64_t)*in.data++ << held_bits;
         uint32_t symbol = (uint32_t)held & mask;
