@@ -12,6 +12,7 @@ static const struct { const char *name; unsigned bit; } names[] = {
 };
 
 static unsigned features;
+static size_t stream_bytes;
 static char text[160];
 
 #if defined __x86_64__
@@ -53,11 +54,22 @@ static bool listed(const char *list, const char *name)
     return false;
 }
 
+/* Asked once: sysconf reads it from the processor, which on a virtual machine takes microseconds. */
+static size_t second_level_cache(void)
+{
+    long size = -1;
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    size = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+    return size > 0 ? (size_t)size : (size_t)1 << 20;
+}
+
 static void find(void)
 {
     char brand[49] = "";
     const char *disabled = getenv("ENT_DISABLE_CPU");
     features = detect(brand);
+    stream_bytes = 4 * second_level_cache();
     for (size_t i = 0; disabled && i < sizeof names / sizeof *names; i++)
         if (listed(disabled, names[i].name)) features &= ~names[i].bit;
     int n = snprintf(text, sizeof text, "%s (", brand[strspn(brand, " ")] ? brand + strspn(brand, " ") : "processor");
@@ -83,9 +95,6 @@ const char *ent_cpu_text(void)
 
 size_t ent_stream_bytes(void)
 {
-    long size = -1;
-#ifdef _SC_LEVEL2_CACHE_SIZE
-    size = sysconf(_SC_LEVEL2_CACHE_SIZE);
-#endif
-    return 4 * (size > 0 ? (size_t)size : (size_t)1 << 20);
+    pthread_once(&once, find);
+    return stream_bytes;
 }
