@@ -73,7 +73,6 @@ $(BUILD)/build.h: FORCE
 	@printf '#define ENT_BUILD_COMMIT "%s"\n#define ENT_BUILD_COMPILER "%s"\n#define ENT_BUILD_FLAGS "%s"\n#define ENT_BUILD_ABSENT "%s"\n' \
 	  '$(COMMIT)' "$$($(CC) --version | head -1)" '$(CFLAGS) $(STANDARD)' '$(ABSENT)' >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-.PHONY: FORCE
 
 $(BUILD)/%.o: %.c | $(BUILD)/build.h
 	@mkdir -p $(@D)

@@ -146,14 +146,13 @@ ent_status ent_table_train(ent_table **table, const ent_coder_spec *spec, const 
     ent_status status = table_new(&t, spec);
     if (status) return status;
     if (spec->coder->train) {
-        uint64_t one = 1;
         ent_counts first = { spec->alphabet, NULL };
         if (!counts || counts->alphabet != spec->alphabet) {
             status = ENT_EINVAL;
         } else if (ent_counts_total(counts)) {
             status = spec->coder->train(spec, counts, t->table);
         } else if (!(status = ent_counts_init(&first, spec->alphabet))) {
-            first.count[0] = one;
+            first.count[0] = 1;
             status = spec->coder->train(spec, &first, t->table);
             ent_counts_free(&first);
         }
@@ -184,7 +183,7 @@ const ent_coder_spec *ent_table_spec(const ent_table *table) { return &table->sp
 
 size_t ent_encode_bound(const ent_table *table, size_t n)
 {
-    /* a quarter of the address space: no coder's bound can overflow below it */
+    /* a 64th of the address space: no coder's bound can overflow below it */
     return n > SIZE_MAX / 64 ? SIZE_MAX : table->spec.coder->bound(&table->spec, n);
 }
 
