@@ -269,6 +269,62 @@ static void packing_is_a_bit_string(void **state)
     assert_int_equal(two[1], 0xd);
 }
 
+/* ---- many at a time ------------------------------------------------------------------------------------ */
+
+static bool same_float(float a, float b) { return isnan(a) ? isnan(b) : a == b && signbit(a) == signbit(b); }
+
+/* Every word of the small formats, and odd ones of the large, by the bulk functions and one by one. */
+static void bulk_is_one_by_one(void **state)
+{
+    (void)state;
+    for (const ent_format *f = ent_formats; f->name; f++) {
+        size_t n = f->bits <= 16 ? (size_t)1 << f->bits : 4096, width = ent_format_width(f);
+        uint8_t *words = ent_alloc(n * width + 1), *back = ent_alloc(n * width + 1);
+        float *values = ent_alloc(n * sizeof *values);
+        assert_non_null(words);
+        assert_non_null(back);
+        assert_non_null(values);
+        uint8_t *at = words + 1; /* nothing is aligned */
+        ent_random random;
+        ent_random_seed(&random, 7, f->bits);
+        for (size_t i = 0; i < n; i++) {
+            uint64_t word = f->bits <= 16 ? i : ent_random_bits(&random);
+            memcpy(at + i * width, &word, width);
+        }
+        ent_format_floats(f, at, n, values);
+        ent_format_words(f, values, n, back + 1);
+        for (size_t i = 0; i < n; i++) {
+            uint64_t word = 0, again = 0;
+            memcpy(&word, at + i * width, width);
+            memcpy(&again, back + 1 + i * width, width);
+            assert_true(same_float(values[i], (float)ent_format_value(f, word)));
+            if (!isnan(values[i])) assert_true(again == ent_format_nearest(f, values[i]));
+            else assert_true(isnan(ent_format_value(f, again)) == isnan(ent_format_value(f, ent_format_nearest(f, NAN))));
+        }
+        ent_free(words);
+        ent_free(back);
+        ent_free(values);
+    }
+}
+
+/* Floats between two BF16 words, ties among them, against the rounding of formats.c. */
+static void bulk_rounds_as_one_by_one(void **state)
+{
+    (void)state;
+    const ent_format *f = ent_format_find("BF16");
+    static const uint32_t low[] = { 0, 1, 0x7fff, 0x8000, 0x8001, 0xffff };
+    for (uint32_t high = 0; high < 1u << 16; high++)
+        for (size_t k = 0; k < sizeof low / sizeof *low; k++) {
+            uint32_t bits = high << 16 | low[k];
+            float value;
+            uint16_t word;
+            memcpy(&value, &bits, sizeof value);
+            ent_format_words(f, &value, 1, &word);
+            if (isnan(value)) assert_true(isnan(ent_format_value(f, word)));
+            else assert_int_equal(word, ent_format_nearest(f, value));
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +336,8 @@ int main(void)
         cmocka_unit_test(overflow_and_nan_are_as_stated),
         cmocka_unit_test(f32_agrees_with_the_hardware),
         cmocka_unit_test(packing_is_a_bit_string),
+        cmocka_unit_test(bulk_is_one_by_one),
+        cmocka_unit_test(bulk_rounds_as_one_by_one),
     };
     return cmocka_run_group_tests_name("format", tests, NULL, NULL);
 }

@@ -1,0 +1,101 @@
+/* values.c - words to floats and back, many at a time.
+ *
+ * Formats that people store weights in have their own loops, which compilers make wide; others go
+ * through the exact functions of formats.c, those of up to 8 bits by a table of all their words. */
+#include <string.h>
+
+#include <entropy/field.h>
+
+static float from_bits(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static uint32_t to_bits(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* The word at position i; words need not be aligned. */
+static uint64_t load(const void *words, uint32_t width, size_t i)
+{
+    uint64_t word = 0;
+    memcpy(&word, (const uint8_t *)words + i * width, width);
+    return word;
+}
+
+static bool is(const ent_format *format, const char *name) { return !strcmp(format->name, name); }
+
+/* ---- to floats -------------------------------------------------------------------------------- */
+
+static void floats_of_bf16(const void *words, size_t n, float *values)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint16_t word;
+        memcpy(&word, (const uint8_t *)words + 2 * i, 2);
+        values[i] = from_bits((uint32_t)word << 16);
+    }
+}
+
+/* A half's exponent and mantissa, put where a float has them, are 2^-112 of its value, subnormals
+ * included; only infinities and NaNs need their exponent filled up. */
+static void floats_of_f16(const void *words, size_t n, float *values)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint16_t word;
+        memcpy(&word, (const uint8_t *)words + 2 * i, 2);
+        uint32_t magnitude = (uint32_t)(word & 0x7fff) << 13, sign = (uint32_t)(word & 0x8000) << 16;
+        uint32_t scaled = to_bits(from_bits(magnitude) * 0x1p112f);
+        values[i] = from_bits(sign | (magnitude >= 0x0f800000 ? magnitude | 0x7f800000 : scaled));
+    }
+}
+
+static void floats_by_table(const ent_format *format, const uint8_t *words, size_t n, float *values)
+{
+    float table[256];
+    for (uint32_t w = 0; w < 256; w++) table[w] = (float)ent_format_value(format, w);
+    for (size_t i = 0; i < n; i++) values[i] = table[words[i]];
+}
+
+void ent_format_floats(const ent_format *format, const void *words, size_t n, float *values)
+{
+    uint32_t width = ent_format_width(format);
+    if (!n) return;
+    if (is(format, "F32"))
+        memcpy(values, words, n * sizeof *values);
+    else if (is(format, "BF16"))
+        floats_of_bf16(words, n, values);
+    else if (is(format, "F16"))
+        floats_of_f16(words, n, values);
+    else if (width == 1)
+        floats_by_table(format, words, n, values);
+    else
+        for (size_t i = 0; i < n; i++) values[i] = (float)ent_format_value(format, load(words, width, i));
+}
+
+/* ---- from floats ------------------------------------------------------------------------------ */
+
+static uint16_t bf16_of(float value)
+{
+    uint32_t bits = to_bits(value);
+    if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)(bits >> 16 & 0x8000) | 0x7fc0;
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16); /* to nearest, ties to even */
+}
+
+void ent_format_words(const ent_format *format, const float *values, size_t n, void *words)
+{
+    uint32_t width = ent_format_width(format);
+    if (!n) return;
+    if (is(format, "F32")) {
+        memcpy(words, values, n * sizeof *values);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint64_t word = is(format, "BF16") ? bf16_of(values[i]) : ent_format_nearest(format, values[i]);
+        memcpy((uint8_t *)words + i * width, &word, width);
+    }
+}
