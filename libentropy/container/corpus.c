@@ -114,7 +114,8 @@ static ent_status merge_group(ent_corpus *corpus, const ent_plan *plan, const en
 ent_status ent_corpus_add(ent_corpus *corpus, const ent_weights *weights, const ent_run *run, ent_error *error)
 {
     ent_plan plan;
-    ent_status status = ent_plan_make(&plan, weights, corpus->codec, error);
+    const ent_codec *codec = corpus->codec;
+    ent_status status = ent_plan_make(&plan, weights, &(ent_assignment){ 1, &codec, NULL }, error);
     if (status) return status;
     const ent_run preset = { .threads = 0 };
     status = ent_plan_count_all(&plan, run ? run : &preset, error);

@@ -192,16 +192,30 @@ void ent_scratch_free(ent_scratch *scratch, size_t n)
     ent_free(scratch);
 }
 
-/* Decodes into `out` itself where words are stored as they are, aligned; else by way of the scratch. */
-static ent_status decode_into(const ent_loaded *l, ent_bytes coded, unsigned flags, uint8_t *out, size_t n,
-                              ent_scratch *s)
+static ent_status block_failed(const ent_container *c, const ent_loaded *l, uint64_t k, ent_status status,
+                               ent_error *error)
 {
-    const ent_recipe *r = l->recipe;
+    return ent_fail(error, status, "%s: tensor %s, block %llu, at byte %llu: %s", c->path,
+                    ent_quote(l->tensor->name).text, (unsigned long long)k, (unsigned long long)l->place[k].address,
+                    ent_status_text(status));
+}
+
+ent_status ent_load_code(const ent_container *container, const ent_loaded *loaded, uint64_t k, uint8_t *code,
+                         ent_error *error)
+{
+    ent_status status = read_at(container->fd, code, loaded->place[k].size, loaded->place[k].address);
+    return status ? block_failed(container, loaded, k, status, error) : ENT_OK;
+}
+
+ent_status ent_load_decode(const ent_loaded *loaded, ent_bytes coded, unsigned flags, uint8_t *out, size_t n,
+                           ent_scratch *scratch)
+{
+    const ent_recipe *r = loaded->recipe;
     if (!ent_format_packed(r->format) && (uintptr_t)out % r->word_width == 0)
-        return ent_block_decode(r, &l->tables, coded, flags, out, n, &s->work);
-    ent_status status = ent_buffer_reserve(&s->words, n * r->word_width);
-    if (!status) status = ent_block_decode(r, &l->tables, coded, flags, s->words.data, n, &s->work);
-    if (!status) ent_format_pack(r->format, s->words.data, n, out);
+        return ent_block_decode(r, &loaded->tables, coded, flags, out, n, &scratch->work);
+    ent_status status = ent_buffer_reserve(&scratch->words, n * r->word_width);
+    if (!status) status = ent_block_decode(r, &loaded->tables, coded, flags, scratch->words.data, n, &scratch->work);
+    if (!status) ent_format_pack(r->format, scratch->words.data, n, out);
     return status;
 }
 
@@ -215,9 +229,7 @@ ent_status ent_load_block(const ent_container *container, const ent_loaded *load
     ent_status status = place.size > ent_block_bound(loaded->recipe, &loaded->tables, n) ? ENT_ECORRUPT : ENT_OK;
     if (!status) status = ent_buffer_reserve(&scratch->coded, place.size);
     if (!status) status = read_at(container->fd, scratch->coded.data, place.size, place.address);
-    if (!status) status = decode_into(loaded, (ent_bytes){ scratch->coded.data, place.size }, flags, out, n, scratch);
-    if (!status) return ENT_OK;
-    return ent_fail(error, status, "%s: tensor %s, block %llu, at byte %llu: %s", container->path,
-                    ent_quote(loaded->tensor->name).text, (unsigned long long)k, (unsigned long long)place.address,
-                    ent_status_text(status));
+    ent_bytes coded = { scratch->coded.data, place.size };
+    if (!status) status = ent_load_decode(loaded, coded, flags, out, n, scratch);
+    return status ? block_failed(container, loaded, k, status, error) : ENT_OK;
 }

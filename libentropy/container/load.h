@@ -33,6 +33,15 @@ typedef struct ent_scratch {
 } ent_scratch;
 void ent_scratch_free(ent_scratch *scratch, size_t n); /* an array of n, itself included; takes NULL */
 
+/* Reads the bytes of block k, place[k].size of them, as they are. */
+ent_status ent_load_code(const ent_container *container, const ent_loaded *loaded, uint64_t k, uint8_t *code,
+                         ent_error *error);
+
+/* Decodes the bytes of a block of n words into `out`: into it itself where words are stored as they are,
+ * aligned; else by way of the scratch. */
+ent_status ent_load_decode(const ent_loaded *loaded, ent_bytes coded, unsigned flags, uint8_t *out, size_t n,
+                           ent_scratch *scratch);
+
 /* Reads, checks and decodes block k into `out`, its bytes as they are in the model's file.  For any
  * number of threads at once.  `flags` as of ent_block_decode. */
 ent_status ent_load_block(const ent_container *container, const ent_loaded *loaded, uint64_t k, unsigned flags,

@@ -15,28 +15,32 @@ static const char *recipe_dtype(const ent_tensor *t)
     return f->name;
 }
 
+/* Codecs that treat a dtype alike share a recipe. */
 static ent_status add_recipe(ent_plan *plan, const ent_codec *codec, const char *dtype, uint32_t *number,
                              ent_error *error)
 {
     ent_index *x = &plan->index;
-    for (*number = 0; *number < x->recipes; ++*number)
-        if (!strcmp(x->recipe[*number].dtype, dtype)) return ENT_OK;
     ent_index_recipe *r = &x->recipe[x->recipes];
     ent_buffer text = { NULL, 0, 0 };
     ent_status status = ent_codec_bind(codec, dtype, &r->recipe, error);
     if (status) return status;
     if ((status = ent_codec_recipe_text(codec, dtype, &text))) return ent_fail(error, status, "out of memory");
     *r = (ent_index_recipe){ dtype, (char *)text.data, r->recipe };
+    for (*number = 0; *number < x->recipes; ++*number)
+        if (!strcmp(x->recipe[*number].dtype, dtype) && !strcmp(x->recipe[*number].text, r->text)) {
+            ent_free(text.data);
+            return ENT_OK;
+        }
     x->recipes++;
     return ENT_OK;
 }
 
-/* One recipe a format at most, and one for opaque bytes. */
-static size_t most_recipes(void)
+/* Of a codec: one recipe a format at most, and one for opaque bytes; and room for one that is known already. */
+static size_t most_recipes(size_t codecs)
 {
     size_t n = 1;
     while (ent_formats[n - 1].name) n++;
-    return n;
+    return n * codecs + 1;
 }
 
 /* ---- groups ------------------------------------------------------------------------------------------- */
@@ -94,27 +98,47 @@ static void add_files(ent_plan *plan)
     }
 }
 
-ent_status ent_plan_make(ent_plan *plan, const ent_weights *weights, const ent_codec *codec, ent_error *error)
+/* What the index says of all codecs together. */
+static ent_status set_codec(ent_index *x, const ent_assignment *assignment, ent_error *error)
+{
+    const ent_codec *first = assignment->codec[0];
+    bool several = assignment->codecs > 1;
+    x->codec = several ? "chosen for each tensor" : ent_codec_text(first);
+    x->codec_name = several ? "chosen" : ent_codec_name(first);
+    x->scope = ent_codec_scope(first);
+    x->block = ent_codec_block(first);
+    for (size_t i = 0; i < assignment->codecs && several; i++) {
+        const ent_codec *codec = assignment->codec[i];
+        if (ent_codec_scope(codec) != ENT_SCOPE_TENSOR)
+            return ent_fail(error, ENT_EINVAL, "codec %s: with several codecs, each needs scope=tensor",
+                            ent_codec_name(codec));
+        if (ent_codec_block(codec) != x->block)
+            return ent_fail(error, ENT_EINVAL, "codecs %s and %s: blocks of %zu and %zu weights do not go together",
+                            ent_codec_name(first), ent_codec_name(codec), (size_t)x->block, ent_codec_block(codec));
+    }
+    return ENT_OK;
+}
+
+ent_status ent_plan_make(ent_plan *plan, const ent_weights *weights, const ent_assignment *assignment,
+                         ent_error *error)
 {
     size_t n = ent_weights_tensors(weights), files = ent_weights_files(weights);
     *plan = (ent_plan){ .weights = weights };
     ent_index *x = &plan->index;
-    x->codec = ent_codec_text(codec);
-    x->codec_name = ent_codec_name(codec);
-    x->scope = ent_codec_scope(codec);
-    x->block = ent_codec_block(codec);
+    ent_status status = set_codec(x, assignment, error);
+    if (status) return status;
     x->file = ent_calloc(files, sizeof *x->file);
-    x->recipe = ent_calloc(most_recipes(), sizeof *x->recipe);
+    x->recipe = ent_calloc(most_recipes(assignment->codecs), sizeof *x->recipe);
     x->tensor = ent_calloc(n, sizeof *x->tensor);
     plan->group_of = ent_calloc(n, sizeof *plan->group_of);
     plan->group = ent_calloc(n, sizeof *plan->group);
-    ent_status status = ENT_OK;
     if (!x->file || !x->recipe || !x->tensor || !plan->group_of || !plan->group)
         status = ent_fail(error, ENT_ENOMEM, "out of memory");
     x->files = status ? 0 : files;
     x->tensors = status ? 0 : n;
     add_files(plan);
-    for (size_t i = 0; i < n && !status; i++) status = add_tensor(plan, codec, i, error);
+    for (size_t i = 0; i < n && !status; i++)
+        status = add_tensor(plan, assignment->codec[assignment->of ? assignment->of[i] : 0], i, error);
     if (status) ent_plan_free(plan);
     return status;
 }
@@ -130,6 +154,13 @@ void ent_plan_free(ent_plan *plan)
     ent_free(plan->group_of);
     ent_index_free(&plan->index);
     *plan = (ent_plan){ 0 };
+}
+
+bool ent_group_pays(const ent_plan *plan, const ent_group *group, uint32_t field, size_t table_bytes)
+{
+    const ent_field *f = &plan->index.recipe[group->recipe].recipe.split.field[field];
+    double saved = (ent_field_bits(f) - ent_entropy_bits(&group->counts[field])) * (double)group->words;
+    return saved > 8 * (double)table_bytes;
 }
 
 /* ---- units -------------------------------------------------------------------------------------------- */

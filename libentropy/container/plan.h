@@ -23,6 +23,9 @@ typedef struct ent_plan {
     size_t groups;
 } ent_plan;
 
+/* Whether what coding a field of the group can save pays for its table of so many bytes. */
+bool ent_group_pays(const ent_plan *plan, const ent_group *group, uint32_t field, size_t table_bytes);
+
 /* A block to be coded. */
 typedef struct ent_unit {
     uint32_t tensor;
@@ -31,7 +34,9 @@ typedef struct ent_unit {
     size_t size;
 } ent_unit;
 
-ent_status ent_plan_make(ent_plan *plan, const ent_weights *weights, const ent_codec *codec, ent_error *error);
+/* ENT_EINVAL for codecs that do not go together (see ent_assignment). */
+ent_status ent_plan_make(ent_plan *plan, const ent_weights *weights, const ent_assignment *assignment,
+                         ent_error *error);
 void ent_plan_free(ent_plan *plan);
 
 /* Models are walked in batches: tensors of at most this in all, or one larger tensor; not too many,

@@ -115,14 +115,6 @@ static ent_status train_group(size_t i, unsigned thread, void *context)
     return ENT_OK;
 }
 
-/* Whether what coding the field can save pays for the table. */
-static bool pays(const writer *w, const ent_group *g, uint32_t field, size_t table_size)
-{
-    const ent_recipe *r = &w->plan.index.recipe[g->recipe].recipe;
-    double saved = (ent_field_bits(&r->split.field[field]) - ent_entropy_bits(&g->counts[field])) * (double)g->words;
-    return w->corpus || saved > 8 * (double)table_size;
-}
-
 static ent_status add_table(writer *w, size_t start)
 {
     ent_index *x = &w->plan.index;
@@ -150,7 +142,7 @@ static ent_status store_tables(writer *w, ent_group *g)
         if (!ent_index_needs_table(r, i) || !g->tables.table[i]) continue;
         size_t start = w->tables.size;
         if (ent_table_write(g->tables.table[i], &w->tables)) return no_memory(w);
-        if (pays(w, g, i, w->tables.size - start)) {
+        if (w->corpus || ent_group_pays(&w->plan, g, i, w->tables.size - start)) {
             g->id[i] = (int64_t)w->plan.index.tables;
             w->plan.index.sizes.tally.table_bits += 8 * (uint64_t)(w->tables.size - start);
             status = add_table(w, start);
@@ -352,18 +344,13 @@ static ent_status commit(writer *w, ent_container_sizes *sizes)
     return status;
 }
 
-ent_status ent_container_write(const char *path, const ent_weights *weights, const ent_codec *codec,
-                               const ent_corpus *corpus, const ent_run *run, ent_container_sizes *sizes,
-                               ent_error *error)
+static ent_status write_container(const char *path, const ent_weights *weights, const ent_assignment *assignment,
+                                  const ent_corpus *corpus, const ent_run *run, ent_container_sizes *sizes,
+                                  ent_error *error)
 {
     writer w = { .weights = weights, .corpus = corpus, .error = error, .gaps = -1, .set = -1, .tensor = SIZE_MAX };
     if (run) w.run = *run;
-    if (corpus) codec = ent_corpus_codec(corpus);
-    if (!corpus && ent_codec_scope(codec) == ENT_SCOPE_CORPUS)
-        return ent_fail(error, ENT_EINVAL,
-                        "scope=corpus needs trained tables: make them with `entropy train`, give them with "
-                        "--tables");
-    ent_status status = ent_plan_make(&w.plan, weights, codec, error);
+    ent_status status = ent_plan_make(&w.plan, weights, assignment, error);
     if (status) return status;
     ent_h5_tongue tongue = ent_h5_quiet();
     status = ent_output_plan(&w.output, path, error);
@@ -372,4 +359,25 @@ ent_status ent_container_write(const char *path, const ent_weights *weights, con
     free_writer(&w);
     ent_h5_restore(tongue);
     return status;
+}
+
+ent_status ent_container_write(const char *path, const ent_weights *weights, const ent_codec *codec,
+                               const ent_corpus *corpus, const ent_run *run, ent_container_sizes *sizes,
+                               ent_error *error)
+{
+    if (corpus) codec = ent_corpus_codec(corpus);
+    if (!corpus && ent_codec_scope(codec) == ENT_SCOPE_CORPUS)
+        return ent_fail(error, ENT_EINVAL,
+                        "scope=corpus needs trained tables: make them with `entropy train`, give them with "
+                        "--tables");
+    return write_container(path, weights, &(ent_assignment){ 1, &codec, NULL }, corpus, run, sizes, error);
+}
+
+ent_status ent_container_write_assigned(const char *path, const ent_weights *weights, const ent_assignment *assignment,
+                                        const ent_run *run, ent_container_sizes *sizes, ent_error *error)
+{
+    if (!assignment->codecs) return ent_fail(error, ENT_EINVAL, "no codec");
+    if (assignment->codecs == 1)
+        return ent_container_write(path, weights, assignment->codec[0], NULL, run, sizes, error);
+    return write_container(path, weights, assignment, NULL, run, sizes, error);
 }

@@ -50,6 +50,29 @@ ENT_API ent_status ent_container_write(const char *path, const ent_weights *weig
                                        const ent_corpus *corpus, const ent_run *run, ent_container_sizes *sizes,
                                        ent_error *error);
 
+/* Which codec each tensor has.  Several codecs must be of scope tensor and of one block size. */
+typedef struct ent_assignment {
+    size_t codecs;
+    const ent_codec *const *codec;
+    const uint32_t *of; /* tensor i has codec[of[i]]; NULL: all have codec[0] */
+} ent_assignment;
+
+/* As ent_container_write, with a codec chosen for each tensor. */
+ENT_API ent_status ent_container_write_assigned(const char *path, const ent_weights *weights,
+                                                const ent_assignment *assignment, const ent_run *run,
+                                                ent_container_sizes *sizes, ent_error *error);
+
+/* What a tensor takes in a container: blocks and tables, without its share of headers. */
+typedef struct ent_tensor_size {
+    double bytes, error; /* error: the standard error of an estimate, 0 when all was coded */
+} ent_tensor_size;
+
+/* size[tensor], with a codec of scope tensor.  Models of at most `sample_bytes` are coded whole; of others
+ * some blocks of each tensor, evenly spaced, in proportion, at least four: the estimate is the mean
+ * of its blocks.  Nothing is written. */
+ENT_API ent_status ent_container_estimate(const ent_weights *weights, const ent_codec *codec, uint64_t sample_bytes,
+                                          const ent_run *run, ent_tensor_size *size, ent_error *error);
+
 typedef struct ent_container ent_container;
 
 ENT_API ent_status ent_container_open(ent_container **container, const char *path, ent_error *error);
@@ -80,6 +103,19 @@ ENT_API ent_status ent_container_extract(ent_container *container, const char *p
 /* Decodes tensor i into memory (bytes as in the original file). */
 ENT_API ent_status ent_container_read(ent_container *container, size_t i, void *out, const ent_run *run,
                                       ent_error *error);
+
+/* Decoding all tensors, memory to memory. */
+typedef struct ent_container_speed {
+    uint64_t bytes, coded_bytes; /* of tensors; coded_bytes without tables */
+    double decode_ns, decode_median_ns; /* of all, fastest and middle run */
+    double copy_ns, copy_median_ns;     /* a memcpy of the same bytes, in the same runs */
+} ent_container_speed;
+
+/* Reads all coded blocks into memory, decodes them once with their checksums, then `runs` times without (see
+ * ENT_TRUSTED), in turn with a memcpy; tables are built before.  The last result is compared with the first
+ * (ENT_ECHECK).  Memory: twice the model, and its code. */
+ENT_API ent_status ent_container_time(ent_container *container, unsigned runs, const ent_run *run,
+                                      ent_container_speed *speed, ent_error *error);
 
 /* Checks and decodes every block of every tensor and, when `against` is not NULL, compares with that
  * model; `report` gets each finding (file, tensor, block, offset).  ENT_ECHECK when anything is
