@@ -277,7 +277,7 @@ static ent_status predict(struct bench *b, const ent_target *target, struct reco
     const char *dtype = sample_dtype(b->weights);
     if (!dtype) return ent_fail(error, ENT_EUNSUPPORTED, "the model has no weights of a known number format");
     ent_status status = ent_codec_bind(b->codec, dtype, &recipe, error);
-    if (!status) status = ent_target_predict(target, &recipe, r->bits_per_weight, &p, error);
+    if (!status) status = ent_target_predict(target, &recipe, r->bits_per_weight, 0, &p, error);
     if (status) return status;
     r->dtype = dtype;
     r->weights_per_ns = p.weights_per_ns;
@@ -294,8 +294,8 @@ static ent_status measure_codec(struct bench *b, const struct plan_cell *cell, s
     ent_status status = data_path(path, "targets", cell->target, error);
     if (!status) status = ent_target_read(&target, path, error);
     if (status) return status;
-    bool is_host = ent_target_is_host(target);
-    r->kind = is_host ? "host" : "model";
+    bool is_host = ent_target_kind_of(target) == ENT_TARGET_HOST;
+    r->kind = ent_target_kind_name(ent_target_kind_of(target));
     if (b->size_status) status = ent_fail(error, b->size_status, "%s", b->size_error.text);
     else if (is_host && b->plan->measures & MEASURE_SPEED) status = measure_speed(b, r, error);
     else if (!is_host && b->plan->measures & MEASURE_PREDICT) status = predict(b, target, r, error);

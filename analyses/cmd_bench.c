@@ -121,8 +121,8 @@ static ent_status predict(struct bench *bench, const ent_codec *codec, double bi
     ent_status status = ent_codec_bind(codec, bench->sample.dtype, &recipe, error);
     for (size_t i = 0; i < bench->targets && !status; i++) {
         ent_prediction p;
-        if (ent_target_is_host(bench->modelled[i])) continue;
-        status = ent_target_predict(bench->modelled[i], &recipe, bits, &p, error);
+        if (ent_target_kind_of(bench->modelled[i]) == ENT_TARGET_HOST) continue;
+        status = ent_target_predict(bench->modelled[i], &recipe, bits, 0, &p, error);
         if (status == ENT_EUNSUPPORTED) {
             if (!bench->common.quiet) complain("%s: %s", ent_codec_name(codec), error->text);
             status = ENT_OK;

@@ -148,7 +148,7 @@ static void list_target(struct list *list, const char *folder, const char *file)
         complain("%s", error.text);
         return;
     }
-    list_row(list, (const char *[]){ name, ent_target_is_host(target) ? "measured" : "modelled",
+    list_row(list, (const char *[]){ name, ent_target_kind_name(ent_target_kind_of(target)),
                                      ent_target_brief(target) });
     ent_target_free(target);
 }

@@ -285,7 +285,8 @@ static bool belongs(const struct records *records, size_t i, enum record_table t
     const struct record *r = &records->row[i];
     if (!r->codec[0]) return table == TABLE_SIZES && !record_ok(r) && gives_the_size(records, i);
     if (table == TABLE_SIZES) return (r->weights || r->size_problem[0]) && gives_the_size(records, i);
-    if (table == TABLE_PREDICTIONS) return !strcmp(r->kind, "model") && (r->weights_per_ns > 0 || !record_ok(r));
+    bool predicted = !strcmp(r->kind, "model") || !strcmp(r->kind, "measured");
+    if (table == TABLE_PREDICTIONS) return predicted && (r->weights_per_ns > 0 || !record_ok(r));
     return !strcmp(r->kind, "host") && (r->decode_gbps > 0 || !record_ok(r));
 }
 

@@ -10,7 +10,7 @@ typedef struct instance {
     ent_choosing problem;
 } instance;
 
-static void instance_init(instance *x, size_t items, size_t options, ent_cost minimise)
+static void instance_init(instance *x, size_t items, size_t options, ent_cost_kind minimise)
 {
     x->problem = (ent_choosing){ items, options, x->option, minimise, { INFINITY, INFINITY, INFINITY } };
 }
@@ -22,7 +22,7 @@ static void random_instance(instance *x, uint64_t seed)
     ent_random r;
     ent_random_seed(&r, 17, seed);
     size_t items = 1 + ent_random_below(&r, MOST_ITEMS), options = 1 + ent_random_below(&r, MOST_OPTIONS);
-    instance_init(x, items, options, (ent_cost)ent_random_below(&r, ENT_COSTS));
+    instance_init(x, items, options, (ent_cost_kind)ent_random_below(&r, ENT_COSTS));
     for (size_t i = 0; i < items; i++) {
         double size = exp2(10 * ent_random_uniform(&r));
         for (size_t k = 0; k < options; k++) {

@@ -9,7 +9,7 @@ static const char *const layout =
     "brief: a toy\n"                                                          /* 2 */
     "kind: model\n"                                                           /* 3 */
     "clock_ghz: { value: 2, status: assumed, source: test }\n"                /* 4 */
-    "dram_gbps: { value: %s, status: paper, source: test }\n"                 /* 5 */
+    "memory: [ { name: M, gbps: { value: %s, status: paper, source: test } } ]\n" /* 5 */
     "intake_weights_per_cycle: { value: %s, status: derived, source: test }\n"/* 6 */
     "decoders:\n"                                                             /* 7 */
     "  - coder: huffman\n"                                                    /* 8 */
@@ -58,7 +58,7 @@ static void expect(ent_target *target, const ent_recipe *recipe, double bits, do
 {
     ent_prediction p;
     ent_error error;
-    if (ent_target_predict(target, recipe, bits, &p, &error)) fail_msg("%s", error.text);
+    if (ent_target_predict(target, recipe, bits, 0, &p, &error)) fail_msg("%s", error.text);
     assert_close(p.weights_per_ns, rate, 1e-9 * rate);
     assert_close(p.raw_weights_per_ns, raw, 1e-9 * raw);
     assert_string_equal(p.limit, limit);
@@ -105,16 +105,16 @@ static void what_cannot_be_decoded_is_said(void **state)
     ent_prediction p;
     ent_error error;
     ent_recipe wide = cut("huffman", (const uint8_t[]){ 8, 8 }, 2), other = wide, fits = cut("huffman", huff_llm, 4);
-    assert_status(ent_target_predict(target, &wide, 10, &p, &error), ENT_EUNSUPPORTED);
+    assert_status(ent_target_predict(target, &wide, 10, 0, &p, &error), ENT_EUNSUPPORTED);
     assert_non_null(strstr(error.text, "field1"));
     assert_non_null(strstr(error.text, "256"));
     for (size_t i = 0; ent_coders[i]; i++) {
         if (!strcmp(ent_coders[i]->name, "raw") || !strcmp(ent_coders[i]->name, "huffman")) continue;
         other.spec[1].coder = ent_coders[i];
-        assert_status(ent_target_predict(target, &other, 10, &p, &error), ENT_EUNSUPPORTED);
+        assert_status(ent_target_predict(target, &other, 10, 0, &p, &error), ENT_EUNSUPPORTED);
         assert_non_null(strstr(error.text, ent_coders[i]->name));
     }
-    assert_status(ent_target_predict(target, &fits, 0, &p, &error), ENT_EINVAL);
+    assert_status(ent_target_predict(target, &fits, 0, 0, &p, &error), ENT_EINVAL);
     ent_target_free(target);
 }
 
@@ -122,8 +122,14 @@ static void mistakes_are_told_with_their_line(void **state)
 {
     (void)state;
     static const struct { const char *from, *to, *place, *word; } mistake[] = {
-        { "dram_gbps", "dram_gpbs", "toy.yaml:5:", "dram_gpbs" },
-        { "source: test }\nintake", "sauce: test }\nintake", "toy.yaml:5:", "sauce" },
+        { "gbps", "gpbs", "toy.yaml:5:", "gpbs" },
+        { "source: test } } ]\nintake", "sauce: test } } ]\nintake", "toy.yaml:5:", "sauce" },
+        { "status: paper, source: test } } ]", "status: paper } } ]", "toy.yaml:5:", "source" },
+        { "status: paper, source", "status: measured, source", "toy.yaml:5:", "command" },
+        { "memory: [ { name: M, gbps: { value: 64, status: paper, source: test } } ]\n", "", "toy.yaml:", "memory" },
+        { "decoders:", "execution: 7\ndecoders:", "toy.yaml:7:", "" },
+        { "decoders:", "rates: [ { codec: raw, dtype: BF16, threads: 1, gbps: 3 } ]\ndecoders:", "toy.yaml:7:",
+          "rates" },
         { "    entries", "    entrys", "toy.yaml:10:", "entrys" },
         { "status: derived", "status: rumour", "toy.yaml:6:", "rumour" },
         { "value: 64", "value: 64GB", "toy.yaml:5:", "value" },
@@ -213,7 +219,7 @@ static void shipped_targets_read(void **state)
         if (ent_target_read(&target, path, &error)) fail_msg("%s", error.text);
         snprintf(file, sizeof file, "%s.yaml", ent_target_name(target)); /* found by its name */
         assert_string_equal(file, entry->d_name);
-        *(ent_target_is_host(target) ? &hosts : &models) += 1;
+        *(ent_target_kind_of(target) == ENT_TARGET_HOST ? &hosts : &models) += 1;
         ent_target_free(target);
     }
     closedir(folder);
@@ -234,13 +240,13 @@ static void huff_llm_is_reproduced(void **state)
         ent_prediction p;
         snprintf(path, sizeof path, "analyses/targets/huff-llm-%s.yaml", name[i]);
         assert_ok(ent_target_read(&target, path, NULL));
-        assert_ok(ent_target_predict(target, &r, 10.96, &p, NULL));
+        assert_ok(ent_target_predict(target, &r, 10.96, 0, &p, NULL));
         assert_close(1 - p.raw_weights_per_ns / p.weights_per_ns, 0.315, 0.0005);
         ent_target_free(target);
     }
     ent_prediction p;
     ent_target *wide = toy("256", "64", "192", "32"); /* the same array: 128 weights a ns */
-    assert_ok(ent_target_predict(wide, &r, 10.96, &p, NULL));
+    assert_ok(ent_target_predict(wide, &r, 10.96, 0, &p, NULL));
     assert_close(p.raw_weights_per_ns / p.weights_per_ns, 1, 1e-12);
     ent_target_free(wide);
 }

@@ -1,76 +1,165 @@
-/* predict.c - how fast a modelled machine takes in coded weights.
+/* predict.c - what a machine sustains, and what a layer costs on it.  The equations are in target.h.
  *
- * Three stages work at once, so the slowest sets the rate.  In weights per ns, with B the memory's
- * bandwidth in bytes per ns (GB/s), f the clock in cycles per ns (GHz):
- *
- *     memory   8 B / bits_per_weight
- *     decoder  the least over groups of decoders of  count * symbols_per_cycle * f / s,
- *              s = coded fields of a weight that the group decodes
- *     intake   weights_per_cycle * f, what the arithmetic can take at most
- *
- * and uncoded weights have the first and the last alone, with the word's bits.  A field goes to the
- * first group listed for its coder that has as many entries as the field has symbols; raw fields
- * need no decoder.
- *
- * This law reproduces the latency cuts published for Huff-LLM (arXiv 2502.00922) where memory
- * binds, and its missing gain at 256 GB/s, where intake binds.  Left out on purpose: traffic other
- * than weights, fill and drain, the arithmetic, energy, and the length of the longest code word (the
- * paper does not give what its decoders can hold). */
+ * They reproduce the latency cuts published for Huff-LLM (arXiv 2502.00922) where memory binds, and its missing
+ * gain at 256 GB/s, where intake binds. */
 #include <math.h>
+#include <string.h>
 
 #include "target/machine.h"
 
-/* The group that decodes a field, or NULL and an error. */
-static const machine_decoder *group_for(const ent_target *t, const ent_field *field, const ent_coder_spec *spec,
-                                        ent_error *error)
+/* ---- memory ----------------------------------------------------------------------------------- */
+
+double ent_machine_weights_per_ns(const ent_target *t, uint32_t from, double bits, unsigned threads)
 {
-    double most = 0;
-    for (uint32_t i = 0; i < t->decoders_count; i++) {
-        const machine_decoder *d = &t->decoders[i];
-        if (ent_coder_find(d->coder) != spec->coder) continue;
-        if (spec->alphabet && spec->alphabet <= d->entries.value) return d;
-        most = fmax(most, d->entries.value);
+    double least = INFINITY, cores = machine_value(t->cores, 1);
+    if (threads && threads < cores) cores = threads;
+    for (uint32_t i = from; i < t->levels_count; i++) {
+        const machine_level *l = &t->levels[i];
+        least = fmin(least, fmin(l->gbps.value, cores * machine_value(l->gbps_per_core, INFINITY)));
     }
-    if (most > 0)
-        ent_fail(error, ENT_EUNSUPPORTED, "field '%s' has %u symbols, the %s decoders of %s hold %g", field->name,
-                 spec->alphabet, spec->coder->name, t->name, most);
-    else
-        ent_fail(error, ENT_EUNSUPPORTED, "%s has no decoder for the coder '%s' of field '%s'", t->name,
-                 spec->coder->name, field->name);
-    return NULL;
+    return 8 * least / bits;
 }
 
-/* The decoders' rate, infinite when no field is coded. */
-static ent_status decoder_rate(const ent_target *t, const ent_recipe *recipe, double *rate, ent_error *error)
+double ent_machine_move_pj(const ent_target *t, uint32_t from, double bits)
 {
-    unsigned coded[ENT_MAX_FIELDS] = { 0 }; /* by field: how many fields up to here share its group */
-    const machine_decoder *group[ENT_MAX_FIELDS] = { NULL };
-    const ent_coder *raw = ent_coder_find("raw");
-    *rate = INFINITY;
-    for (unsigned i = 0; i < recipe->split.fields; i++) {
-        if (recipe->spec[i].coder == raw) continue;
-        if (!(group[i] = group_for(t, &recipe->split.field[i], &recipe->spec[i], error))) return ENT_EUNSUPPORTED;
-        for (unsigned j = 0; j <= i; j++) coded[i] += group[j] == group[i];
-        *rate = fmin(*rate, group[i]->count.value * group[i]->symbols_per_cycle.value * t->clock_ghz->value / coded[i]);
+    double sum = 0;
+    for (uint32_t i = from; i < t->levels_count; i++) sum += bits * machine_value(t->levels[i].pj_per_bit, NAN);
+    return t->levels_count ? sum : NAN;
+}
+
+/* The nearest level that holds the model. */
+static ent_status source_level(const ent_target *t, uint64_t bytes, uint32_t *level, ent_error *error)
+{
+    *level = 0;
+    for (uint32_t i = t->levels_count; i-- && bytes;)
+        if ((double)bytes <= machine_value(t->levels[i].capacity_bytes, i ? 0 : INFINITY)) {
+            *level = i;
+            return ENT_OK;
+        }
+    return bytes && t->levels_count ? ent_fail(error, ENT_EUNSUPPORTED, "%s holds %.4g bytes, the model has %.4g",
+                                               t->name, t->levels[0].capacity_bytes->value, (double)bytes)
+                                    : ENT_OK;
+}
+
+/* ---- measured rows ---------------------------------------------------------------------------- */
+
+static bool same_recipe(const ent_recipe *a, const ent_recipe *b)
+{
+    if (a->word_width != b->word_width || a->split.word_bits != b->split.word_bits ||
+        a->split.fields != b->split.fields)
+        return false;
+    for (unsigned i = 0; i < a->split.fields; i++) {
+        const ent_field *x = &a->split.field[i], *y = &b->split.field[i];
+        if (a->spec[i].coder != b->spec[i].coder || memcmp(a->spec[i].param, b->spec[i].param, sizeof a->spec[i].param))
+            return false;
+        if (x->ranges != y->ranges || memcmp(x->range, y->range, x->ranges * sizeof *x->range)) return false;
     }
+    return true;
+}
+
+const machine_rate *ent_machine_rate_of(const ent_target *t, const ent_recipe *recipe, unsigned threads)
+{
+    const machine_rate *best = NULL;
+    for (uint32_t i = 0; i < t->rates_count; i++) {
+        const machine_rate *row = &t->rates[i];
+        if (row->cache && strcmp(row->cache, "cold")) continue;
+        if (!same_recipe(&row->recipe, recipe) || (threads && row->threads != threads)) continue;
+        if (!best || row->threads > best->threads) best = row;
+    }
+    return best;
+}
+
+/* What uncoded words of this recipe's format cost: the row of the same word width whose fields are all raw. */
+static double raw_rate(const ent_target *t, const ent_recipe *recipe, unsigned threads)
+{
+    ent_recipe raw = { .word_width = recipe->word_width };
+    raw.split = (ent_split){ .word_bits = recipe->split.word_bits, .fields = 1, .field = { { .ranges = 1 } } };
+    raw.split.field[0].range[0] = (ent_range){ 0, recipe->split.word_bits };
+    raw.spec[0].coder = ent_coder_find("raw");
+    const machine_rate *row = ent_machine_rate_of(t, &raw, threads);
+    return row ? row->gbps / recipe->word_width : NAN;
+}
+
+/* ---- an endless stream ------------------------------------------------------------------------ */
+
+static ent_status check(const ent_target *t, double bits, ent_error *error)
+{
+    if (t->kind == ENT_TARGET_HOST) return ent_fail(error, ENT_EINVAL, "%s is measured, not predicted", t->name);
+    if (!(bits > 0) || !isfinite(bits)) return ent_fail(error, ENT_EINVAL, "%g bits per weight make no sense", bits);
     return ENT_OK;
 }
 
-ent_status ent_target_predict(const ent_target *target, const ent_recipe *recipe, double bits_per_weight,
-                              ent_prediction *prediction, ent_error *error)
+static void from_row(const ent_target *t, const ent_recipe *recipe, const machine_rate *row, unsigned threads,
+                     ent_prediction *p)
 {
-    if (ent_target_is_host(target))
-        return ent_fail(error, ENT_EINVAL, "%s is measured, not predicted", target->name);
-    if (!(bits_per_weight > 0) || !isfinite(bits_per_weight))
-        return ent_fail(error, ENT_EINVAL, "%g bits per weight make no sense", bits_per_weight);
-    double decoder;
-    ent_status status = decoder_rate(target, recipe, &decoder, error);
+    double rate = row->gbps / recipe->word_width;
+    *p = (ent_prediction){ .weights_per_ns = rate, .raw_weights_per_ns = raw_rate(t, recipe, threads),
+                           .limit = "measured", .memory_weights_per_ns = INFINITY, .decoder_weights_per_ns = rate,
+                           .intake_weights_per_ns = INFINITY, .pj_per_weight = row->pj_per_weight,
+                           .raw_pj_per_weight = NAN };
+}
+
+ent_status ent_target_predict(const ent_target *t, const ent_recipe *recipe, double bits_per_weight, unsigned threads,
+                              ent_prediction *p, ent_error *error)
+{
+    machine_decode decode;
+    ent_status status = check(t, bits_per_weight, error);
     if (status) return status;
-    double bits_per_ns = 8 * target->dram_gbps->value, memory = bits_per_ns / bits_per_weight;
-    double intake = target->intake_weights_per_cycle->value * target->clock_ghz->value;
-    double rate = fmin(memory, fmin(decoder, intake));
-    prediction->weights_per_ns = rate;
-    prediction->raw_weights_per_ns = fmin(bits_per_ns / recipe->split.word_bits, intake);
-    prediction->limit = memory <= rate ? "memory" : decoder <= rate ? "decoder" : "intake";
+    const machine_rate *row = ent_machine_rate_of(t, recipe, threads);
+    if (row) {
+        from_row(t, recipe, row, threads, p);
+        return ENT_OK;
+    }
+    if (!t->levels_count)
+        return ent_fail(error, ENT_EUNSUPPORTED, "%s has not measured this codec and states no memory", t->name);
+    if ((status = ent_machine_decode_rate(t, recipe, threads, &decode, error))) return status;
+    double word = recipe->split.word_bits, memory = ent_machine_weights_per_ns(t, 0, bits_per_weight, threads),
+           intake = t->intake_weights_per_cycle ? t->intake_weights_per_cycle->value * t->clock_ghz->value : INFINITY,
+           rate = fmin(memory, fmin(decode.weights_per_ns, intake));
+    *p = (ent_prediction){ .weights_per_ns = rate,
+                           .raw_weights_per_ns = fmin(ent_machine_weights_per_ns(t, 0, word, threads), intake),
+                           .limit = memory <= rate ? "memory" : decode.weights_per_ns <= rate ? "decoder" : "intake",
+                           .memory_weights_per_ns = memory,
+                           .decoder_weights_per_ns = decode.weights_per_ns,
+                           .intake_weights_per_ns = intake,
+                           .pj_per_weight = ent_machine_move_pj(t, 0, bits_per_weight) + decode.pj,
+                           .raw_pj_per_weight = ent_machine_move_pj(t, 0, word),
+                           .area_um2 = decode.area_um2 };
+    return ENT_OK;
+}
+
+/* ---- a layer ---------------------------------------------------------------------------------- */
+
+ent_status ent_target_cost(const ent_target *t, const ent_recipe *recipe, double bits_per_weight,
+                           const ent_workload *w, ent_layer_cost *cost, ent_error *error)
+{
+    uint32_t from;
+    machine_decode decode = { .weights_per_ns = INFINITY };
+    ent_status status = check(t, bits_per_weight, error);
+    if (!status) status = source_level(t, w->model_bytes, &from, error);
+    if (status) return status;
+    const machine_rate *row = ent_machine_rate_of(t, recipe, w->threads);
+    if (row) decode = (machine_decode){ .weights_per_ns = row->gbps / recipe->word_width, .pj = row->pj_per_weight };
+    else status = ent_machine_decode_rate(t, recipe, w->threads, &decode, error);
+    if (status) return status;
+    double n = (double)w->rows * (double)w->cols, macs = n * (double)w->vectors,
+           clock = machine_value(t->clock_ghz, NAN);
+    ent_layer_cost c = { .memory_ns = n / ent_machine_weights_per_ns(t, from, bits_per_weight, w->threads),
+                   .decode_ns = n / decode.weights_per_ns,
+                   .fill_ns = t->fill_cycles ? t->fill_cycles->value / clock : 0,
+                   .drain_ns = t->drain_cycles ? t->drain_cycles->value / clock : 0,
+                   .memory_pj = n * ent_machine_move_pj(t, from, bits_per_weight),
+                   .decode_pj = n * decode.pj,
+                   .mac_pj = macs * (t->compute ? machine_value(t->compute->pj_per_mac, NAN) : NAN) };
+    c.fill_ns += decode.latency_ns;
+    if (t->intake_weights_per_cycle) c.intake_ns = n / (t->intake_weights_per_cycle->value * clock);
+    if (t->compute) c.mac_ns = macs / (t->compute->macs_per_cycle.value * clock);
+    double slowest = fmax(fmax(c.memory_ns, c.decode_ns), fmax(c.intake_ns, c.mac_ns));
+    c.limit = c.memory_ns >= slowest ? "memory"
+              : c.decode_ns >= slowest ? (row ? "measured" : "decoder")
+              : c.intake_ns >= slowest ? "intake" : "compute";
+    c.time_ns = c.fill_ns + slowest + c.drain_ns;
+    c.energy_pj = c.memory_pj + c.decode_pj + c.mac_pj;
+    *cost = c;
     return ENT_OK;
 }

@@ -54,6 +54,9 @@ typedef struct ent_ops {
     double branches;   /* that depend on the data */
     double chain;      /* dependent operations from one symbol of a lane to the next of that lane */
     double lanes;      /* independent chains that the format offers */
+    /* The loops for vectors: their instructions a symbol with registers of 32 bytes (AVX2) and of 64 (AVX-512
+     * with VBMI2), as compiled; 0: there is no such loop, or it is no faster. */
+    double vector32, vector64;
 } ent_ops;
 
 enum { ENT_JOIN_PLANES = 3 };

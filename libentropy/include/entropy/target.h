@@ -51,30 +51,107 @@ ENT_API ent_status ent_product(const ent_matrix *matrix, unsigned flags, const v
 
 /* ---- targets -------------------------------------------------------------------------------- */
 
+/* A target is one of three kinds.  A `host` states nothing and is measured when it is asked; a `measured`
+ * target holds what was measured once, on the machine that its file names; a `model` holds what a paper
+ * or a data sheet says and is computed.  Every number in a file carries where it comes from. */
+typedef enum ent_target_kind { ENT_TARGET_HOST, ENT_TARGET_MEASURED, ENT_TARGET_MODEL } ent_target_kind;
+
 typedef struct ent_target ent_target;
 
+/* ENT_EIO when the file cannot be read, ENT_ECORRUPT, with file and line, for what it may not say. */
 ENT_API ent_status ent_target_read(ent_target **target, const char *path, ent_error *error);
 ENT_API void ent_target_free(ent_target *target);
 ENT_API const char *ent_target_name(const ent_target *target);
 ENT_API const char *ent_target_brief(const ent_target *target);
-ENT_API bool ent_target_is_host(const ent_target *target); /* measured here, not predicted */
+ENT_API ent_target_kind ent_target_kind_of(const ent_target *target);
+ENT_API const char *ent_target_kind_name(ent_target_kind kind); /* as in the file */
+ENT_API unsigned ent_target_threads(const ent_target *target);  /* cores of the file, or most threads measured; 1 */
 
-/* Predicted decode of a codec on a modelled target. */
+/* ---- the cost model ---------------------------------------------------------------------------
+ *
+ * Stages work at once on a stream of weights, so the slowest sets the pace.  For a layer y = W x with n
+ * weights of b bits each as they lie in memory, v vectors x, a clock of f cycles per ns:
+ *
+ *     memory   n b / (8 B)                B = the least GB/s of the levels that the weights pass
+ *     decode   sum over symbols / rate    see below; nothing for raw fields of an accelerator
+ *     intake   n / (intake_weights_per_cycle f)
+ *     mac      n v / (macs_per_cycle f)
+ *
+ *     time   = fill + max(memory, decode, intake, mac) + drain
+ *     energy = n b (sum of pj_per_bit of the levels passed) + decode + n v pj_per_mac
+ *     area   = count * area(entries, code bits), summed over the decoders that are used
+ *
+ * fill is fill_cycles plus the decoders' latency_cycles, drain is drain_cycles.  The levels passed are the
+ * nearest one whose capacity holds the whole model, as coded, and all nearer ones: a model that codes
+ * small enough is read from the cache.
+ *
+ * Decoders (an accelerator): a field goes to the first group for its coder with as many entries as it has
+ * symbols; a group of `count` decoders that has s fields of each weight to decode sustains
+ * count * symbols_per_cycle * f / s weights a ns, and the slowest group counts.  Decode energy is
+ * pj_per_symbol for every symbol.  area = area_um2 * (E (c + log2 E + log2 c)) / (the same for the E and c
+ * that the file states): a content-addressed table holds code, symbol and length of every entry.
+ *
+ * Cores (a processor without decoders): fields are decoded one after the other, and a symbol takes the
+ * cycles of the scarcest resource, from the coder's own operation counts (ent_ops):
+ *
+ *     max( (lookups + multiplies + simple + branches) / operations_per_cycle,
+ *          lookups / loads_per_cycle,
+ *          (chain + (load_latency - 1) min(lookups, 1) + (multiply_latency - 1) min(multiplies, 1)) / lanes )
+ *     + branches * branch_cycles
+ *
+ * or, where the file states vector_bytes and the coder has a loop for registers of that size, its vector
+ * instructions / vectors_per_cycle.  Decode energy is pj_per_cycle of a core.  Cores share the levels'
+ * bandwidth; a core alone draws gbps_per_core at most.
+ *
+ * Left out on purpose: traffic other than weights, the latency of memory, and whether the longest code
+ * word fits a decoder, which depends on the weights. */
+
+/* What a target sustains on an endless stream of weights of one recipe, arithmetic left out. */
 typedef struct ent_prediction {
-    double weights_per_ns; /* what the target sustains */
+    double weights_per_ns;     /* what the target sustains */
     double raw_weights_per_ns; /* the same target with uncoded weights: the memcpy of its plot */
-    const char *limit;     /* what bounds it: "memory", "decoder" or "intake" */
+    const char *limit;         /* what bounds it: "memory", "decoder" or "intake"; "measured" if it is no computation */
+    double memory_weights_per_ns, decoder_weights_per_ns, intake_weights_per_ns; /* each stage alone; may be infinite */
+    double pj_per_weight, raw_pj_per_weight; /* moving and decoding; NaN where the target states no energy */
+    double area_um2;           /* of the decoders used; 0: none, NaN: not stated */
 } ent_prediction;
 
-/* Weights per ns = the least of bandwidth / bits per weight, decoders' symbol rate, and intake; see
- * predict.c for the equations.  ENT_EUNSUPPORTED (with the reason) when the target cannot decode
- * the recipe at all: no decoder of that kind, or an alphabet or code length beyond its tables. */
+/* With `threads` of the target's cores (0: all; ignored by accelerators).  A measured target answers from its
+ * row for the same fields, coders and knobs, else it computes what its numbers allow.  ENT_EINVAL for a host
+ * and for bits that make no sense; ENT_EUNSUPPORTED (with the reason) when the target cannot decode the
+ * recipe at all or says nothing of it. */
 ENT_API ent_status ent_target_predict(const ent_target *target, const ent_recipe *recipe, double bits_per_weight,
-                                      ent_prediction *prediction, ent_error *error);
+                                      unsigned threads, ent_prediction *prediction, ent_error *error);
+
+/* One layer's share of a workload: W is rows x cols.  In prefill every weight meets all tokens of the prompt;
+ * in decoding one token it meets one vector a sequence of the batch. */
+typedef struct ent_workload {
+    uint64_t rows, cols, vectors;
+    uint64_t model_bytes; /* the whole model as coded, to see where it fits; 0: it comes from the farthest level */
+    unsigned threads;     /* as above */
+} ent_workload;
+
+typedef struct ent_layer_cost {
+    double time_ns;
+    double memory_ns, decode_ns, intake_ns, mac_ns; /* each stage alone; 0: the target states no such limit */
+    double fill_ns, drain_ns;
+    const char *limit; /* the slowest: "memory", "decoder", "intake", "compute", or "measured" */
+    double energy_pj, memory_pj, decode_pj, mac_pj; /* NaN: not stated */
+} ent_layer_cost;
+
+/* Costs add up over the layers of a model.  Errors as above; ENT_EUNSUPPORTED also for a model that no level
+ * of the target holds. */
+ENT_API ent_status ent_target_cost(const ent_target *target, const ent_recipe *recipe, double bits_per_weight,
+                                   const ent_workload *workload, ent_layer_cost *cost, ent_error *error);
+
+/* Area of one decoder of the target's first group for a coder, scaled to these entries and code bits; of all
+ * its multipliers.  NaN where not stated. */
+ENT_API double ent_target_decoder_um2(const ent_target *target, const char *coder, double entries, double code_bits);
+ENT_API double ent_target_compute_um2(const ent_target *target);
 
 /* ---- choosing a codec for each tensor --------------------------------------------------------- */
 
-typedef enum ent_cost { ENT_COST_BYTES, ENT_COST_NS, ENT_COST_PJ, ENT_COSTS } ent_cost;
+typedef enum ent_cost_kind { ENT_COST_BYTES, ENT_COST_NS, ENT_COST_PJ, ENT_COSTS } ent_cost_kind;
 
 /* One way to store an item, e.g. a tensor with a codec.  A cost of INFINITY: not to be had. */
 typedef struct ent_option {
@@ -85,7 +162,7 @@ typedef struct ent_option {
 typedef struct ent_choosing {
     size_t items, options;    /* options of each item */
     const ent_option *option; /* [items][options] */
-    ent_cost minimise;
+    ent_cost_kind minimise;
     double most[ENT_COSTS];   /* of each total, INFINITY: no bound */
 } ent_choosing;
 
