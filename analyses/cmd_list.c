@@ -131,6 +131,14 @@ static void list_estimators(struct list *list, const struct common *common)
         list_row(list, (const char *[]){ ent_estimators[i]->name, ent_estimators[i]->brief, ent_estimators[i]->cite });
 }
 
+static void list_contexts(struct list *list, const struct common *common)
+{
+    (void)common;
+    list_begin(list, (const char *[]){ "name", "brief", NULL });
+    for (size_t i = 0; ent_contexts[i]; i++)
+        list_row(list, (const char *[]){ ent_contexts[i]->name, ent_contexts[i]->brief });
+}
+
 static int is_yaml(const struct dirent *entry)
 {
     size_t n = strlen(entry->d_name);
@@ -196,7 +204,7 @@ static const struct {
 } lists[] = {
     { "codecs", list_codecs },     { "coders", list_coders },         { "transforms", list_transforms },
     { "formats", list_formats },   { "readers", list_readers },       { "targets", list_targets },
-    { "datasets", list_datasets }, { "estimators", list_estimators },
+    { "datasets", list_datasets }, { "estimators", list_estimators },   { "contexts", list_contexts },
 };
 
 int list_print(const char *name, const struct common *common)
@@ -231,7 +239,7 @@ int cmd_list(int argc, char **argv)
 {
     static const struct argp argp = {
         .parser = parse,
-        .args_doc = "codecs|coders|transforms|formats|readers|targets|datasets|estimators",
+        .args_doc = "codecs|coders|transforms|formats|readers|targets|datasets|estimators|contexts",
         .doc = "Shows what this build has.\vA target or codec is data: a file or a line of text, no compiler needed.",
     };
     struct common common = { 0 };

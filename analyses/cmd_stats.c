@@ -4,11 +4,12 @@
 
 #include "census.h"
 #include "command.h"
+#include "dependence.h"
 #include "model.h"
 #include "save.h"
 #include "stats_report.h"
 
-enum { KEY_TENSORS = 0x2001, KEY_SUM, KEY_SAVE, KEY_COUNTS };
+enum { KEY_TENSORS = 0x2001, KEY_SUM, KEY_SAVE, KEY_COUNTS, KEY_DEPENDENCE, KEY_CONTEXT, KEY_AGAINST };
 
 struct stats {
     struct common common;
@@ -18,6 +19,10 @@ struct stats {
     size_t models, files;
     struct stats_report report;
     struct save out; /* of --save-counts */
+    bool depends;
+    const char *against;        /* another model */
+    const ent_weights *weights; /* being counted */
+    struct dependence dependence;
 };
 
 static ent_status each_tensor(void *context, const char *name, const char *role, const char *dtype,
@@ -28,7 +33,9 @@ static ent_status each_tensor(void *context, const char *name, const char *role,
     (void)role;
     if (stats->out.file && stats->report.tensors)
         status = census_write_line(stats->out.file, "tensor", name, dtype, counts, error);
-    return status ? status : stats_report_tensor(&stats->report, name, dtype, counts, error);
+    if (!status) status = stats_report_tensor(&stats->report, name, dtype, counts, error);
+    if (status || !stats->depends) return status;
+    return dependence_tensor(&stats->dependence, stats->weights, ent_weights_find(stats->weights, name), counts, error);
 }
 
 static ent_status save_roles(struct stats *stats, const struct census *census, ent_error *error)
@@ -47,6 +54,7 @@ static ent_status count_model(struct stats *stats, struct census *census, const 
     ent_weights *weights;
     ent_status status = model_open(&weights, argument, error);
     if (status) return status;
+    stats->weights = weights;
     status = census_count(census, weights, &stats->common, each_tensor, stats, error);
     ent_weights_close(weights);
     return status;
@@ -57,18 +65,20 @@ static ent_status run(struct stats *stats, const char *name, char **model, size_
 {
     struct census census = { 0 };
     ent_status status = ENT_OK;
-    stats->report.model = name;
+    stats->report.model = stats->dependence.model = name;
     for (size_t i = 0; i < models && !status; i++) status = count_model(stats, &census, model[i], error);
     for (size_t i = 0; i < stats->files && !status; i++)
         status = census_read(&census, stats->counts[i], each_tensor, stats, error);
     if (!status) status = save_roles(stats, &census, error);
     if (!status) status = stats_report_finish(&stats->report, &census, error);
+    if (!status) dependence_report(&stats->dependence);
+    dependence_clear(&stats->dependence);
     stats_report_clear(&stats->report);
     census_free(&census);
     return status;
 }
 
-static ent_status run_all(struct stats *stats, ent_error *error)
+static ent_status run_models(struct stats *stats, ent_error *error)
 {
     ent_status status = ENT_OK;
     if (stats->sum || stats->files) return run(stats, "sum", stats->model, stats->models, error);
@@ -77,6 +87,27 @@ static ent_status run_all(struct stats *stats, ent_error *error)
         status = run(stats, model_name(stats->model[i]), stats->model + i, 1, error);
     }
     return status;
+}
+
+static ent_status run_all(struct stats *stats, ent_error *error)
+{
+    ent_weights *against = NULL;
+    ent_status status = stats->against ? model_open(&against, stats->against, error) : ENT_OK;
+    stats->dependence.against = against;
+    stats->dependence.common = &stats->common;
+    if (!status) status = run_models(stats, error);
+    ent_weights_close(against);
+    return status;
+}
+
+static void choose_context(struct stats *stats, const char *name, struct argp_state *state)
+{
+    size_t n = 0;
+    stats->depends = true;
+    while (stats->dependence.context[n]) n++;
+    if (name && !ent_context_find(name)) argp_error(state, "no context '%s'; `entropy list contexts` names them", name);
+    for (size_t i = 0; ent_contexts[i] && n < MAX_CONTEXTS; i++)
+        if (!name || !strcmp(name, ent_contexts[i]->name)) stats->dependence.context[n++] = ent_contexts[i];
 }
 
 static void choose_estimator(struct stats *stats, const char *name, struct argp_state *state)
@@ -98,6 +129,13 @@ static const struct argp_option options[] = {
       .doc = "Also write the counts, of roles or, with --tensors, of tensors" },
     { .name = "counts", .key = KEY_COUNTS, .arg = "FILE",
       .doc = "Add saved counts; may be given several times; implies --sum" },
+    { .name = "dependence", .key = KEY_DEPENDENCE,
+      .doc = "Also what fields depend on: mutual information with other fields and with what lies around, and whether "
+             "chance would show as much" },
+    { .name = "context", .key = KEY_CONTEXT, .arg = "NAME",
+      .doc = "--dependence on this alone of what lies around; may be given several times (preset: all)" },
+    { .name = "against", .key = KEY_AGAINST, .arg = "MODEL",
+      .doc = "--dependence also on the same places of this model, another checkpoint" },
     { 0 }
 };
 
@@ -109,11 +147,19 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_SUM: stats->sum = true; return 0;
     case KEY_SAVE: stats->save_path = text; return 0;
     case KEY_COUNTS: stats->counts[stats->files++] = text; return 0;
+    case KEY_DEPENDENCE: stats->depends = true; return 0;
+    case KEY_CONTEXT: choose_context(stats, text, state); return 0;
+    case KEY_AGAINST:
+        stats->against = text;
+        stats->depends = true;
+        return 0;
     case 'e': choose_estimator(stats, text, state); return 0;
     case ARGP_KEY_ARG: stats->model[stats->models++] = text; return 0;
     case ARGP_KEY_END:
         if (!stats->models && !stats->files) argp_error(state, "which model?");
         if (!stats->report.estimators) choose_estimator(stats, "plugin", state);
+        if (stats->depends && stats->files) argp_error(state, "--dependence needs weights, not counts");
+        if (stats->depends && !stats->dependence.context[0]) choose_context(stats, NULL, state);
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -129,7 +175,10 @@ int cmd_stats(int argc, char **argv)
                "coding could reach.\vJSON keys: scope (model, role, tensor), name, dtype, field, count, estimator, "
                "bits, stderr, model; rows of field \"word\" (all bits jointly; words of over 16 bits as the sum over "
                "16-bit planes, estimator \"...-sum\") also have word_bits, fields_bits (each field coded alone) and "
-               "exponent_coded_bits (the exponent coded, the rest stored).",
+               "exponent_coded_bits (the exponent coded, the rest stored).  With --dependence also rows with context, "
+               "bits and information (of the field, and about it, less what chance shows), conditional_bits (left when "
+               "the context is known), miller_information, plugin_information (as counted), null_information and "
+               "null_stderr (by chance), p.",
     };
     struct stats stats = { .model = ent_calloc((size_t)argc, sizeof(char *)),
                            .counts = ent_calloc((size_t)argc, sizeof(char *)) };

@@ -91,7 +91,7 @@ done
 
 # ---- lists ----
 
-for list in codecs coders formats readers targets datasets estimators; do
+for list in codecs coders formats readers targets datasets estimators contexts; do
     expect "list $list" 0 '' list $list --quiet
     json "list $list, JSON" 0 name list $list
 done
@@ -139,6 +139,16 @@ check 'the sum is not empty' [ -s "$t/whole" ]
 expect 'counts: a model is not a file of counts' 3 'line 1' stats --counts "$model"
 head -c 300 "$t/1.counts" >"$t/cut.counts"
 expect 'counts: cut short' 3 'line 2' stats --counts "$t/cut.counts"
+expect 'dependence' 0 'its row' stats "$model" --dependence
+json 'dependence, JSON' 0 'scope name field count bits model' stats "$model" --dependence
+check 'dependence, JSON: rows of contexts' grep -q \
+    '"context":"row".*"information":.*"conditional_bits":.*"null_information":.*"null_stderr":.*"p":' "$t/out"
+"$entropy" stats "$model" --dependence --json --threads 1 >"$t/one" 2>"$t/err"
+"$entropy" stats "$model" --dependence --json --threads 3 >"$t/three" 2>"$t/err"
+check 'dependence: the same for any number of threads' cmp "$t/one" "$t/three"
+expect 'dependence on another model' 0 'another model' stats "$model" --context model --against "$model"
+expect 'dependence: no such context' 2 'entropy list contexts' stats "$model" --context nonsense
+expect 'dependence of counts' 2 'needs weights' stats --counts "$t/1.counts" --dependence
 expect 'counts: empty file' 3 'empty' stats --counts /dev/null
 expect 'counts: no such file' 2 '' stats --counts "$t/none"
 bad_counts() { # NAME LINE

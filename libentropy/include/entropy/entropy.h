@@ -7,6 +7,7 @@
 #include <entropy/coder.h>
 #include <entropy/container.h>
 #include <entropy/count.h>
+#include <entropy/dependence.h>
 #include <entropy/field.h>
 #include <entropy/stats.h>
 #include <entropy/target.h>
