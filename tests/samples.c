@@ -1,7 +1,7 @@
 /* samples.c - see samples.h. */
 #include "samples.h"
 
-const char *const sample_names[SAMPLE_KINDS] = { "uniform", "constant", "peaked", "skewed", "even" };
+const char *const sample_names[SAMPLE_KINDS] = { "uniform", "constant", "peaked", "skewed", "even", "bell" };
 
 /* Geometric with ratio 0.62 (2.5 bits) down from a peak, one in 200 uniform over the 40 live ones. */
 static uint32_t peaked(ent_random *r, uint32_t alphabet)
@@ -14,6 +14,13 @@ static uint32_t peaked(ent_random *r, uint32_t alphabet)
     return (peak + 40 * alphabet - down) % alphabet;
 }
 
+static uint32_t bell(ent_random *r, uint32_t alphabet)
+{
+    uint32_t sum = 0;
+    for (int i = 0; i < 4; i++) sum += (uint32_t)ent_random_below(r, (alphabet + 3) / 4);
+    return sum;
+}
+
 static uint32_t draw(ent_random *r, sample_kind kind, uint32_t alphabet)
 {
     switch (kind) {
@@ -21,6 +28,7 @@ static uint32_t draw(ent_random *r, sample_kind kind, uint32_t alphabet)
         case SAMPLE_PEAKED: return peaked(r, alphabet);
         case SAMPLE_SKEWED: return ent_random_uniform(r) < 0.999 ? 0 : alphabet - 1;
         case SAMPLE_EVEN: return 2 * (uint32_t)ent_random_below(r, (alphabet + 1) / 2);
+        case SAMPLE_BELL: return bell(r, alphabet);
         default: return alphabet - 1;
     }
 }

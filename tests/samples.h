@@ -10,6 +10,7 @@ typedef enum sample_kind {
     SAMPLE_PEAKED,   /* like exponents of weights: about 40 live symbols, 2.6 bits, wrapped into the alphabet */
     SAMPLE_SKEWED,   /* the first symbol with p = 0.999, else the last */
     SAMPLE_EVEN,     /* uniform over the even symbols: every second one is never used */
+    SAMPLE_BELL,     /* like 8-bit codes of weights: a sum of four even numbers, 7.2 bits of 8 */
     SAMPLE_KINDS
 } sample_kind;
 

@@ -3,9 +3,11 @@
 #include <math.h>
 
 #include "coder/planar_rans.h"
+#include "oracle/oracle.h"
 #include "samples.h"
 
 enum { MOST_ROUNDS = 70, MOST = MOST_ROUNDS * PLANAR_STATES };
+enum { ALPHABET = 254 }; /* so that no low bits are cut off */
 
 static ent_coder_spec spec_of(uint32_t alphabet)
 {
@@ -87,22 +89,22 @@ static void slots_are_in_order_of_exact_fractions(void **state)
 /* Bits of the best model that keeps the `kept` commonest symbols, 16 bits a repair and an entry. */
 static double cost(const ent_counts *counts, uint32_t kept)
 {
-    uint64_t count[256], left_out = 0;
-    uint32_t symbol[256], frequency[256] = { 0 };
-    for (uint32_t i = 0; i < 256; i++) symbol[i] = i;
-    for (uint32_t i = 1; i < 256; i++)
+    uint64_t count[ALPHABET], left_out = 0;
+    uint32_t symbol[ALPHABET], frequency[ALPHABET] = { 0 };
+    for (uint32_t i = 0; i < ALPHABET; i++) symbol[i] = i;
+    for (uint32_t i = 1; i < ALPHABET; i++)
         for (uint32_t j = i; j && counts->count[symbol[j]] > counts->count[symbol[j - 1]]; j--) {
             uint32_t swap = symbol[j];
             symbol[j] = symbol[j - 1];
             symbol[j - 1] = swap;
         }
     memcpy(count, counts->count, sizeof count);
-    for (uint32_t i = kept; i < 256; i++) left_out += count[symbol[i]], count[symbol[i]] = 0;
+    for (uint32_t i = kept; i < ALPHABET; i++) left_out += count[symbol[i]], count[symbol[i]] = 0;
     count[symbol[0]] += left_out;
-    ent_counts kept_counts = { 256, count };
+    ent_counts kept_counts = { ALPHABET, count };
     if (ent_normalize(&kept_counts, 8, 127, frequency)) return INFINITY;
     double bits = 16.0 * (double)left_out + 16.0 * kept;
-    for (uint32_t s = 0; s < 256; s++)
+    for (uint32_t s = 0; s < ALPHABET; s++)
         if (count[s]) bits += (double)count[s] * (8 - log2(frequency[s]));
     return bits;
 }
@@ -113,7 +115,7 @@ static void the_cheapest_symbols_are_kept(void **state)
     static const sample_kind kinds[] = { SAMPLE_PEAKED, SAMPLE_UNIFORM, SAMPLE_EVEN };
     for (size_t k = 0; k < 3; k++) {
         ent_counts counts;
-        ent_free(sample_make(kinds[k], 256, 20000, 4, &counts));
+        ent_free(sample_make(kinds[k], ALPHABET, 20000, 4, &counts));
         double least = INFINITY;
         for (uint32_t kept = 3; kept <= ent_counts_live(&counts); kept++) least = fmin(least, cost(&counts, kept));
         model_make(&shared, &counts);
@@ -311,6 +313,114 @@ static void every_tail_comes_back(void **state)
     }
 }
 
+/* ---- low bits beside the code ---------------------------------------------------------------- */
+
+/* A table that leaves `low` bits of the symbols raw, trained on their upper ones. */
+static ent_table *table_with_low_bits(uint32_t alphabet, unsigned low, const uint8_t *symbols, size_t n,
+                                      ent_buffer *bytes)
+{
+    ent_coder_spec upper = spec_of(alphabet >> low), spec = spec_of(alphabet);
+    ent_counts counts;
+    ent_table *t;
+    assert_ok(ent_counts_init(&counts, alphabet >> low));
+    for (size_t i = 0; i < n; i++) counts.count[symbols[i] >> low]++;
+    assert_ok(ent_table_train(&t, &upper, &counts, ENT_ENCODE));
+    assert_ok(ent_buffer_reserve(bytes, 2));
+    memcpy(bytes->data, (uint8_t[]){ 0, (uint8_t)low }, bytes->size = 2);
+    assert_ok(ent_table_write(t, bytes));
+    ent_table_free(t);
+    ent_counts_free(&counts);
+    assert_ok(ent_table_read(&t, &spec, (ent_bytes){ bytes->data, bytes->size }, ENT_ENCODE | ENT_DECODE));
+    return t;
+}
+
+/* By the library and by the oracle; a bit of a symbol that is not there is told. */
+static void low_bits_come_back(const ent_table *t, const ent_buffer *table, unsigned low, const uint8_t *symbols,
+                               size_t n)
+{
+    const uint32_t alphabet = ent_table_spec(t)->alphabet;
+    ent_buffer out = { 0 };
+    uint16_t *judged = calloc(n + 1, sizeof *judged);
+    assert_non_null(judged);
+    assert_ok(ent_buffer_reserve(&out, ent_encode_bound(t, n)));
+    assert_ok(ent_encode(t, symbols, n, &out, NULL));
+    guarded in = guarded_copy(out.data, out.size), got = guarded_new(n);
+    assert_ok(ent_decode(t, (ent_bytes){ in.data, in.size }, got.data, n));
+    assert_true(!n || !memcmp(got.data, symbols, n));
+    assert_int_equal(oracle_planar_rans(alphabet, NULL, table->data, table->size, out.data, out.size, judged, n), 0);
+    for (size_t i = 0; i < n; i++) assert_int_equal(judged[i], symbols[i]);
+    if (n % 64 && n > 640 && out.data[0] == 1 && !out.data[1]) { /* one group, no repairs: the low bits follow */
+        out.data[2 + (n / 64 + 1) * 8 * low - 1] ^= 0x80; /* symbol 63 of the last group */
+        assert_status(ent_decode(t, (ent_bytes){ out.data, out.size }, got.data, n), ENT_ECORRUPT);
+    }
+    guarded_free(&in);
+    guarded_free(&got);
+    ent_free(out.data);
+    free(judged);
+}
+
+static void low_bits_of_every_number(void **state)
+{
+    (void)state;
+    enum { MOST_CODES = (1 << 17) + 900 };
+    static const size_t from[] = { 0, 640, 8192 - 70, (1 << 17) - 3, MOST_CODES };
+    for (unsigned low = 2; low <= 4; low++)
+        for (uint32_t alphabet = 48; alphabet <= 256; alphabet += 208) {
+            ent_counts counts;
+            ent_buffer table = { 0 };
+            uint8_t *symbols = sample_make(SAMPLE_BELL, alphabet, MOST_CODES, 15, &counts);
+            ent_table *t = table_with_low_bits(alphabet, low, symbols, MOST_CODES, &table);
+            for (size_t f = 0; f + 1 < sizeof from / sizeof *from; f++)
+                for (size_t n = from[f]; n <= from[f] + 130; n += f < 2 ? 3 : 43)
+                    low_bits_come_back(t, &table, low, symbols, n);
+            for (size_t i = 7; i < MOST_CODES; i += 500) symbols[i] = (uint8_t)(i / 500 % alphabet); /* repairs */
+            low_bits_come_back(t, &table, low, symbols, MOST_CODES);
+            ent_table_free(t);
+            ent_free(table.data);
+            ent_free(symbols);
+            ent_counts_free(&counts);
+        }
+}
+
+static void tables_with_bad_low_bits(void **state)
+{
+    (void)state;
+    static const uint8_t good[] = { 0, 2, 2, 0, 127, 1, 127, 2, 2 };
+    static const struct { uint32_t alphabet; uint8_t low; ent_status status; } tables[] = {
+        { 256, 2, ENT_OK }, { 12, 2, ENT_OK }, { 8, 2, ENT_ECORRUPT }, /* symbol 2 is beyond */
+        { 254, 2, ENT_ECORRUPT }, { 256, 0, ENT_ECORRUPT }, { 256, 1, ENT_ECORRUPT }, { 256, 5, ENT_ECORRUPT } };
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        ent_coder_spec spec = spec_of(tables[i].alphabet);
+        ent_table *t;
+        uint8_t bytes[sizeof good];
+        memcpy(bytes, good, sizeof good);
+        bytes[1] = tables[i].low;
+        assert_status(ent_table_read(&t, &spec, (ent_bytes){ bytes, sizeof bytes }, ENT_DECODE), tables[i].status);
+        ent_table_free(t);
+    }
+}
+
+/* Codes of normal weights, deviation 30.  Entropy: log2(30 sqrt(2 pi e)) = 6.9540 bits. */
+static void codes_are_near_the_entropy(void **state)
+{
+    (void)state;
+    enum { N = 1 << 18 };
+    ent_counts counts;
+    ent_random r;
+    uint8_t *symbols = malloc(N);
+    assert_non_null(symbols);
+    ent_random_seed(&r, 16, 0);
+    for (size_t i = 0; i < N; i++) {
+        double u = 1 - ent_random_uniform(&r), v = ent_random_uniform(&r);
+        symbols[i] = (uint8_t)lrint(30 * sqrt(-2 * log(u)) * cos(6.283185307179586 * v));
+    }
+    assert_ok(ent_counts_init(&counts, 256));
+    assert_ok(ent_counts_add(&counts, symbols, 1, N));
+    assert_true(bits_per_symbol(&counts, symbols, N) <= 1.01 * 6.954);
+    free(symbols);
+    ent_counts_free(&counts);
+}
+
 /* Exponents of normal weights; a symbol costs log2(256 / 127) = 1.0114 bits at least. */
 static void sizes_are_near_the_entropy(void **state)
 {
@@ -438,15 +548,16 @@ static void damaged_strings_are_told(void **state)
 static void damaged_blocks_are_safe(void **state)
 {
     (void)state;
-    static const size_t sizes[] = { 700, 9000, 1 << 17 };
-    for (size_t k = 0; k < 3; k++) {
+    static const size_t sizes[] = { 700, 9000, 1 << 17, 4000, 9000 };
+    for (size_t k = 0; k < 5; k++) {
         size_t n = sizes[k];
+        const sample_kind kind = k < 3 ? SAMPLE_PEAKED : SAMPLE_BELL; /* with low bits */
         ent_coder_spec spec = spec_of(200);
         ent_counts counts;
         ent_random r;
         ent_table *t;
         ent_buffer out = { 0 };
-        uint8_t *symbols = sample_make(SAMPLE_PEAKED, 200, n, 13, &counts);
+        uint8_t *symbols = sample_make(kind, 200, n, 13, &counts);
         assert_ok(ent_table_train(&t, &spec, &counts, ENT_ENCODE | ENT_DECODE));
         for (size_t i = 3; i < n; i += 300) symbols[i] = (uint8_t)(i / 300 % 200);
         assert_ok(ent_buffer_reserve(&out, ent_encode_bound(t, n)));
@@ -487,6 +598,9 @@ int main(void)
         cmocka_unit_test(fast_loops_agree_with_plain_ones),
         cmocka_unit_test(odd_models),
         cmocka_unit_test(every_tail_comes_back),
+        cmocka_unit_test(low_bits_of_every_number),
+        cmocka_unit_test(tables_with_bad_low_bits),
+        cmocka_unit_test(codes_are_near_the_entropy),
         cmocka_unit_test(sizes_are_near_the_entropy),
         cmocka_unit_test(repairs_reach_everywhere),
         cmocka_unit_test(words_of_large_blocks),

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bits.h"
 #include "coder/join.h"
 
 /* On every function of a kernel: ENT_CPU_AVX2 stands for these. */
@@ -110,10 +111,40 @@ ENT_AVX2_INLINE void ent_join_f32_32(const ent_join *j, __m256i exponents, size_
     ent_store256(out + 96, _mm256_unpackhi_epi16(lower2, upper2), j->stream);
 }
 
+/* `bits` more bits of 32 codes, the first or the second half of a group, below those in `codes`. */
+ENT_AVX2_INLINE __m256i ent_join_bits256(__m256i codes, const uint8_t *rest, unsigned bits, unsigned half)
+{
+    const __m256i lane = _mm256_setr_epi64x(0, 1, 2, 3), steps = _mm256_set1_epi64x(-(int)bits);
+    const __m256i upper = _mm256_set1_epi8((char)(255u << bits));
+    __m256i all = bits == 4   ? ent_load256(rest)
+                  : bits == 2 ? _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)rest))
+                              : _mm256_set1_epi64x((int64_t)ent_load64(rest));
+    __m256i by = _mm256_and_si256(_mm256_add_epi64(lane, _mm256_set1_epi64x(4 * half)), steps);
+    return _mm256_or_si256(_mm256_and_si256(upper, _mm256_sll_epi16(codes, _mm_cvtsi32_si128((int)bits))),
+                           _mm256_andnot_si256(upper, _mm256_srlv_epi64(all, by)));
+}
+
+ENT_AVX2_INLINE void ent_join_code_32(const ent_join *j, __m256i codes, size_t i, unsigned half, uint8_t *words)
+{
+    const uint8_t *rest = j->rest + i / 8 * j->shift;
+#pragma GCC unroll 3
+    for (unsigned bits = 4; bits; bits /= 2) {
+        if (!(j->shift & bits)) continue;
+        codes = ent_join_bits256(codes, rest, bits, half);
+        rest += 8 * bits;
+    }
+    ent_store256(words + i + half * ENT_AVX2_LANES, codes, j->stream);
+}
+
 /* 64 symbols in two registers, the first of which has number i, a multiple of 64, to words. */
 ENT_AVX2_INLINE void ent_join_group256(ent_join_form form, const ent_join *j, __m256i first, __m256i second, size_t i,
                                        uint8_t *words)
 {
+    if (form == ENT_JOIN_CODE) {
+        ent_join_code_32(j, first, i, 0, words);
+        ent_join_code_32(j, second, i, 1, words);
+        return;
+    }
     if (form == ENT_JOIN_F32) {
 #pragma GCC unroll 3
         for (int k = 0; k < ENT_JOIN_PLANES; k++) ent_ask_to_read(j->plane[k] + i);

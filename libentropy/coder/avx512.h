@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bits.h"
 #include "coder/join.h"
 
 /* On every function of a kernel: ENT_CPU_AVX512 stands for these. */
@@ -107,6 +108,31 @@ ENT_AVX512_INLINE void ent_join_f32_group(const ent_join *j, __m512i exponents, 
     ent_store512(out + 192, _mm512_unpackhi_epi16(lower2, upper2), j->stream);
 }
 
+/* `bits` more bits of 64 codes, below those in `codes`: the 8 * bits bytes at `rest` over and over, moved down. */
+ENT_AVX512_INLINE __m512i ent_join_bits512(__m512i codes, const uint8_t *rest, unsigned bits)
+{
+    const __m512i lane = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7), steps = _mm512_set1_epi64(-(int)bits);
+    __m512i all = bits == 4   ? _mm512_broadcast_i64x4(_mm256_loadu_si256((const void *)rest))
+                  : bits == 2 ? _mm512_broadcast_i64x2(_mm_loadu_si128((const void *)rest))
+                              : _mm512_set1_epi64((int64_t)ent_load64(rest));
+    __m512i lower = _mm512_srlv_epi64(all, _mm512_and_si512(lane, steps));
+    return ent_select(_mm512_set1_epi8((char)(255u << bits)), _mm512_sll_epi16(codes, _mm_cvtsi32_si128((int)bits)),
+                      lower);
+}
+
+ENT_AVX512_INLINE void ent_join_code_group(const ent_join *j, __m512i codes, size_t i, uint8_t *words)
+{
+    const uint8_t *rest = j->rest + i / 8 * j->shift;
+    ent_ask_to_read(rest);
+#pragma GCC unroll 3
+    for (unsigned bits = 4; bits; bits /= 2) {
+        if (!(j->shift & bits)) continue;
+        codes = ent_join_bits512(codes, rest, bits);
+        rest += 8 * bits;
+    }
+    ent_store512(words + i, codes, j->stream);
+}
+
 /* 64 symbols, the first of which has number i, a multiple of 64, to words. */
 ENT_AVX512_INLINE void ent_join_group512(ent_join_form form, const ent_join *j, __m512i symbols, size_t i,
                                          uint8_t *words)
@@ -118,6 +144,8 @@ ENT_AVX512_INLINE void ent_join_group512(ent_join_form form, const ent_join *j, 
         ent_store512(words + 2 * i + 64, w.second, j->stream);
     } else if (form == ENT_JOIN_F16) {
         ent_join_f16_group(j, symbols, i, words);
+    } else if (form == ENT_JOIN_CODE) {
+        ent_join_code_group(j, symbols, i, words);
     } else {
         ent_join_f32_group(j, symbols, i, words);
     }

@@ -27,13 +27,27 @@ static uint16_t f16_word(uint8_t exponent, const uint8_t *rest, size_t number)
     return (uint16_t)((v & 0x400) << 5 | (unsigned)exponent << 10 | (v & 0x3FF));
 }
 
-void ent_join_symbols(const ent_join *join, const uint8_t *symbols, size_t first, size_t n, uint8_t *words)
+/* Of 64 codes, 4, 2 and 1 bits of each lie together, as many of these as add up to `low`, highest first. */
+static uint8_t code_byte(uint8_t upper, const uint8_t *rest, unsigned low, size_t number)
+{
+    const uint8_t *p = rest + number / 64 * 8 * low;
+    unsigned v = upper, i = number % 64;
+    for (unsigned bits = 4; bits; bits /= 2) {
+        if (!(low & bits)) continue;
+        v = v << bits | (p[i % (8 * bits)] >> i / (8 * bits) * bits & ((1u << bits) - 1));
+        p += 8 * bits;
+    }
+    return (uint8_t)v;
+}
+
+void ent_join_symbols(ent_join_form form, const ent_join *join, const uint8_t *symbols, size_t first, size_t n,
+                      uint8_t *words)
 {
     const ent_join j = *join;
-    ent_join_form form = ent_join_form_of(join);
     for (size_t i = 0; i < n; i++) {
         size_t at = first + i;
         if (form == ENT_JOIN_BF16) ent_store16(words + 2 * at, bf16_word(symbols[i], j.rest[at]));
+        if (form == ENT_JOIN_CODE) words[at] = code_byte(symbols[i], j.rest, j.shift, at);
         if (form == ENT_JOIN_F16) ent_store16(words + 2 * at, f16_word(symbols[i], j.rest, at));
         if (form != ENT_JOIN_F32) continue;
         uint32_t low = (uint32_t)j.plane[1][at] << 8 | j.plane[2][at];

@@ -8,14 +8,17 @@ typedef enum ent_join_form {
     ENT_JOIN_OTHER, /* left to the caller's two steps */
     ENT_JOIN_BF16,  /* rest: a byte, sign << 7 | mantissa */
     ENT_JOIN_F16,   /* rest: 11 bits, sign << 10 | mantissa, packed */
-    ENT_JOIN_F32    /* rest: three byte planes, the highest as that of BF16 */
+    ENT_JOIN_F32,   /* rest: three byte planes, the highest as that of BF16 */
+    ENT_JOIN_CODE   /* bytes: `shift` bits below the symbol, laid out as planar-rans has them (FORMAT.md) */
 } ent_join_form;
 
+/* Never ENT_JOIN_CODE, which is no split's: planar-rans asks for it itself. */
 ent_join_form ent_join_form_of(const ent_join *join);
 
 /* Joins `n` symbols, the first of which has number `first`, to words; reads and writes nothing else.
  * For a form that is not ENT_JOIN_OTHER. */
-void ent_join_symbols(const ent_join *join, const uint8_t *symbols, size_t first, size_t n, uint8_t *words);
+void ent_join_symbols(ent_join_form form, const ent_join *join, const uint8_t *symbols, size_t first, size_t n,
+                      uint8_t *words);
 
 /* How many bytes ahead of use memory is asked for.  A prefetcher of the processor stops at each page
  * and the window of instructions in flight holds only some hundred bytes; an ordinary store waits

@@ -13,10 +13,12 @@
  *
  * The model is trained, not part of a block.  It need not hold every symbol: a left-out symbol is
  * coded as the commonest one and repaired from a list.  The last symbols of a block, up to one for
- * each lane, are the states that the encoder starts with, which are free.  Left out on purpose: an
+ * each lane, are the states that the encoder starts with, which are free.  Of large alphabets some low
+ * bits may bypass the model, beside the strings.  Left out on purpose: an
  * adaptive model, frequencies over 127 (so that no symbol takes under 1.01 bits).
  *
- * Files: _table.c the model, _avx512.c and _avx2.c the fast loops, this one the block and the plain loops. */
+ * Files: _table.c the model, _low.c the low bits, _avx512.c and _avx2.c the fast loops, this one the block and
+ * the plain loops. */
 #include <string.h>
 
 #include "base/bits.h"
@@ -168,6 +170,8 @@ static size_t bound(const ent_coder_spec *spec, size_t n)
 /* Four groups where 512 bytes of states are little, fewer below. */
 static unsigned groups_for(size_t n) { return n >= 1 << 17 ? 4 : n >= 1 << 13 ? 2 : 1; }
 
+static size_t lows_size(size_t n, uint32_t low) { return (n + PLANAR_LANES - 1) / PLANAR_LANES * 8 * low; }
+
 /* A symbol may cost a byte; the plain loop writes one byte below what it keeps. */
 static size_t strings_room(size_t n) { return (n + PLANAR_STATES + 63) / 64 * 64; } /* the flags behind are words */
 
@@ -176,7 +180,8 @@ static size_t missing_room(size_t n) { return (n / 8 + 64) / 64 * 64; }
 static size_t work_size(const ent_coder_spec *spec, size_t n)
 {
     (void)spec;
-    return strings_room(n) + missing_room(n) + n; /* strings, left-out flags, repairs */
+    /* strings, left-out flags, repairs, symbols without their low bits, these */
+    return strings_room(n) + missing_room(n) + 2 * n + lows_size(n, PLANAR_LOW_MOST);
 }
 
 static bool within(const uint8_t *symbols, size_t n, uint32_t alphabet)
@@ -206,24 +211,26 @@ static void encode_rounds(const planar_encoder *e, planar_job *job, const uint8_
 }
 
 /* Writes the block to `out`, or returns 0 when `room` bytes are too few. */
-static size_t write_block(const planar_job *job, const uint8_t *repairs, size_t repairs_size, uint8_t *out, size_t room,
+static size_t write_block(const planar_job *job, ent_bytes lows, ent_bytes repairs, uint8_t *out, size_t room,
                           ent_tally *tally)
 {
     uint8_t header[1 + PLANAR_GROUPS * 10], *h = header, *p = out;
     size_t strings = 0, states = lanes_of(job->groups);
     *h++ = (uint8_t)job->groups;
-    h += ent_varint_put(h, repairs_size);
+    h += ent_varint_put(h, repairs.size);
     for (unsigned g = 0; g < job->groups; g++) {
         size_t size = (size_t)(job->end[g] - job->at[g]);
         strings += size;
         if (g + 1 < job->groups) h += ent_varint_put(h, size);
     }
-    size_t head = (size_t)(h - header), total = head + repairs_size + strings + 2 * states;
+    size_t head = (size_t)(h - header), total = head + lows.size + repairs.size + strings + 2 * states;
     if (total > room) return 0;
     memcpy(p, header, head);
     p += head;
-    if (repairs_size) memcpy(p, repairs, repairs_size);
-    p += repairs_size;
+    if (lows.size) memcpy(p, lows.data, lows.size);
+    p += lows.size;
+    if (repairs.size) memcpy(p, repairs.data, repairs.size);
+    p += repairs.size;
     for (unsigned g = 0; g < job->groups; g++) {
         size_t size = (size_t)(job->end[g] - job->at[g]);
         memcpy(p, job->at[g], size);
@@ -239,21 +246,29 @@ static size_t write_block(const planar_job *job, const uint8_t *repairs, size_t 
 static ent_status encode(const ent_coder_spec *spec, const void *encoder, const void *symbols, size_t n, uint8_t *out,
                          size_t *size, ent_tally *tally, void *work)
 {
+    const planar_encoder *e = encoder;
     const uint8_t *s = symbols;
     if (spec->alphabet < 256 && !within(s, n, spec->alphabet)) return ENT_ERANGE;
     planar_job job = { .groups = groups_for(n) };
     size_t lanes = lanes_of(job.groups);
     job.rounds = (n - 1) / lanes;
     uint8_t *flags = (uint8_t *)work + strings_room(n), *repairs = flags + missing_room(n), *end = NULL;
+    uint8_t *upper = repairs + n, *lows = upper + n;
     job.missing = (uint64_t *)(void *)flags;
     for (unsigned g = 0; g < job.groups; g++)
         job.at[g] = job.end[g] = (uint8_t *)work + (g + 1) * (job.rounds + 1) * PLANAR_LANES;
+    if (e->low) {
+        ent_planar_cut(s, n, e->low, upper, lows);
+        s = upper;
+    }
     start_states(&job, s + job.rounds * lanes, n - job.rounds * lanes);
     if (job.rounds) {
-        encode_rounds(encoder, &job, s);
-        end = write_repairs(encoder, &job, s, repairs, n);
+        encode_rounds(e, &job, s);
+        end = write_repairs(e, &job, s, repairs, n);
     }
-    *size = end ? write_block(&job, repairs, (size_t)(end - repairs), out, n, tally) : 0;
+    *size = end ? write_block(&job, (ent_bytes){ lows, lows_size(n, e->low) },
+                              (ent_bytes){ repairs, (size_t)(end - repairs) }, out, n, tally)
+                : 0;
     if (!*size) {
         out[0] = MODE_RAW;
         memcpy(out + 1, symbols, n);
@@ -286,6 +301,22 @@ static bool take(ent_bytes *in, size_t size, const uint8_t **begin, const uint8_
     return true;
 }
 
+static ent_join join_of(const planar_decoder *d, const uint8_t *lows)
+{
+    return (ent_join){ .word_bytes = 1, .shift = d->low, .bits = 8 - d->low, .rest = lows };
+}
+
+/* Whether the low bits that no symbol has are zeros. */
+static bool is_filled_up(const planar_decoder *d, const planar_block *b, size_t n)
+{
+    static const uint8_t zeros[PLANAR_LANES];
+    uint8_t last[PLANAR_LANES] = { 0 };
+    if (!d->low || n % PLANAR_LANES == 0) return true;
+    const ent_join join = join_of(d, b->lows_end - 8 * d->low);
+    ent_join_symbols(ENT_JOIN_CODE, &join, zeros, n % PLANAR_LANES, PLANAR_LANES - n % PLANAR_LANES, last);
+    return !memcmp(last, zeros, PLANAR_LANES);
+}
+
 /* Finds the parts of a block that is not raw. */
 static bool open_block(const ent_coder_spec *spec, const planar_decoder *d, ent_bytes in, size_t n, planar_block *b)
 {
@@ -301,7 +332,8 @@ static bool open_block(const ent_coder_spec *spec, const planar_decoder *d, ent_
         if (!take_size(&in, &size[g])) return false;
     memset(b->q, 0, sizeof b->q);
     memset(b->s, 0, sizeof b->s);
-    b->repairs = (planar_repairs){ .decoder = d, .alphabet = spec->alphabet };
+    b->repairs = (planar_repairs){ .decoder = d, .alphabet = spec->alphabet >> d->low };
+    if (!take(&in, lows_size(n, d->low), &b->lows, &b->lows_end)) return false;
     if (!take(&in, repairs, &b->repairs.at, &b->repairs.end)) return false;
     for (unsigned g = 0; g + 1 < b->groups; g++)
         if (!take(&in, size[g], &b->at[g], &b->end[g])) return false;
@@ -312,7 +344,7 @@ static bool open_block(const ent_coder_spec *spec, const planar_decoder *d, ent_
     for (size_t l = 0; l < states; l++)
         if (!b->q[l]) return false; /* a state below 256 */
     next_repair(&b->repairs);
-    return true;
+    return is_filled_up(d, b, n);
 }
 
 /* What must hold after the last round; `tail` symbols remain in the states. */
@@ -325,48 +357,73 @@ static bool ends_well(const planar_block *b, size_t tail, uint32_t alphabet)
     return good;
 }
 
+/* All n symbols of a table without low bits. */
+static bool decode_symbols(const planar_decoder *d, planar_block *b, uint8_t *out, size_t n)
+{
+    size_t done = b->rounds * lanes_of(b->groups);
+    bool good;
+#if defined __x86_64__
+    if (ent_cpu_features() & ENT_CPU_AVX512)
+        good = ent_planar_decode_avx512(d, b, out);
+    else if (ent_cpu_features() & ENT_CPU_AVX2)
+        good = ent_planar_decode_avx2(d, b, out);
+    else
+#endif
+        good = ent_planar_decode_plain(d, b, out);
+    memcpy(out + done, b->s, n - done);
+    return good;
+}
+
+/* All n of a table with low bits. */
+static bool decode_codes(const planar_decoder *d, planar_block *b, uint8_t *out, size_t n)
+{
+    const ent_join join = join_of(d, b->lows);
+    size_t done = b->rounds * lanes_of(b->groups);
+#if defined __x86_64__
+    if (ent_cpu_features() & ENT_CPU_AVX512)
+        return ent_planar_decode_words_avx512(d, b, &join, ENT_JOIN_CODE, out, n);
+    if (ent_cpu_features() & ENT_CPU_AVX2) return ent_planar_decode_words_avx2(d, b, &join, ENT_JOIN_CODE, out, n);
+#endif
+    if (!ent_planar_decode_plain(d, b, out)) return false;
+    memcpy(out + done, b->s, n - done);
+    ent_join_symbols(ENT_JOIN_CODE, &join, out, 0, n, out);
+    return true;
+}
+
 static ent_status decode(const ent_coder_spec *spec, const void *decoder, ent_bytes in, void *symbols, size_t n,
                          void *work)
 {
     (void)work;
+    const planar_decoder *d = decoder;
     uint8_t *out = symbols;
     planar_block b;
-    bool good;
     if (in.size && in.data[0] == MODE_RAW) {
         if (in.size != 1 + n) return ENT_ECORRUPT;
         memcpy(out, in.data + 1, n);
         return within(out, n, spec->alphabet) ? ENT_OK : ENT_ECORRUPT;
     }
-    if (!in.size || !open_block(spec, decoder, in, n, &b)) return ENT_ECORRUPT;
-#if defined __x86_64__
-    if (ent_cpu_features() & ENT_CPU_AVX512)
-        good = ent_planar_decode_avx512(decoder, &b, out);
-    else if (ent_cpu_features() & ENT_CPU_AVX2)
-        good = ent_planar_decode_avx2(decoder, &b, out);
-    else
-#endif
-        good = ent_planar_decode_plain(decoder, &b, out);
-    size_t done = b.rounds * lanes_of(b.groups);
-    if (!good || !ends_well(&b, n - done, spec->alphabet)) return ENT_ECORRUPT;
-    memcpy(out + done, b.s, n - done);
-    return ENT_OK;
+    if (!in.size || !open_block(spec, d, in, n, &b)) return ENT_ECORRUPT;
+    if (!(d->low ? decode_codes : decode_symbols)(d, &b, out, n)) return ENT_ECORRUPT;
+    return ends_well(&b, n - b.rounds * lanes_of(b.groups), spec->alphabet >> d->low) ? ENT_OK : ENT_ECORRUPT;
 }
 
-/* To words with the fast decoders; everything else, and blocks kept raw, is left to the caller's two steps. */
+/* To words with the fast decoders; everything else, blocks kept raw and low bits are left to the caller's two steps. */
 static ent_status decode_words(const ent_coder_spec *spec, const void *decoder, ent_bytes in, const ent_join *join,
                                void *words, size_t n, void *work)
 {
     (void)work;
 #if defined __x86_64__
+    const planar_decoder *d = decoder;
     planar_block b;
     ent_join j = *join;
+    ent_join_form form = ent_join_form_of(join);
     unsigned cpu = ent_cpu_features() & (ENT_CPU_AVX512 | ENT_CPU_AVX2);
     bool raw = in.size && in.data[0] == MODE_RAW;
-    if (!ent_join_form_of(join) || !cpu || raw) return ENT_EUNSUPPORTED;
-    if (!in.size || !open_block(spec, decoder, in, n, &b)) return ENT_ECORRUPT;
+    if (!form || !cpu || raw || d->low) return ENT_EUNSUPPORTED;
+    if (!in.size || !open_block(spec, d, in, n, &b)) return ENT_ECORRUPT;
     j.stream &= (uintptr_t)words % 64 == 0;
-    bool good = cpu & ENT_CPU_AVX512 ? ent_planar_decode_words_avx512(decoder, &b, &j, words, n)
-                                     : ent_planar_decode_words_avx2(decoder, &b, &j, words, n);
+    bool good = cpu & ENT_CPU_AVX512 ? ent_planar_decode_words_avx512(d, &b, &j, form, words, n)
+                                     : ent_planar_decode_words_avx2(d, &b, &j, form, words, n);
     if (!good) return ENT_ECORRUPT;
     return ends_well(&b, n - b.rounds * lanes_of(b.groups), spec->alphabet) ? ENT_OK : ENT_ECORRUPT;
 #else

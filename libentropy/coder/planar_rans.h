@@ -4,6 +4,8 @@
 
 #include <entropy/coder.h>
 
+#include "coder/join.h"
+
 enum {
     PLANAR_SLOTS = 256,  /* of the model: a slot is a byte */
     PLANAR_CAP = 127,    /* slots of one entry: a signed byte, so that one instruction multiplies and adds */
@@ -12,13 +14,17 @@ enum {
     PLANAR_STATES = PLANAR_GROUPS * PLANAR_LANES,
     PLANAR_LISTED = 15,  /* left-out symbols that a repair can name in 4 bits */
     PLANAR_SKIP = 4095,  /* of a repair's 12-bit distance: no repair, go on */
-    PLANAR_MISSING = 128 /* flag at the frequency of a left-out symbol */
+    PLANAR_MISSING = 128, /* flag at the frequency of a left-out symbol */
+    PLANAR_LOW_LEAST = 2, /* low bits kept raw, if any */
+    PLANAR_LOW_MOST = 4
 };
 
 /* ---- tables (planar_rans_table.c) ------------------------------------------------------------ */
 
-/* What training gives.  Entries ascend by symbol; one symbol may have several. */
+/* What training gives.  Entries ascend by symbol; one symbol may have several.  Here and below a symbol is
+ * what remains of the caller's one when its `low` lowest bits, which are stored raw, are cut off. */
 typedef struct planar_table {
+    uint32_t low;
     uint32_t entries, listed;
     uint8_t symbol[PLANAR_SLOTS], frequency[PLANAR_SLOTS];
     uint8_t list[PLANAR_LISTED]; /* left-out symbols, commonest first */
@@ -31,6 +37,7 @@ typedef struct planar_encoder {
     uint8_t reciprocal_low[256], reciprocal_high[256]; /* ceil(2^16 / frequency), at most 65535 */
     uint8_t slot[PLANAR_SLOTS];          /* entry by entry, by rank */
     uint32_t reciprocal[256];            /* ceil(2^22 / frequency) */
+    uint32_t low;
     uint8_t name[256];                   /* of a left-out symbol in a repair: its place in the list, or PLANAR_LISTED */
 } planar_encoder;
 
@@ -38,7 +45,7 @@ typedef struct planar_decoder {
     _Alignas(64) uint8_t symbol[PLANAR_SLOTS], frequency[PLANAR_SLOTS], rank[PLANAR_SLOTS]; /* by slot */
     uint8_t by_symbol[64];         /* frequency by symbol % 64 */
     uint32_t packed[PLANAR_SLOTS]; /* frequency | rank << 8 | symbol << 16 */
-    uint32_t listed;
+    uint32_t low, listed;
     uint8_t list[PLANAR_LISTED];
     bool narrow; /* `by_symbol` says all: one look-up less in the AVX-512 loop */
 } planar_decoder;
@@ -65,10 +72,11 @@ typedef struct planar_repairs {
     bool bad;
 } planar_repairs;
 
-/* A block being decoded. */
+/* A block being decoded.  After `lows`, the low bits of whole groups, as after strings, 64 bytes are readable. */
 typedef struct planar_block {
     _Alignas(64) uint8_t q[PLANAR_STATES], s[PLANAR_STATES]; /* the planes of the states */
     const uint8_t *at[PLANAR_GROUPS], *end[PLANAR_GROUPS]; /* the strings; 64 bytes after each end are readable */
+    const uint8_t *lows, *lows_end;
     unsigned groups;
     size_t rounds;
     planar_repairs repairs;
@@ -84,6 +92,9 @@ typedef struct planar_job {
     uint64_t *missing;
 } planar_job;
 
+/* Cuts n symbols into what is coded and the low bits, of whole groups (planar_rans_low.c). */
+void ent_planar_cut(const uint8_t *symbols, size_t n, unsigned low, uint8_t *upper, uint8_t *lows);
+
 /* Puts the repairs before position `to` into `symbols`, whose first has number `from`. */
 void ent_planar_repair(planar_repairs *repairs, uint8_t *symbols, size_t from, size_t to);
 
@@ -95,12 +106,12 @@ void ent_planar_encode_plain(const planar_encoder *encoder, planar_job *job, con
 #if defined __x86_64__
 bool ent_planar_decode_avx512(const planar_decoder *decoder, planar_block *block, uint8_t *symbols);
 bool ent_planar_decode_avx2(const planar_decoder *decoder, planar_block *block, uint8_t *symbols);
-/* All n symbols, those in the final states too, to words, for a join of a form that ent_join_form_of
- * knows; `stream` needs `words` aligned to 64 bytes. */
+/* All n symbols, those in the final states too, to words, for a join of any form but ENT_JOIN_OTHER;
+ * `stream` needs `words` aligned to 64 bytes. */
 bool ent_planar_decode_words_avx512(const planar_decoder *decoder, planar_block *block, const ent_join *join,
-                                    uint8_t *words, size_t n);
+                                    ent_join_form form, uint8_t *words, size_t n);
 bool ent_planar_decode_words_avx2(const planar_decoder *decoder, planar_block *block, const ent_join *join,
-                                  uint8_t *words, size_t n);
+                                  ent_join_form form, uint8_t *words, size_t n);
 void ent_planar_encode_avx512(const planar_encoder *encoder, planar_job *job, const uint8_t *symbols);
 #endif
 

@@ -109,14 +109,13 @@ ENT_AVX2_INLINE void join_piece(const ent_join *join, ent_join_form form, const 
     for (; i + 64 <= n; i += 64)
         ent_join_group256(form, join, ent_load256(symbols + i), ent_load256(symbols + i + ENT_AVX2_LANES), first + i,
                           words);
-    ent_join_symbols(join, symbols + i, first + i, n - i, words);
+    ent_join_symbols(form, join, symbols + i, first + i, n - i, words);
 }
 
 ENT_AVX2 bool ent_planar_decode_words_avx2(const planar_decoder *d, planar_block *b, const ent_join *join,
-                                           uint8_t *words, size_t n)
+                                           ent_join_form form, uint8_t *words, size_t n)
 {
     _Alignas(32) uint8_t piece[PIECE];
-    const ent_join_form form = ent_join_form_of(join);
     const size_t states = (size_t)b->groups * PLANAR_LANES, most = PIECE / states;
     lanes l;
     load_states(b, &l);

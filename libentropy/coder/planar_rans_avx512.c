@@ -116,6 +116,12 @@ ENT_AVX512_INLINE bool decode_rounds(const planar_decoder *d, planar_block *b, s
                                         const join_job *j) \
     { \
         join_job k = *j; \
+        if (k.form == ENT_JOIN_CODE && k.join.shift == 4 && !k.join.stream) { \
+            k.form = ENT_JOIN_CODE; \
+            k.join.shift = 4; \
+            k.join.stream = false; \
+            return decode_rounds(d, b, rounds, out, &k, groups, narrow); \
+        } \
         if (k.form != ENT_JOIN_BF16) return decode_rounds(d, b, rounds, out, &k, groups, narrow); \
         k.form = ENT_JOIN_BF16; \
         k.join.stream = true; \
@@ -160,17 +166,17 @@ ENT_AVX512 static void join_all(const join_job *j, size_t from, size_t n)
 {
     size_t i = from;
     for (; i + 64 <= n; i += 64) join_step(j, i);
-    ent_join_symbols(&j->join, j->symbols + i, j->first + i, n - i, j->words);
+    ent_join_symbols(j->form, &j->join, j->symbols + i, j->first + i, n - i, j->words);
     if (j->join.stream) _mm_sfence();
 }
 
-bool ent_planar_decode_words_avx512(const planar_decoder *d, planar_block *b, const ent_join *join, uint8_t *words,
-                                    size_t n)
+bool ent_planar_decode_words_avx512(const planar_decoder *d, planar_block *b, const ent_join *join, ent_join_form form,
+                                    uint8_t *words, size_t n)
 {
     _Alignas(64) uint8_t buffer[2][PIECE];
     uint8_t *now = buffer[0], *before = buffer[1];
     size_t lanes = (size_t)b->groups * PLANAR_LANES, held = 0; /* symbols of the piece before */
-    join_job job = { *join, ent_join_form_of(join), before, 0, words };
+    join_job job = { *join, form, before, 0, words };
     for (size_t done = 0; done < b->rounds;) {
         size_t rounds = piece_rounds(b, done), m = rounds * lanes;
         if (!variant(d, b, held)(d, b, rounds, now, &job)) return false;

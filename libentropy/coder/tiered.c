@@ -412,7 +412,7 @@ static ent_status decode_words(const ent_coder_spec *spec, const void *decoder, 
     j.stream &= (uintptr_t)words % 64 == 0;
     if (!decode_fast(t, &b, &j, words, groups)) return ENT_ECORRUPT;
     if (i < n && !ent_tiered_decode_group(t, &b, last, n - i)) return ENT_ECORRUPT;
-    ent_join_symbols(join, last, i, n - i, words);
+    ent_join_symbols(ent_join_form_of(join), join, last, i, n - i, words);
     return ends_well(t, &b) ? ENT_OK : ENT_ECORRUPT;
 }
 

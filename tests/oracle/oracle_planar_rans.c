@@ -8,6 +8,7 @@ enum { LANES = 64, MOST_GROUPS = 4 };
 typedef struct slots {
     uint32_t sym[256], f[256], r[256];
     uint32_t listed[15], lists;
+    uint32_t h; /* low bits beside the code */
 } slots;
 
 /* Slot t of the t-th smallest pair: for each slot, look for the smallest pair that has none yet. */
@@ -31,6 +32,13 @@ static bool read_table(uint32_t alphabet, const uint8_t *table, size_t table_siz
     byte_string in = { table, table_size, 0, false };
     uint8_t symbol[256], frequency[256];
     bool taken[256] = { false };
+    t->h = 0;
+    if (table_size && table[0] == 0) {
+        oracle_byte(&in);
+        t->h = oracle_byte(&in);
+        if (t->h < 2 || t->h > 4 || alphabet % (1u << t->h)) return false;
+        alphabet >>= t->h;
+    }
     uint32_t sum = 0, entries = oracle_byte(&in) + 1u;
     for (uint32_t i = 0; i < entries; i++) {
         symbol[i] = oracle_byte(&in);
@@ -78,6 +86,29 @@ static bool uncoded(byte_string in, uint32_t alphabet, uint16_t *symbols, size_t
     return oracle_all_read(&in);
 }
 
+/* Puts the low bits of the n symbols, and of those that fill up the last 64, below them. */
+static bool add_low_bits(byte_string in, uint32_t h, uint16_t *symbols, size_t n)
+{
+    for (size_t first = 0; h && first < n; first += LANES) {
+        uint32_t low[LANES] = { 0 };
+        for (uint32_t w = 4; w; w /= 2) {
+            uint8_t part[32];
+            if (!(h & w)) continue;
+            for (uint32_t i = 0; i < 8 * w; i++) part[i] = oracle_byte(&in);
+            for (uint32_t j = 0; j < 8 / w; j++)
+                for (uint32_t i = 0; i < 8 * w; i++) {
+                    uint32_t *bits = &low[8 * w * j + i];
+                    for (uint32_t k = w; k > 0; k--) *bits = 2 * *bits + (part[i] >> (w * j + k - 1) & 1);
+                }
+        }
+        for (uint32_t i = 0; i < LANES; i++) {
+            if (first + i < n) symbols[first + i] = (uint16_t)(((uint32_t)symbols[first + i] << h) + low[i]);
+            else if (low[i]) return false;
+        }
+    }
+    return oracle_all_read(&in);
+}
+
 int oracle_planar_rans(uint32_t alphabet, const uint32_t *param, const uint8_t *table, size_t table_size,
                        const uint8_t *code, size_t code_size, uint16_t *symbols, size_t n)
 {
@@ -92,11 +123,13 @@ int oracle_planar_rans(uint32_t alphabet, const uint32_t *param, const uint8_t *
     uint32_t G = oracle_byte(&in);
     if (in.over || G == 3 || G > MOST_GROUPS) return 1;
     if (G == 0) return !uncoded(in, alphabet, symbols, n);
+    alphabet >>= t.h;
     uint64_t repairs = oracle_varint(&in);
     for (uint32_t g = 0; g + 1 < G; g++) size[g] = oracle_varint(&in);
     if (in.over || in.size - in.at < 2 * LANES * G) return 1;
     byte_string states = { in.bytes + in.size - 2 * LANES * G, 2 * LANES * G, 0, false };
     in.size -= states.size;
+    byte_string low_bits = oracle_part(&in, 8 * t.h * ((n + 63) / 64));
     byte_string repaired = oracle_part(&in, repairs);
     for (uint32_t g = 0; g < G; g++) string[g] = oracle_part(&in, g + 1 < G ? size[g] : in.size - in.at);
     if (in.over) return 1;
@@ -124,5 +157,5 @@ int oracle_planar_rans(uint32_t alphabet, const uint32_t *param, const uint8_t *
         if (last + i >= n ? symbol != 0 : symbol >= alphabet) return 1;
         if (last + i < n) symbols[last + i] = (uint16_t)symbol;
     }
-    return !repair(&t, repaired, alphabet, symbols, last);
+    return !repair(&t, repaired, alphabet, symbols, last) || !add_low_bits(low_bits, t.h, symbols, n);
 }
