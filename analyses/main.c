@@ -10,6 +10,7 @@
 
 #include <build.h>
 
+#include "blas.h"
 #include "command.h"
 #include "output.h"
 
@@ -68,6 +69,7 @@ static void no_command(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    blas_choose(argv);
     argp_err_exit_status = EXIT_USAGE;
     argp_program_version_hook = print_version;
     signal(SIGPIPE, SIG_IGN); /* a write then fails, and the exit status says so */

@@ -309,6 +309,25 @@ export HF_HUB_CACHE
 expect 'hf: HF_HUB_CACHE wins' 0 'BF16' inspect hf:org/tiny
 unset HF_HOME HF_HUB_CACHE
 
+# ---- quality ----
+
+shipped=gutenberg-llama-4.7m
+expect 'quality: the loss of the shipped model' 0 'perplexity' quality $shipped --sequences 2 --window 64
+json 'quality, JSON' 0 'model against sequences tokens nll nll_stderr perplexity kl_nats top1_agreement sqnr_db' \
+    quality $shipped --sequences 100
+check 'quality: the perplexity of the reference, within 0.1 %' sh -c "
+    got=\$(sed -n 's/.*\"perplexity\":\([0-9.]*\).*/\1/p' '$t/out')
+    want=\$(sed -n '/\"bf16\"/,/}/s/.*\"first100_ppl\": \([0-9.]*\).*/\1/p' datasets/gutenberg-llama-4.7m/reference.json)
+    awk -v a=\"\$got\" -v b=\"\$want\" 'BEGIN { d = a / b - 1; exit !(b > 0 && d < 0.001 && d > -0.001) }'"
+expect 'quality: calibration' 0 '' quality $shipped --sequences 2 --window 32 --calibrate "$t/calibration.h5"
+expect 'quality against itself' 0 'agreement   1.0000' \
+    quality $shipped --against $shipped --sequences 2 --window 32 --calibration "$t/calibration.h5"
+expect 'quality of weights alone' 0 'SQNR' quality "$model" --against "$model"
+expect 'quality without a config' 2 'config.json' quality "$model"
+expect 'quality: not tokens' 2 'u16' quality $shipped --text datasets/gutenberg-llama-4.7m/config.json
+expect 'quality: a calibration that is none' 3 'not a calibration' \
+    quality $shipped --against $shipped --sequences 1 --window 8 --calibration datasets/gutenberg-llama-4.7m/valid.u16
+
 # ---- bench ----
 
 expect 'bench' 0 '^memcpy ' bench "$model" --sample 400k --runs 2 --codec planar-rans --codec raw

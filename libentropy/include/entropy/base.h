@@ -118,6 +118,18 @@ ENT_API ent_status ent_parallel(size_t n, unsigned threads, ent_job *job, void *
 /* The number of threads that ent_parallel uses for `threads`: at least 1. */
 ENT_API unsigned ent_threads(unsigned threads);
 
+/* ---- long work ------------------------------------------------------------------------------- */
+
+/* Called now and then with what is done and what there is in all (bytes, or what the function says);
+ * from one thread at a time. */
+typedef void ent_progress(void *context, uint64_t done, uint64_t total);
+
+typedef struct ent_run { /* how to do long work; all zero is a good default */
+    unsigned threads;    /* 0: all */
+    ent_progress *progress;
+    void *context; /* for progress */
+} ent_run;
+
 #ifdef __cplusplus
 }
 #endif

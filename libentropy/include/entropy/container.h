@@ -15,15 +15,6 @@
 extern "C" {
 #endif
 
-/* Called now and then with the bytes of model done and in all; from one thread at a time. */
-typedef void ent_progress(void *context, uint64_t done, uint64_t total);
-
-typedef struct ent_run { /* how to do long work; all zero is a good default */
-    unsigned threads;    /* 0: all */
-    ent_progress *progress;
-    void *context; /* for progress */
-} ent_run;
-
 /* What a container holds; bytes of the whole files. */
 typedef struct ent_container_sizes {
     uint64_t input_bytes, output_bytes;

@@ -1,0 +1,51 @@
+/* sequences.c - windows of a text, or its parts from one bos token to the next. */
+#include "quality/sequences.h"
+
+static void append(sequences *s, size_t first, size_t length)
+{
+    if (length < 2) return;
+    if (s->first) {
+        s->first[s->n] = first;
+        s->length[s->n] = length;
+    }
+    s->n++;
+}
+
+/* Counts while there are no arrays yet. */
+static void cut(sequences *s, const ent_text *text, const ent_llama_config *config)
+{
+    s->n = 0;
+    if (text->window) {
+        for (size_t at = 0; text->n - at > text->window; at += text->window) append(s, at, text->window + 1);
+        return;
+    }
+    for (size_t at = 0, end; at < text->n; at = end) {
+        for (end = at + 1; end < text->n && text->tokens[end] != config->bos;) end++;
+        append(s, at, end - at < config->context ? end - at : config->context);
+    }
+}
+
+ent_status ent_sequences_cut(sequences *s, const ent_text *text, const ent_llama_config *config, ent_error *error)
+{
+    *s = (sequences){ 0 };
+    if (text->window > config->context)
+        return ent_fail(error, ENT_EINVAL, "a window of %zu tokens, the model's context is %u", text->window, config->context);
+    cut(s, text, config);
+    if (!s->n) return ent_fail(error, ENT_EINVAL, "a text of %zu tokens leaves nothing to predict", text->n);
+    s->first = ent_calloc(s->n, sizeof *s->first);
+    s->length = ent_calloc(s->n, sizeof *s->length);
+    if (!s->first || !s->length) {
+        ent_sequences_free(s);
+        return ent_fail(error, ENT_ENOMEM, "out of memory");
+    }
+    cut(s, text, config);
+    if (text->most && s->n > text->most) s->n = text->most;
+    return ENT_OK;
+}
+
+void ent_sequences_free(sequences *s)
+{
+    ent_free(s->first);
+    ent_free(s->length);
+    *s = (sequences){ 0 };
+}
