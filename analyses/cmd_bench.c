@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench_container.h"
 #include "bench_product.h"
 #include "command.h"
 #include "model.h"
@@ -15,11 +16,12 @@
 #include "sample.h"
 
 enum { KEY_TARGET = 0x2001, KEY_RUNS, KEY_SAMPLE, KEY_SECONDS, KEY_PRODUCT, KEY_ROWS, KEY_COLS,
+       KEY_PLAN,
        MAX_RUNS = 10000 };
 
 struct bench {
     struct common common;
-    const char *model;
+    const char *model, *plan;
     char **name; /* of codecs; or lines of text */
     size_t codecs;
     bool all;          /* codecs that this build does not have are a remark */
@@ -235,6 +237,12 @@ static ent_status run_product(struct bench *bench, ent_error *error)
     return status ? status : bench_product(&product, error);
 }
 
+static ent_status run_container(const struct bench *bench, ent_error *error)
+{
+    const struct bench_container container = { &bench->common, bench->model, bench->plan, bench->runs };
+    return bench_container(&container, error);
+}
+
 static void add_all(struct bench *bench)
 {
     bench->all = true;
@@ -282,6 +290,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_COLS:
         if (!(bench->cols = option_count(state, "--cols", text))) argp_error(state, "--cols: at least 1");
         return 0;
+    case KEY_PLAN: bench->plan = text; return 0;
     case ARGP_KEY_ARG:
         if (bench->model) argp_error(state, "one model at a time");
         bench->model = text;
@@ -310,6 +319,8 @@ static const struct argp_option options[] = {
     { .name = "product", .key = KEY_PRODUCT,
       .doc = "Measure y = W x instead: from plain weights, from weights decoded first, and straight from code, alone "
              "and beside threads that copy memory (BF16; preset codecs: planar-rans and tiered, block=128k)" },
+    { .name = "plan", .key = KEY_PLAN, .arg = "PLAN",
+      .doc = "Of a container: compare with what `entropy choose` predicted" },
     { .name = "rows", .key = KEY_ROWS, .arg = "R", .doc = "Of W, which is filled with the model's weights (preset 14336)" },
     { .name = "cols", .key = KEY_COLS, .arg = "C", .doc = "Of W (preset 4096)" },
     { 0 }
@@ -320,16 +331,19 @@ int cmd_bench(int argc, char **argv)
     static const struct argp argp = {
         .options = options,
         .parser = parse,
-        .args_doc = "MODEL",
+        .args_doc = "MODEL|CONTAINER",
         .doc = "Size, encode and decode speed of codecs on the weights of a model's most common float dtype, in "
                "memory, verified in the same run, beside a memcpy.  GB/s are 10^9 bytes of decoded weights per "
-               "second.\vJSON keys: codec, target, threads, model, dtype, weights, sample_bytes, distinct_bytes, "
+               "second.  Of a container: the time to decode all of its tensors, memory to memory.\vJSON keys: "
+               "codec, target, threads, model, dtype, weights, sample_bytes, distinct_bytes, "
                "bits_per_weight (payload, tables and index), payload_bits, table_bits, index_bits, bound_bits (per "
                "weight), encode_gbps, decode_gbps, memcpy_gbps, their medians, runs, verified; predicted, limit "
                "(memory, decoder or intake) for modelled targets.  With --product: product, codec, "
                "model, rows, cols, threads, state, copiers, copied_gbps, bytes_read_per_weight, seconds, weights_gbps, "
                "time_over_plain, error, runs, verified; and for each codec crossing, derived_least_gbps, "
-               "derived_most_gbps, fitted_gbps, measured_gbps, won_in_all, lost_in_all.",
+               "derived_most_gbps, fitted_gbps, measured_gbps, won_in_all, lost_in_all.  Of a container: file, codec, "
+               "threads, runs, bytes, coded_bytes, decode_ns, decode_median_ns, decode_gbps, the same of memcpy, verified; with "
+               "--plan also predicted_ns, predicted_raw_ns, error_percent.",
     };
     size_t rows = 0;
     while (ent_codecs[rows].name) rows++;
@@ -340,7 +354,9 @@ int cmd_bench(int argc, char **argv)
     ent_status status = bench.name && bench.target ? ENT_OK : ent_fail(&error, ENT_ENOMEM, "out of memory");
     if (!status) {
         command_parse(&argp, argc, argv, &bench, &bench.common);
-        status = bench.product ? run_product(&bench, &error) : run(&bench, &error);
+        status = is_container(bench.model) ? run_container(&bench, &error)
+                 : bench.product           ? run_product(&bench, &error)
+                                           : run(&bench, &error);
     }
     for (size_t i = 0; i < bench.targets && bench.modelled; i++)
         if (bench.modelled[i]) ent_target_free(bench.modelled[i]);

@@ -4,17 +4,18 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "choice.h"
 #include "command.h"
 #include "model.h"
 #include "output.h"
 #include "progress.h"
 #include "sizes.h"
 
-enum { KEY_TABLES = 0x2001, KEY_FORCE };
+enum { KEY_TABLES = 0x2001, KEY_FORCE, KEY_PLAN };
 
 struct job {
     struct common common;
-    const char *codec, *tables, *output;
+    const char *codec, *tables, *plan, *output;
     bool force;
     char **input;
     int inputs;
@@ -52,6 +53,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case 'c': job->codec = text; return 0;
     case 'o': job->output = text; return 0;
     case KEY_TABLES: job->tables = text; return 0;
+    case KEY_PLAN: job->plan = text; return 0;
     case KEY_FORCE: job->force = true; return 0;
     case ARGP_KEY_ARGS:
         job->input = state->argv + state->next;
@@ -61,6 +63,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (!job->inputs) argp_error(state, "which file?");
         if (!job->output) argp_error(state, "where to? -o FILE");
         if (job->tables && job->codec) argp_error(state, "--tables already names the codec");
+        if (job->plan && (job->codec || job->tables)) argp_error(state, "--plan already names the codecs");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -76,18 +79,18 @@ static error_t parse_one(int key, char *text, struct argp_state *state)
 
 /* ---- compress -------------------------------------------------------------------------------- */
 
-static void print_compressed(const struct job *job, const ent_codec *codec, const ent_container_sizes *sizes)
+static void print_compressed(const struct job *job, const char *codec, const ent_container_sizes *sizes)
 {
     if (job->common.json) {
         json_t *object = json_object();
-        json_text(object, "codec", ent_codec_name(codec));
+        json_text(object, "codec", codec);
         sizes_json(object, sizes);
         json_text(object, "input", job->input[0]);
         json_text(object, "output", job->output);
         json_line(object);
         return;
     }
-    printf("%s -> %s, codec %s\n\n", model_name(job->input[0]), job->output, ent_codec_name(codec));
+    printf("%s -> %s, codec %s\n\n", model_name(job->input[0]), job->output, codec);
     sizes_table(sizes);
 }
 
@@ -99,7 +102,24 @@ static ent_status compress(struct job *job, const ent_weights *weights, const en
     ent_run run = long_run(job, &progress, "compress");
     ent_status status = ent_container_write(job->output, weights, codec, corpus, &run, &sizes, error);
     progress_end(&progress);
-    if (!status) print_compressed(job, codec, &sizes);
+    if (!status) print_compressed(job, ent_codec_name(codec), &sizes);
+    return status;
+}
+
+/* What `entropy choose` chose. */
+static ent_status compress_plan(struct job *job, const ent_weights *weights, ent_error *error)
+{
+    struct choice choice;
+    struct progress progress;
+    ent_container_sizes sizes;
+    ent_status status = choice_read(&choice, weights, job->plan, error);
+    if (status) return status;
+    ent_run run = long_run(job, &progress, "compress");
+    const ent_assignment assignment = { choice.codecs, (const ent_codec *const *)choice.codec, choice.of };
+    status = ent_container_write_assigned(job->output, weights, &assignment, &run, &sizes, error);
+    progress_end(&progress);
+    if (!status) print_compressed(job, "chosen", &sizes);
+    choice_free(&choice);
     return status;
 }
 
@@ -108,6 +128,8 @@ int cmd_compress(int argc, char **argv)
     static const struct argp_option options[] = {
         OPTION_OUTPUT, OPTION_CODEC,
         { .name = "tables", .key = KEY_TABLES, .arg = "TABLES", .doc = "Tables and codec made by `entropy train`" },
+        { .name = "plan", .key = KEY_PLAN, .arg = "PLAN",
+          .doc = "The codec of each tensor, as `entropy choose` wrote" },
         OPTION_FORCE, { 0 }
     };
     static const struct argp argp = {
@@ -131,7 +153,8 @@ int cmd_compress(int argc, char **argv)
     else if (!status)
         status = ent_codec_parse(&codec, job.codec ? job.codec : preset_codec, &error);
     if (!status) status = model_open(&weights, job.input[0], &error);
-    if (!status) status = compress(&job, weights, corpus ? ent_corpus_codec(corpus) : codec, corpus, &error);
+    if (!status && job.plan) status = compress_plan(&job, weights, &error);
+    else if (!status) status = compress(&job, weights, corpus ? ent_corpus_codec(corpus) : codec, corpus, &error);
     ent_weights_close(weights);
     ent_codec_free(codec);
     if (corpus) ent_corpus_free(corpus);

@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "command.h"
 #include "model.h"
@@ -131,17 +130,6 @@ static void print_model(const char *name, const ent_weights *weights)
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-/* Whether a file begins as HDF5 does: then it can only be a container. */
-static bool is_hdf5(const char *path)
-{
-    static const char magic[] = "\x89HDF\r\n\x1a\n";
-    char head[sizeof magic - 1];
-    FILE *file = fopen(path, "rb");
-    bool is = file && fread(head, 1, sizeof head, file) == sizeof head && !memcmp(head, magic, sizeof head);
-    if (file) fclose(file);
-    return is;
-}
-
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct job *job = state->input;
@@ -171,7 +159,7 @@ int cmd_inspect(int argc, char **argv)
     ent_container *container = NULL;
     ent_weights *weights = NULL;
     command_parse(&argp, argc, argv, &job, &job.common);
-    bool hdf5 = is_hdf5(job.file);
+    bool hdf5 = is_container(job.file);
     ent_status status = hdf5 ? container_open(&container, job.file, &error) : model_open(&weights, job.file, &error);
     if (!status && hdf5) (job.common.json ? json_container : print_container)(job.file, container);
     if (!status && !hdf5) (job.common.json ? json_model : print_model)(job.file, weights);

@@ -17,6 +17,9 @@ ent_status model_open(ent_weights **weights, const char *argument, ent_error *er
 /* ent_container_open, but a path that is not there is the user's mistake: ENT_EINVAL. */
 ent_status container_open(ent_container **container, const char *path, ent_error *error);
 
+/* Whether a file begins as HDF5 does: then it can only be a container. */
+bool is_container(const char *path);
+
 /* The argument without folders, for headings: "model.safetensors", "hf:org/name". */
 const char *model_name(const char *argument);
 

@@ -57,14 +57,13 @@ static size_t gather(struct sample *sample, const ent_weights *weights, const en
     return n;
 }
 
-ent_status sample_take(struct sample *sample, const ent_weights *weights, uint64_t bytes, ent_error *error)
+ent_status sample_take_dtype(struct sample *sample, const ent_weights *weights, const char *dtype, uint64_t bytes,
+                             ent_error *error)
 {
-    *sample = (struct sample){ 0 };
-    const ent_format *format = dominant(weights, &sample->dtype);
-    if (!format) return ent_fail(error, ENT_EUNSUPPORTED, "the model has no tensors of a known number format");
+    *sample = (struct sample){ .dtype = dtype };
+    const ent_format *format = ent_format_find(dtype);
     uint32_t width = ent_format_width(format);
-    uint64_t has = bytes_of(weights, sample->dtype, width);
-    if (!bytes) bytes = has < preset_least ? preset_least : has < preset_most ? has : preset_most;
+    uint64_t has = bytes_of(weights, dtype, width);
     sample->n = (size_t)(bytes / width);
     if (!sample->n) return ent_fail(error, ENT_EINVAL, "a sample of %" PRIu64 " bytes holds no weight", bytes);
     sample->bytes = sample->n * width;
@@ -78,6 +77,17 @@ ent_status sample_take(struct sample *sample, const ent_weights *weights, uint64
         filled += more;
     }
     return ENT_OK;
+}
+
+ent_status sample_take(struct sample *sample, const ent_weights *weights, uint64_t bytes, ent_error *error)
+{
+    const char *dtype = NULL;
+    *sample = (struct sample){ 0 };
+    const ent_format *format = dominant(weights, &dtype);
+    if (!format) return ent_fail(error, ENT_EUNSUPPORTED, "the model has no tensors of a known number format");
+    uint64_t has = bytes_of(weights, dtype, ent_format_width(format));
+    if (!bytes) bytes = has < preset_least ? preset_least : has < preset_most ? has : preset_most;
+    return sample_take_dtype(sample, weights, dtype, bytes, error);
 }
 
 const char *sample_dtype(const ent_weights *weights)

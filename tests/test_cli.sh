@@ -192,6 +192,40 @@ expect 'inspect, not a model' 3 '' inspect "$t/1.counts"
 expect 'decompress, not a container' 3 '' decompress "$model" -o "$t/x"
 check 'nothing was written' empty "$t/x"
 
+# ---- choose: the raw time and the others' differ enough on a modelled target to be sure of the outcome ----
+
+target=huff-llm-systolic-64
+expect 'choose for a target' 0 'no choice of these codecs is better' choose "$model" --target $target -o "$t/plan"
+expect 'choose keeps an existing file' 2 'exists' choose "$model" --target $target -o "$t/plan"
+check 'choose: the accelerator decodes huffman alone' grep -q '"codecs": \[' "$t/plan"
+json 'choose, JSON' 0 'scope name bits_per_weight' choose "$model" --target $target
+expect 'compress by a plan' 0 'codec chosen' compress "$model" -o "$t/planned" --plan "$t/plan"
+expect 'decompress it' 0 '' decompress "$t/planned" -o "$t/planned.back"
+check 'the same bytes came back' cmp "$model" "$t/planned.back"
+"$entropy" compress "$model" -o "$t/raw.ent" --codec raw --quiet >"$t/text"
+check 'the plan saved something' [ "$(wc -c <"$t/planned")" -lt "$(wc -c <"$t/raw.ent")" ]
+expect 'bench of a container' 0 '^decode ' bench "$t/planned" --runs 1
+expect 'bench of a container against its plan' 0 'predicted' bench "$t/planned" --plan "$t/plan" --runs 1
+json 'bench of a container, JSON' 0 'decode_ns memcpy_ns predicted_ns error_percent verified' \
+    bench "$t/planned" --plan "$t/plan" --runs 1
+expect 'choose on the host' 0 'predicted from measured speeds' choose "$model" --codec huffman --codec tiered --runs 1
+expect 'choose within a size' 0 'least time' choose "$model" --target $target --memory 390k
+expect 'choose: a size too small' 3 'the least that can be had' choose "$model" --target $target --memory 1k
+expect 'choose: a time too short' 3 'the least that can be had' choose "$model" --target $target --latency 0.01
+expect 'choose: no energies' 2 'energy' choose "$model" --codec huffman --runs 1 --energy 1
+expect 'choose: tables shared by tensors' 2 'scope=tensor' choose "$model" --codec 'huffman scope=model'
+expect 'choose: blocks that differ' 2 'blocks' choose "$model" --codec huffman --codec 'rans block=8k'
+expect 'compress: a plan and a codec' 2 'already names' compress "$model" -o "$t/x" --plan "$t/plan" --codec raw
+"$entropy" dataset make normal -o "$t/other.safetensors" --weights 1M --quiet
+printf '{"format":"libentropy choice","version":1,"target":"x","codecs":[{"text":"raw"}],"tensors":{}}' >"$t/empty.plan"
+expect 'compress: the plan of another model' 3 'tensors' compress "$model" -o "$t/x" --plan "$t/empty.plan"
+sed '/"tensors"/,$ s/: [0-9][0-9]*/: 99/' "$t/plan" >"$t/wrong.plan"
+expect 'compress: a plan with a codec that is not there' 3 'no such codec' compress "$model" -o "$t/x" --plan "$t/wrong.plan"
+head -c 100 "$t/plan" >"$t/cut.plan"
+expect 'compress: a plan cut short' 3 'line' compress "$model" -o "$t/x" --plan "$t/cut.plan"
+expect 'compress: no plan' 2 'No such file' compress "$model" -o "$t/x" --plan "$t/none"
+check 'nothing was written' empty "$t/x"
+
 expect 'train' 0 '' train "$model" "$part" --codec planar-rans -o "$t/tables"
 json 'train, JSON' 0 'codec output models' train "$model" --codec planar-rans -o "$t/tables" --force
 expect 'train keeps an existing file' 2 'exists' train "$model" -o "$t/tables"

@@ -40,22 +40,24 @@ static size_t aligned(size_t n) { return (n + 63) / 64 * 64; }
 static ent_status load(timing *t, ent_error *error)
 {
     const ent_index *x = &t->container->index;
-    uint64_t bytes = 0, coded = 0, blocks = 0;
+    uint64_t bytes = 0, code = 0, blocks = 0;
     if (!(t->loaded = ent_calloc(x->tensors + 1, sizeof *t->loaded)))
         return ent_fail(error, ENT_ENOMEM, "out of memory");
     for (size_t i = 0; i < x->tensors; i++) {
         ent_status status = ent_load(&t->loaded[i], t->container, i, error);
         if (status) return status;
         uint64_t n = ent_index_blocks(x, &x->tensor[i]);
-        for (uint64_t k = 0; k < n; k++) coded += t->loaded[i].place[k].size;
+        for (uint64_t k = 0; k < n; k++) {
+            t->coded += t->loaded[i].place[k].size;
+            code += aligned(t->loaded[i].place[k].size);
+        }
         blocks += n;
         if (__builtin_add_overflow(bytes, aligned(x->tensor[i].bytes), &bytes) || bytes > SIZE_MAX / 2)
             return ent_fail(error, ENT_ENOMEM, "%s: more than fits in memory", t->container->path);
     }
-    t->coded = coded;
     t->blocks = blocks;
     t->bytes = bytes;
-    t->code = ent_alloc(coded + 1);
+    t->code = ent_calloc(1, code + 1);
     t->out = ent_calloc(1, bytes + 1);
     t->copy = ent_calloc(1, bytes + 1);
     t->block = ent_calloc(blocks + 1, sizeof *t->block);
@@ -80,7 +82,7 @@ static ent_status read_blocks(timing *t, ent_error *error)
             b->words = (uint32_t)ent_index_block(x, &x->tensor[i], k, &offset, &size);
             b->code = (ent_bytes){ code, n };
             b->out = out + offset;
-            code += n;
+            code += aligned(n); /* as in the buffers that files are read into */
         }
         out += aligned(x->tensor[i].bytes);
     }
