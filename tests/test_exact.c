@@ -194,12 +194,15 @@ static void rans_by_hand(void **state)
     /* fifteen symbols make it 2^31 + 2^14 + 1; for the sixteenth the low 16 bits leave as a word */
     static const uint8_t many[16] = { 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 };
     expect_code(&spec, even, many, 16, (const uint8_t[]){ 0x00, 0x00, 0x01, 0x00, 0x01, 0x40 }, 6);
-    /* 64-bit states begin at 2^31; symbol 1 has 2^15 slots from 2^15 on: 2^31 / 2^15 * 2^16 + 2^15 */
+    /* 64-bit states begin at 2^31; symbol 1 has 2^16 slots from 2^16 on: 2^31 / 2^16 * 2^17 + 2^16 */
+    assert_ok(ent_coder_spec_set(&spec, "log", 17));
+    expect_code(&spec, even, three, 1, (const uint8_t[]){ 0, 0, 0x01, 0, 0x01, 0, 0, 0 }, 8);
+    /* but at 16 bits of slots they still have 32: 2^16 / 2^15 * 2^16 + 2^15 */
     assert_ok(ent_coder_spec_set(&spec, "log", 16));
-    expect_code(&spec, even, three, 1, (const uint8_t[]){ 0x00, 0x80, 0, 0, 0x01, 0, 0, 0 }, 8);
-    /* but at 15 bits of slots they still have 32: 2^16 / 2^14 * 2^15 + 2^14 */
-    assert_ok(ent_coder_spec_set(&spec, "log", 15));
-    expect_code(&spec, even, three, 1, (const uint8_t[]){ 0x00, 0x40, 0x02, 0x00 }, 4);
+    expect_code(&spec, even, three, 1, (const uint8_t[]){ 0x00, 0x80, 0x02, 0x00 }, 4);
+    /* unless one symbol has all of them, which leaves a state as it is */
+    static const uint64_t only[2] = { 0, 1 };
+    expect_code(&spec, only, three, 1, (const uint8_t[]){ 0, 0, 0, 0x80, 0, 0, 0, 0 }, 8);
     /* and with two states symbol i is in state i mod 2 */
     assert_ok(ent_coder_spec_set(&spec, "log", 1));
     assert_ok(ent_coder_spec_set(&spec, "states", 2));

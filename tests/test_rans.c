@@ -9,12 +9,14 @@ static bool decode_by_format(const uint32_t *freq, uint32_t alphabet, unsigned l
                              uint32_t width, void *symbols, size_t n)
 {
     uint64_t x[64];
-    const size_t k = n < states ? n : states, state_bytes = log <= 15 ? 4 : 8;
-    const uint64_t low = log <= 15 ? 1u << 16 : 1u << 31;
+    bool narrow = log <= 16;
+    for (uint32_t s = 0; s < alphabet; s++) narrow &= freq[s] < 1u << 16;
+    const size_t k = n < states ? n : states, state_bytes = narrow ? 4 : 8;
+    const uint64_t low = narrow ? 1u << 16 : 1u << 31;
     const uint8_t *p = in.data + k * state_bytes, *end = in.data + in.size;
     if (in.size < k * state_bytes) return false;
     for (size_t s = 0; s < k; s++)
-        x[s] = log <= 15 ? ent_load32(in.data + 4 * s) : ent_load64(in.data + 8 * s);
+        x[s] = narrow ? ent_load32(in.data + 4 * s) : ent_load64(in.data + 8 * s);
     for (size_t i = 0; i < n; i++) {
         uint64_t *v = &x[i % k], slot = *v & ((1u << log) - 1);
         uint32_t symbol = 0, start = 0;
@@ -23,7 +25,7 @@ static bool decode_by_format(const uint32_t *freq, uint32_t alphabet, unsigned l
         *v = freq[symbol] * (*v >> log) + slot - start;
         if (*v >= low) continue;
         if ((size_t)(end - p) < state_bytes / 2) return false;
-        *v = log <= 15 ? *v << 16 | ent_load16(p) : *v << 32 | ent_load32(p);
+        *v = narrow ? *v << 16 | ent_load16(p) : *v << 32 | ent_load32(p);
         p += state_bytes / 2;
     }
     bool good = p == end;
@@ -69,7 +71,7 @@ static void codes_are_of_the_format(void **state)
 {
     (void)state;
     static const uint32_t alphabets[] = { 2, 40, 256, 300, 1000 }, states[] = { 1, 15, 16, 17, 31, 32, 48, 63, 64 };
-    static const uint32_t logs[] = { 0, 1, 8, 12, 13, 15, 16 };
+    static const uint32_t logs[] = { 0, 1, 8, 12, 13, 15, 16, 17 };
     static const size_t sizes[] = { 16, 65, 130, 1003 };
     for (size_t a = 0; a < sizeof alphabets / sizeof *alphabets; a++)
         for (size_t s = 0; s < sizeof states / sizeof *states; s++)

@@ -27,7 +27,7 @@ static size_t bound(const ent_coder_spec *spec, size_t n)
 /* Finer slots cost this coder no time: all that pay are taken. */
 static ent_status train(const ent_coder_spec *spec, const ent_counts *counts, void *table)
 {
-    return ent_slots_train(spec, counts, 0, table);
+    return ent_slots_train(spec, counts, (ent_slots_worth){ 0 }, table);
 }
 
 /* ---- encoding ------------------------------------------------------------------------------- */

@@ -6,10 +6,11 @@
  * states' chains of operations are independent, and since the decoder always knows which state
  * wants a word next, all share one string of words and no state needs an offset.
  *
- * Two forms.  Up to NARROW_LOG slots: 32-bit states, 16-bit words.  Finer: 64-bit states, 32-bit
- * words.  The narrow one has half the bytes at block starts and needs no search for the symbol, but
- * its rounding of x / f costs 0.003 bits a symbol at log 16 (measured on exponents of 2.6 bits) and
- * a quarter of that for each step down; hence the limit.
+ * Two forms.  Up to 2^NARROW_LOG slots: 32-bit states, 16-bit words.  Finer: 64-bit states, 32-bit
+ * words.  The narrow one has half the bytes at block starts, needs no search for the symbol and has vector
+ * loops; its rounding of x / f costs 0.003 bits a symbol at log 16 (measured on exponents of 2.6 bits) and
+ * a quarter of that for each step down.  Training leaves it only for a saving that pays for five times
+ * the time: 16-bit words of many rare values.
  *
  * The narrow form's loops exist for AVX2 and AVX-512, too, for 16, 32, 48 or 64 states.  Left out: vector loops
  * of the wide form, whose search for the symbol has no fixed number of steps. */
@@ -58,10 +59,20 @@ static size_t bound(const ent_coder_spec *spec, size_t n)
     return states_used(spec, n) * wide.state_bytes + n * wide.word_bytes;
 }
 
-/* The fewer slots, the smaller the decoder's table: a thousandth of the size is not worth more. */
+/* The fewer slots, the smaller the decoder's table: a thousandth of the size is not worth more.  All that the wide
+ * form saves is about twice what its first step does. */
 static ent_status train(const ent_coder_spec *spec, const ent_counts *counts, void *table)
 {
-    return ent_slots_train(spec, counts, 0.001, table);
+    const ent_slots_worth worth = { .finer = 0.001, .dear = 0.004, .dear_log = NARROW_LOG + 1 };
+    return ent_slots_train(spec, counts, worth, table);
+}
+
+/* A symbol that has all slots has 2^16 of them, too many for the narrow form's tables. */
+static bool is_narrow(const ent_coder_spec *spec, const ent_slots *slots)
+{
+    bool fits = slots->log <= NARROW_LOG;
+    for (uint32_t s = 0; s < spec->alphabet; s++) fits &= slots->freq[s] >> NARROW_LOG == 0;
+    return fits;
 }
 
 /* ---- encoding ------------------------------------------------------------------------------- */
@@ -73,6 +84,7 @@ typedef struct encoder_symbol {
 } encoder_symbol;
 
 typedef struct encoder {
+    bool narrow;
     uint32_t log, symbols;
     encoder_symbol symbol[]; /* every byte, or the alphabet where symbols take two; then the rans_gathered */
 } encoder;
@@ -90,12 +102,12 @@ static size_t encoder_size(const ent_coder_spec *spec, const void *table)
  * is x / d as long as x * d <= 2^k.  Narrow states are below 2^32 and k = 64 will do; wide ones are
  * below 2^63, and k = 63 + ceil(log2 d) is the largest with an m of 64 bits.  For d = 1 there is no
  * such m, but 2^64 - 1 gives x - 1, and the bias makes up for the difference, slots - 1. */
-static encoder_symbol symbol_of(uint32_t freq, uint32_t start, uint32_t log)
+static encoder_symbol symbol_of(form f, uint32_t freq, uint32_t start, uint32_t log)
 {
     encoder_symbol c = { UINT64_MAX, freq, start & 0x3FFFFFF, 0 };
     if (freq == 1) {
         c.bias = (start + (1u << log) - 1) & 0x3FFFFFF;
-    } else if (log <= NARROW_LOG) {
+    } else if (f.word_bytes == 2) {
         c.reciprocal = UINT64_MAX / freq + 1;
     } else {
         unsigned above = ent_bits_for(freq) - 1;
@@ -109,14 +121,15 @@ static void build_encoder(const ent_coder_spec *spec, const void *table, void *b
 {
     const ent_slots *slots = table;
     encoder *e = built;
+    e->narrow = is_narrow(spec, slots);
     e->log = slots->log;
     e->symbols = encoder_symbols(spec);
     rans_gathered *gathered = (rans_gathered *)(e->symbol + e->symbols);
     for (uint32_t s = 0, start = 0; s < spec->alphabet; start += slots->freq[s++]) {
         const uint32_t freq = slots->freq[s];
         if (!freq) continue;
-        e->symbol[s] = symbol_of(freq, start, slots->log);
-        if (slots->log <= NARROW_LOG) gathered[s] = (rans_gathered){ start << 16 | freq, UINT32_MAX / freq };
+        e->symbol[s] = symbol_of(e->narrow ? narrow : wide, freq, start, slots->log);
+        if (e->narrow) gathered[s] = (rans_gathered){ start << 16 | freq, UINT32_MAX / freq };
     }
 }
 
@@ -175,18 +188,17 @@ static ent_status encode(const ent_coder_spec *spec, const void *built, const vo
 {
     (void)work;
     const encoder *e = built;
-    const bool is_narrow = e->log <= NARROW_LOG;
-    const form f = is_narrow ? narrow : wide;
+    const form f = e->narrow ? narrow : wide;
     const size_t states = states_used(spec, n);
     uint64_t x[STATES_MOST];
     uint8_t *end = out + bound(spec, n), *first;
     for (size_t s = 0; s < states; s++) x[s] = f.low;
     if (spec->width == 1)
-        first = is_narrow ? encode_as(narrow, 1, e, symbols, n, states, x, end)
-                          : encode_as(wide, 1, e, symbols, n, states, x, end);
+        first = e->narrow ? encode_as(narrow, 1, e, symbols, n, states, x, end)
+                         : encode_as(wide, 1, e, symbols, n, states, x, end);
     else
-        first = is_narrow ? encode_as(narrow, 2, e, symbols, n, states, x, end)
-                          : encode_as(wide, 2, e, symbols, n, states, x, end);
+        first = e->narrow ? encode_as(narrow, 2, e, symbols, n, states, x, end)
+                         : encode_as(wide, 2, e, symbols, n, states, x, end);
     if (!first) return ENT_ERANGE;
     for (size_t s = 0; s < states; s++) memcpy(out + s * f.state_bytes, &x[s], f.state_bytes); /* the low bytes */
     memmove(out + states * f.state_bytes, first, (size_t)(end - first));
@@ -198,6 +210,11 @@ static ent_status encode(const ent_coder_spec *spec, const void *built, const vo
 /* ---- decoding ------------------------------------------------------------------------------- */
 
 /* Narrow: a rans_direct, where every slot tells its symbol.  Wide: an ent_search.  Both begin with log. */
+typedef struct decoder {
+    bool narrow;
+    _Alignas(64) uint8_t table[];
+} decoder;
+
 static bool is_packed(const ent_coder_spec *spec, const ent_slots *slots)
 {
     bool fits = spec->width == 1 && slots->log <= RANS_PACKED_LOG;
@@ -208,21 +225,23 @@ static bool is_packed(const ent_coder_spec *spec, const ent_slots *slots)
 static size_t decoder_size(const ent_coder_spec *spec, const void *table)
 {
     const ent_slots *slots = table;
-    if (slots->log > NARROW_LOG) return ent_search_size(spec, table);
+    if (!is_narrow(spec, slots)) return sizeof(decoder) + ent_search_size(spec, table);
     size_t symbol = is_packed(spec, slots) ? 0 : spec->width;
-    return sizeof(rans_direct) + ((sizeof(uint32_t) + symbol) << slots->log) + RANS_SLACK;
+    return sizeof(decoder) + sizeof(rans_direct) + ((sizeof(uint32_t) + symbol) << slots->log) + RANS_SLACK;
 }
 
 static void build_decoder(const ent_coder_spec *spec, const void *table, void *built)
 {
     const ent_slots *slots = table;
-    if (slots->log > NARROW_LOG) {
-        ent_search_build(spec, table, built);
+    decoder *to = built;
+    to->narrow = is_narrow(spec, slots);
+    if (!to->narrow) {
+        ent_search_build(spec, table, to->table);
         return;
     }
     const bool packed = is_packed(spec, slots);
     const unsigned freq_bits = rans_freq_bits(packed);
-    rans_direct *d = built;
+    rans_direct *d = (rans_direct *)to->table;
     *d = (rans_direct){ .log = slots->log, .packed = packed };
     void *symbols = d->slot + (1u << d->log);
     for (uint32_t s = 0, at = 0; s < spec->alphabet; s++)
@@ -285,21 +304,20 @@ KERNEL const uint8_t *decode_as(way how, uint32_t width, const void *built, cons
     return p;
 }
 
-static const uint8_t *decode_rest(const ent_coder_spec *spec, const void *built, const uint8_t *p, const uint8_t *end,
+static const uint8_t *decode_rest(const ent_coder_spec *spec, const decoder *d, const uint8_t *p, const uint8_t *end,
                                   uint64_t *x, size_t states, void *symbols, size_t n)
 {
-    const uint32_t log = ent_load32(built);
-    if (log <= NARROW_LOG && ((const rans_direct *)built)->packed)
-        return decode_as(PACKED, 1, built, p, end, x, states, symbols, n);
-    if (log <= NARROW_LOG)
-        return spec->width == 1 ? decode_as(UNPACKED, 1, built, p, end, x, states, symbols, n)
-                                : decode_as(UNPACKED, 2, built, p, end, x, states, symbols, n);
-    return spec->width == 1 ? decode_as(SEARCHED, 1, built, p, end, x, states, symbols, n)
-                            : decode_as(SEARCHED, 2, built, p, end, x, states, symbols, n);
+    if (d->narrow && ((const rans_direct *)d->table)->packed)
+        return decode_as(PACKED, 1, d->table, p, end, x, states, symbols, n);
+    if (d->narrow)
+        return spec->width == 1 ? decode_as(UNPACKED, 1, d->table, p, end, x, states, symbols, n)
+                                : decode_as(UNPACKED, 2, d->table, p, end, x, states, symbols, n);
+    return spec->width == 1 ? decode_as(SEARCHED, 1, d->table, p, end, x, states, symbols, n)
+                            : decode_as(SEARCHED, 2, d->table, p, end, x, states, symbols, n);
 }
 
 /* Narrow form, whole rounds, where the processor can; returns the symbols done. */
-static size_t decode_vector(const ent_coder_spec *spec, const void *built, const uint8_t **p, const uint8_t *end,
+static size_t decode_vector(const ent_coder_spec *spec, const rans_direct *d, const uint8_t **p, const uint8_t *end,
                             uint64_t *x, size_t states, void *symbols, size_t n)
 {
     size_t done = 0;
@@ -308,11 +326,11 @@ static size_t decode_vector(const ent_coder_spec *spec, const void *built, const
     const unsigned can = ent_cpu_features();
     if (states % RANS_LANES || !(can & (ENT_CPU_AVX512 | ENT_CPU_AVX2))) return 0;
     for (size_t s = 0; s < states; s++) x32[s] = (uint32_t)x[s];
-    done = can & ENT_CPU_AVX512 ? ent_rans_decode_avx512(built, spec->width, p, end, x32, states, symbols, n)
-                                : ent_rans_decode_avx2(built, spec->width, p, end, x32, states, symbols, n);
+    done = can & ENT_CPU_AVX512 ? ent_rans_decode_avx512(d, spec->width, p, end, x32, states, symbols, n)
+                                : ent_rans_decode_avx2(d, spec->width, p, end, x32, states, symbols, n);
     for (size_t s = 0; s < states; s++) x[s] = x32[s];
 #else
-    (void)spec, (void)built, (void)p, (void)end, (void)x, (void)states, (void)symbols, (void)n;
+    (void)spec, (void)d, (void)p, (void)end, (void)x, (void)states, (void)symbols, (void)n;
 #endif
     return done;
 }
@@ -321,8 +339,8 @@ static ent_status decode(const ent_coder_spec *spec, const void *built, ent_byte
                          void *work)
 {
     (void)work;
-    const bool is_narrow = ent_load32(built) <= NARROW_LOG;
-    const form f = is_narrow ? narrow : wide;
+    const decoder *d = built;
+    const form f = d->narrow ? narrow : wide;
     const size_t states = states_used(spec, n);
     uint64_t x[STATES_MOST] = { 0 };
     if (in.size < states * f.state_bytes) return ENT_ECORRUPT;
@@ -331,8 +349,9 @@ static ent_status decode(const ent_coder_spec *spec, const void *built, ent_byte
         memcpy(&x[s], in.data + s * f.state_bytes, f.state_bytes);
         if (x[s] < f.low || x[s] >= f.low << word_bits(f)) return ENT_ECORRUPT;
     }
-    size_t done = is_narrow ? decode_vector(spec, built, &p, end, x, states, symbols, n) : 0;
-    p = decode_rest(spec, built, p, end, x, states, (uint8_t *)symbols + done * spec->width, n - done);
+    size_t done = 0;
+    if (d->narrow) done = decode_vector(spec, (const rans_direct *)d->table, &p, end, x, states, symbols, n);
+    p = decode_rest(spec, d, p, end, x, states, (uint8_t *)symbols + done * spec->width, n - done);
     bool back = p == end; /* and in the state that the encoder began with? */
     for (size_t s = 0; s < states; s++) back &= x[s] == f.low;
     return back ? ENT_OK : ENT_ECORRUPT;
@@ -345,12 +364,12 @@ const ent_coder ent_coder_rans = {
     .id = 4,
     .max_alphabet = ENT_MAX_ALPHABET,
     .param = {
-        [STATES_PARAM] = { "states", "interleaved states", 1, STATES_MOST, 32 },
+        [STATES_PARAM] = { "states", "interleaved states", 1, STATES_MOST, 64 },
         [ENT_SLOTS_PARAM] = { "log", "log2 of the slots, 0: as many as pay", 0, ENT_SLOTS_LOG_MOST, 0 },
     },
     /* narrow, packed: mask, shift, four to take the slot apart, add, shift, or, subtract, shift, advance, three to
      * select, two stores.  Chain: mask, load, mask, multiply, add, subtract, shift, three to select */
-    .ops = { .lookups = 1, .multiplies = 1, .simple = 17, .branches = 0, .chain = 10, .lanes = 32 },
+    .ops = { .lookups = 1, .multiplies = 1, .simple = 17, .branches = 0, .chain = 10, .lanes = 64 },
     .table_size = ent_slots_size,
     .train = train,
     .write_table = ent_slots_write,

@@ -7,7 +7,7 @@
 enum {
     RANS_STATES_MOST = 64,
     RANS_LANES = 16,      /* states are a multiple of this in the vector loops */
-    RANS_NARROW_LOG = 15, /* so that every frequency fits 16 bits, too */
+    RANS_NARROW_LOG = 16, /* as many as the least state; frequencies must be below it, to fit 16 bits, too */
     RANS_PACKED_LOG = 12, /* so that a slot with its symbol fits 32 bits: 12 + 12 + 8 */
 };
 

@@ -9,6 +9,7 @@
 enum {
     LOG_USUAL = 12,       /* decoding tables then fit the first cache level */
     CELLS_LOG_LEAST = 12, /* 8 KiB of cells: nearly no scan for alphabets of bytes */
+    CELLS_FINER = 3,      /* eight cells a symbol: one look-up in twenty scans, which no processor foresees */
 };
 
 size_t ent_slots_size(const ent_coder_spec *spec)
@@ -34,7 +35,7 @@ static double coded_bits(const ent_counts *counts, unsigned log, const uint32_t 
 
 /* A doubling lengthens each stored frequency by a bit.  It halves the error of rounding rare symbols
  * up to one slot, so that what all further ones could save is about what the last one did. */
-static ent_status refine(const ent_counts *counts, double worth, ent_slots *slots, uint32_t *finer)
+static ent_status refine(const ent_counts *counts, ent_slots_worth worth, ent_slots *slots, uint32_t *finer)
 {
     double bits = coded_bits(counts, slots->log, slots->freq);
     uint32_t live = ent_counts_live(counts);
@@ -42,7 +43,8 @@ static ent_status refine(const ent_counts *counts, double worth, ent_slots *slot
         ent_status status = ent_normalize(counts, slots->log + 1, 0, finer);
         if (status) return status;
         double finer_bits = coded_bits(counts, slots->log + 1, finer), saved = bits - finer_bits;
-        if (saved <= live || saved <= worth * bits) break;
+        double least = slots->log + 1 == worth.dear_log ? worth.dear : worth.finer;
+        if (saved <= live || saved <= least * bits) break;
         memcpy(slots->freq, finer, counts->alphabet * sizeof *finer);
         slots->log++;
         bits = finer_bits;
@@ -50,7 +52,7 @@ static ent_status refine(const ent_counts *counts, double worth, ent_slots *slot
     return ENT_OK;
 }
 
-ent_status ent_slots_train(const ent_coder_spec *spec, const ent_counts *counts, double worth, void *table)
+ent_status ent_slots_train(const ent_coder_spec *spec, const ent_counts *counts, ent_slots_worth worth, void *table)
 {
     ent_slots *slots = table;
     uint32_t wish = spec->param[ENT_SLOTS_PARAM], live = ent_counts_live(counts);
@@ -94,7 +96,8 @@ ent_status ent_slots_read(const ent_coder_spec *spec, ent_bytes in, void *table)
 
 static unsigned cells_log(const ent_slots *slots, uint32_t live)
 {
-    unsigned log = ent_bits_for(live) < CELLS_LOG_LEAST ? CELLS_LOG_LEAST : ent_bits_for(live);
+    unsigned log = ent_bits_for(live) + CELLS_FINER;
+    if (log < CELLS_LOG_LEAST) log = CELLS_LOG_LEAST;
     return log < slots->log ? log : slots->log;
 }
 

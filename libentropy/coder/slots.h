@@ -17,10 +17,18 @@ typedef struct ent_slots {
     uint32_t freq[]; /* one a symbol of the alphabet; their sum is 2^log */
 } ent_slots;
 
+/* The fraction of the code that twice the slots must save. */
+typedef struct ent_slots_worth {
+    double finer;
+    double dear; /* for the step to 2^dear_log slots */
+    unsigned dear_log;
+} ent_slots_worth;
+
 /* What struct ent_coder wants, for a table that is an ent_slots.  Training doubles the slots while that
- * saves more than it adds to the table, and more than the fraction `worth` of the code. */
+ * saves more than it adds to the table, and as much as it must be worth. */
 size_t ent_slots_size(const ent_coder_spec *spec);
-ent_status ent_slots_train(const ent_coder_spec *spec, const ent_counts *counts, double worth, void *table);
+ent_status ent_slots_train(const ent_coder_spec *spec, const ent_counts *counts, ent_slots_worth worth,
+                           void *table);
 ent_status ent_slots_write(const ent_coder_spec *spec, const void *table, ent_buffer *out);
 ent_status ent_slots_read(const ent_coder_spec *spec, ent_bytes in, void *table);
 
@@ -32,9 +40,8 @@ typedef struct ent_slot_range {
 } ent_slot_range;
 
 /* Slots are cut into cells of 2^shift; cell[c] is the range that holds the cell's first slot, and a
- * short scan leads on from there.  There are at least as many cells as ranges, so that the scan
- * takes half a step on average whatever the frequencies are, and the search stays small however
- * fine the slots. */
+ * short scan leads on from there.  There are several times as many cells as ranges, so that it hardly ever
+ * takes a step whatever the frequencies are, and the search stays small however fine the slots. */
 typedef struct ent_search {
     uint32_t log, shift;
     const ent_slot_range *range; /* the live symbols; the last one more starts at 2^log */

@@ -13,8 +13,9 @@ int oracle_rans(uint32_t alphabet, const uint32_t *param, const uint8_t *table, 
 
     byte_string in = { code, code_size, 0, false };
     size_t k = param[0] < n ? param[0] : n;
-    unsigned state_bytes = L <= 15 ? 4 : 8, w = L <= 15 ? 16 : 32;
-    uint64_t low = (uint64_t)1 << (L <= 15 ? 16 : 31);
+    bool narrow = L < 16 || (L == 16 && oracle_live(alphabet, f) > 1);
+    unsigned state_bytes = narrow ? 4 : 8, w = narrow ? 16 : 32;
+    uint64_t low = (uint64_t)1 << (narrow ? 16 : 31);
     for (size_t j = 0; j < k; j++) {
         state[j] = oracle_integer(&in, state_bytes);
         if (state[j] < low || state[j] >> w >= low) return 1;
