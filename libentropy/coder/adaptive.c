@@ -183,7 +183,7 @@ const ent_coder ent_coder_arithmetic_adaptive = {
     .max_alphabet = ENT_MAX_ALPHABET,
     .adaptive = true,
     .param = {
-        [STREAMS_PARAM] = { "streams", "codes side by side", 1, ENT_RANGE_STREAMS_MOST, 4 },
+        [STREAMS_PARAM] = { "streams", "codes side by side", 1, ENT_RANGE_STREAMS_MOST, 16 },
         [WINDOW_PARAM] = { "window", "log2 of the symbols that are remembered", 12, 20, 13 },
     },
     /* As arithmetic, with the count; a rebuild of 256 symbols in 1024 adds two operations a symbol. */

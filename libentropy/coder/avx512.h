@@ -12,7 +12,8 @@
 
 /* On every function of a kernel: ENT_CPU_AVX512 stands for these. */
 #define ENT_AVX512 \
-    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,bmi,bmi2,lzcnt,popcnt,prfchw")))
+    __attribute__((target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vbmi,avx512vbmi2," \
+                          "bmi,bmi2,lzcnt,popcnt,prfchw")))
 #define ENT_AVX512_INLINE ENT_AVX512 static inline __attribute__((always_inline))
 
 /* Where bits of `mask` are set those of `a`, else those of `b`. */

@@ -70,6 +70,15 @@ ent_status ent_range_open(ent_range_decoder *decoder, size_t streams, size_t n, 
     return ENT_OK;
 }
 
+size_t ent_range_rounds(const ent_range_decoder *decoder, size_t streams, size_t rounds)
+{
+    for (size_t s = 0; s < streams; s++) {
+        size_t left = (size_t)(decoder[s].end - decoder[s].next), most = left < 8 ? 0 : (left - 8) / PART_BYTES + 1;
+        rounds = at_most(rounds, most);
+    }
+    return rounds;
+}
+
 bool ent_range_ended(const ent_range_decoder *decoder, size_t streams, size_t n)
 {
     for (size_t s = 0; s < at_most(streams, n); s++)

@@ -69,34 +69,43 @@ ent_status ent_range_open(ent_range_decoder *decoder, size_t streams, size_t n, 
 /* Whether every stream ended as its encoder did. */
 bool ent_range_ended(const ent_range_decoder *decoder, size_t streams, size_t n);
 
+/* Rounds, of `rounds` at most, in which none of the streams can run out of the bytes that ent_range_take_far loads. */
+size_t ent_range_rounds(const ent_range_decoder *decoder, size_t streams, size_t rounds);
+
 /* The slot that the code points at; 2^log or more in damaged codes only. */
 static inline uint64_t ent_range_slot(const ent_range_decoder *d, unsigned log) { return d->code / (d->range >> log); }
 
 /* The next eight bytes, highest first, zeros after the end; moves on by `bytes`. */
 uint64_t ent_range_tail(ent_range_decoder *decoder, unsigned bytes);
 
-/* Takes out the symbol that was found: `freq` >= 1 slots, and the code points at one of them.  Eight bytes are left. */
-static inline void ent_range_take_far(ent_range_decoder *d, uint32_t start, uint32_t freq, unsigned log)
+/* Goes on to `code` and `range`, what a symbol leaves of them; eight bytes are left. */
+static inline void ent_range_move_far(ent_range_decoder *d, uint64_t code, uint64_t range)
 {
-    uint64_t slot = d->range >> log, range = slot * freq, coming = __builtin_bswap64(ent_load64(d->next));
+    uint64_t coming = __builtin_bswap64(ent_load64(d->next));
     unsigned bytes = (unsigned)__builtin_clzll(range) / 8;
     d->next += bytes;
-    d->code = (d->code - slot * start) << 8 * bytes | coming >> 1 >> (63 - 8 * bytes);
+    d->code = code << 8 * bytes | coming >> 1 >> (63 - 8 * bytes);
     d->range = range << 8 * bytes;
 }
 
 /* The same anywhere. */
-static inline void ent_range_take(ent_range_decoder *d, uint32_t start, uint32_t freq, unsigned log)
+static inline void ent_range_move(ent_range_decoder *d, uint64_t code, uint64_t range)
 {
     if (d->end - d->next >= 8) {
-        ent_range_take_far(d, start, freq, log);
+        ent_range_move_far(d, code, range);
         return;
     }
-    uint64_t slot = d->range >> log, range = slot * freq;
     unsigned bytes = (unsigned)__builtin_clzll(range) / 8;
     uint64_t coming = ent_range_tail(d, bytes);
-    d->code = (d->code - slot * start) << 8 * bytes | coming >> 1 >> (63 - 8 * bytes);
+    d->code = code << 8 * bytes | coming >> 1 >> (63 - 8 * bytes);
     d->range = range << 8 * bytes;
+}
+
+/* Takes out the symbol that was found: `freq` >= 1 slots, and the code points at one of them. */
+static inline void ent_range_take(ent_range_decoder *d, uint32_t start, uint32_t freq, unsigned log)
+{
+    uint64_t slot = d->range >> log;
+    ent_range_move(d, d->code - slot * start, slot * freq);
 }
 
 #endif
