@@ -15,11 +15,13 @@
 
 #include "base/bits.h"
 #include "coder/freq.h"
+#include "coder/tans.h"
 
 enum {
     PARAM_LOG,
     PARAM_STATES,
-    STATES = 8,
+    STATES = TANS_STATES_MOST,
+    PRESET_STATES = 64,
     LOG_LEAST = 5, /* the step is odd from here on */
     LOG_MOST = 20,
     SPARE_BITS = 6, /* of large alphabets: symbols too rare for a slot then take a 64th of the slots at most, or, where
@@ -27,7 +29,7 @@ enum {
     COUNT_SHIFT = 24, /* bit counts sit above any state, < 2^(LOG_MOST + 1) */
     /* The window holds 56 bits after a reload: enough for 4 symbols at up to 14 bits, else for 2. */
     GROUP = 4,
-    GROUP_LOG = 14,
+    GROUP_LOG = TANS_BITS_MOST,
     GROUP_LARGE = 2,
 };
 _Static_assert(GROUP * GROUP_LOG <= 56 && GROUP_LARGE * LOG_MOST <= 56, "windows");
@@ -179,12 +181,12 @@ INLINE void flush(writer *w) /* all but the newest 0 .. 7 bits */
     w->bits &= 7;
 }
 
-INLINE uint32_t encode_one(const encoder *e, writer *w, uint32_t *state, uint32_t symbol)
+INLINE uint32_t encode_one(const move *moves, const uint32_t *slot, writer *w, uint32_t *state, uint32_t symbol)
 {
-    move m = e->move[symbol];
+    move m = moves[symbol];
     unsigned bits = (*state + m.count) >> COUNT_SHIFT;
     put(w, *state & ((1u << bits) - 1), bits);
-    *state = ((const uint32_t *)((const uint8_t *)e->move + e->slot))[(*state >> bits) + m.place];
+    *state = slot[(*state >> bits) + m.place];
     return m.count;
 }
 
@@ -193,35 +195,54 @@ INLINE bool encode_by(const encoder *e, writer *out, const void *symbols, size_t
                       size_t states, size_t group)
 {
     size_t i = n, block = states > group ? states : group;
+    const move *by_symbol = e->move;
+    const uint32_t *slot = (const uint32_t *)((const uint8_t *)by_symbol + e->slot);
     uint32_t x[STATES], dead = 0;
     writer w = *out;
     memcpy(x, state, sizeof x);
     for (; i % block; flush(&w)) {
         i--;
-        dead |= encode_one(e, &w, &x[i % states], ent_symbol_at(symbols, width, i));
+        dead |= encode_one(by_symbol, slot, &w, &x[i % states], ent_symbol_at(symbols, width, i));
     }
     while (i > 0)
-        for (size_t k = 0; k < block; k++) {
-            i--;
-            dead |= encode_one(e, &w, &x[(block - 1 - k) % states], ent_symbol_at(symbols, width, i));
-            if (k % group == group - 1) flush(&w);
+        for (size_t k = block; k > 0; k -= group) {
+#pragma GCC unroll 4
+            for (size_t j = 1; j <= group; j++)
+                dead |= encode_one(by_symbol, slot, &w, &x[(k - j) % states], ent_symbol_at(symbols, width, i - j));
+            i -= group;
+            flush(&w);
         }
     memcpy(state, x, sizeof x);
     *out = w;
     return !(dead & 1);
 }
 
-static bool encode_all(const encoder *e, writer *w, const void *symbols, size_t n, uint32_t width, uint32_t *state,
+INLINE bool encode_any(const encoder *e, writer *w, const void *symbols, size_t n, uint32_t width, uint32_t *state,
                        size_t states)
 {
     if (e->log <= GROUP_LOG && width == 1)
         switch (states) {
             case 1: return encode_by(e, w, symbols, n, 1, state, 1, GROUP);
-            case 2: return encode_by(e, w, symbols, n, 1, state, 2, GROUP);
             case 4: return encode_by(e, w, symbols, n, 1, state, 4, GROUP);
             case 8: return encode_by(e, w, symbols, n, 1, state, 8, GROUP);
+            case 32: return encode_by(e, w, symbols, n, 1, state, 32, GROUP);
+            case 64: return encode_by(e, w, symbols, n, 1, state, 64, GROUP);
         }
+    if (states == PRESET_STATES && width == 2) return encode_by(e, w, symbols, n, 2, state, PRESET_STATES, GROUP_LARGE);
     return encode_by(e, w, symbols, n, width, state, states, 1);
+}
+
+BMI2 static bool encode_bmi2(const encoder *e, writer *w, const void *symbols, size_t n, uint32_t width,
+                             uint32_t *state, size_t states)
+{
+    return encode_any(e, w, symbols, n, width, state, states);
+}
+
+static bool encode_all(const encoder *e, writer *w, const void *symbols, size_t n, uint32_t width, uint32_t *state,
+                       size_t states)
+{
+    if (ent_cpu_features() & ENT_CPU_BMI2) return encode_bmi2(e, w, symbols, n, width, state, states);
+    return encode_any(e, w, symbols, n, width, state, states);
 }
 
 static ent_status encode(const ent_coder_spec *spec, const void *memory, const void *symbols, size_t n, uint8_t *out,
@@ -328,17 +349,18 @@ INLINE size_t decode_blocks(const decoder *d, reader *r, void *symbols, size_t n
         size_t rounds = (n - i) / block < safe ? (n - i) / block : safe;
         if (!rounds) break;
         for (; rounds; rounds--, i += block)
-            for (size_t k = 0; k < block; k++) {
-                if (k % group == 0) {
-                    window |= ent_load64(next) << have;
-                    next += (63 - have) / 8;
-                    have |= 56;
+            for (size_t k = 0; k < block; k += group) {
+                window |= ent_load64(next) << have;
+                next += (63 - have) / 8;
+                have |= 56;
+#pragma GCC unroll 4
+                for (size_t j = k; j < k + group; j++) {
+                    uint64_t entry = entry_at(d, width, x[j % states]);
+                    ent_symbol_put(symbols, width, i + j, entry_symbol(entry, width));
+                    x[j % states] = entry_next(entry, width, window);
+                    window >>= entry & 63;
+                    have -= entry & 63;
                 }
-                uint64_t entry = entry_at(d, width, x[k % states]);
-                ent_symbol_put(symbols, width, i + k, entry_symbol(entry, width));
-                x[k % states] = entry_next(entry, width, window);
-                window >>= entry & 63;
-                have -= entry & 63;
             }
     }
     r->at = (uint64_t)(next - r->in.data) * 8 - have;
@@ -349,13 +371,15 @@ INLINE size_t decode_blocks(const decoder *d, reader *r, void *symbols, size_t n
 INLINE size_t decode_any(const decoder *d, reader *r, void *symbols, size_t n, uint32_t width, uint32_t *state,
                          size_t states)
 {
-    if (width == 2 && states == STATES) return decode_blocks(d, r, symbols, n, 2, state, STATES, GROUP_LARGE);
+    if (width == 2 && states == PRESET_STATES)
+        return decode_blocks(d, r, symbols, n, 2, state, PRESET_STATES, GROUP_LARGE);
     if (d->log <= GROUP_LOG && width == 1)
         switch (states) {
             case 1: return decode_blocks(d, r, symbols, n, 1, state, 1, GROUP);
-            case 2: return decode_blocks(d, r, symbols, n, 1, state, 2, GROUP);
             case 4: return decode_blocks(d, r, symbols, n, 1, state, 4, GROUP);
             case 8: return decode_blocks(d, r, symbols, n, 1, state, 8, GROUP);
+            case 32: return decode_blocks(d, r, symbols, n, 1, state, 32, GROUP);
+            case 64: return decode_blocks(d, r, symbols, n, 1, state, 64, GROUP);
         }
     return decode_blocks(d, r, symbols, n, width, state, states, 1);
 }
@@ -369,6 +393,10 @@ BMI2 static size_t decode_bmi2(const decoder *d, reader *r, void *symbols, size_
 static size_t decode_most(const decoder *d, reader *r, void *symbols, size_t n, uint32_t width, uint32_t *state,
                           size_t states)
 {
+#if defined __x86_64__
+    if (ent_cpu_features() & ENT_CPU_AVX512 && d->log <= GROUP_LOG && width == 1 && (states == 32 || states == 64))
+        return ent_tans_decode_avx512((const uint32_t *)d->entry, r->in, &r->at, symbols, n, state, states);
+#endif
     if (ent_cpu_features() & ENT_CPU_BMI2) return decode_bmi2(d, r, symbols, n, width, state, states);
     return decode_any(d, r, symbols, n, width, state, states);
 }
@@ -413,10 +441,10 @@ const ent_coder ent_coder_tans = {
     .id = 3,
     .max_alphabet = ENT_MAX_ALPHABET,
     .param = { [PARAM_LOG] = { "log", "table slots as a power of two; raised where the live symbols need it", LOG_LEAST, 16, 12 },
-               [PARAM_STATES] = { "states", "interleaved states", 1, STATES, STATES } },
+               [PARAM_STATES] = { "states", "interleaved states", 1, STATES, PRESET_STATES } },
     /* take the symbol, count and base, mask and add, shift the window, count; every GROUP symbols a
      * load, two shifts, or, subtract, add, or.  Of a state: look up, mask, add. */
-    .ops = { .lookups = 1, .simple = 8 + 7.0 / GROUP, .chain = 3, .lanes = STATES },
+    .ops = { .lookups = 1, .simple = 8 + 7.0 / GROUP, .chain = 3, .lanes = PRESET_STATES },
     .table_size = table_size,
     .train = train,
     .write_table = write_table,

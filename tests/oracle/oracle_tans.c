@@ -1,7 +1,7 @@
 /* oracle_tans.c - see oracle.h. */
 #include "oracle.h"
 
-enum { MOST_SYMBOLS = 65536, MOST_STATES = 8, MOST_LOG = 20 };
+enum { MOST_SYMBOLS = 65536, MOST_STATES = 64, MOST_LOG = 20 };
 
 typedef struct slots {
     uint16_t symbol[1 << MOST_LOG];
