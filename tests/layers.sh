@@ -11,7 +11,8 @@ allowed() { # module -> modules whose headers it may include
         transform) echo "transform count field weights base" ;;
         coder) echo "coder count base" ;; # no more: the HDF5 plugin links it alone
         codec) echo "codec stats transform coder count field weights base" ;;
-        container | target | quality) echo "$1 codec stats transform coder count field weights base" ;;
+        target | cam) echo "target cam codec stats transform coder count field weights base" ;; # likewise
+        container | quality) echo "$1 codec stats transform coder count field weights base" ;;
         *) echo "" ;;
     esac
 }

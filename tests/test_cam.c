@@ -1,5 +1,7 @@
 /* test_cam.c - the content-addressed decoder: bit for bit the Huffman coder's words, and cycles that can be
  * counted by hand. */
+#include <entropy/cam.h>
+
 #include "test.h"
 
 enum { N = 30000 };

@@ -1,13 +1,14 @@
-/* cam.c - the content-addressed Huffman decoder of target.h, one cycle at a time.
+/* cam.c - the content-addressed Huffman decoder of cam.h, one cycle at a time.
  *
  * The banks are written from the coder's own canonical codes, first bit first.  What a decoder sees of its bank
  * is what has been moved into its register: the simulation keeps the number of those bits and looks at no others. */
 #include <stdlib.h>
 #include <string.h>
 
+#include <entropy/cam.h>
+
 #include "base/bits.h"
 #include "coder/huffman_code.h"
-#include "target/machine.h"
 
 typedef struct cam_entry { /* code: at the top of 32 bits */
     uint32_t code, mask, symbol, length;
