@@ -110,17 +110,21 @@ static ent_status add_measure(struct records *records, const struct field_record
     return records_add_field(records, &r, error);
 }
 
-/* All fields of one scope and dtype, by every estimator. */
+/* Records hold the estimate and its correction to first order, which with counts of whole models say it all;
+ * `entropy stats` has the others. */
+static const char *const recorded[] = { "plugin", "miller-madow" };
+
+/* All fields of one scope and dtype. */
 static ent_status add_fields(struct records *records, struct field_record *row, const ent_word_counts *counts,
                              ent_error *error)
 {
     ent_status status = ENT_OK;
-    for (size_t e = 0; ent_estimators[e] && !status; e++) {
+    for (size_t e = 0; e < sizeof recorded / sizeof *recorded && !status; e++) {
         struct measures by;
         char estimator[48];
-        if ((status = measure(counts, ent_estimators[e], &by)))
+        if ((status = measure(counts, &(struct measuring){ ent_estimator_find(recorded[e]), NULL }, &by)))
             return ent_fail(error, status, "%s", ent_status_text(status));
-        snprintf(estimator, sizeof estimator, "%s", ent_estimators[e]->name);
+        snprintf(estimator, sizeof estimator, "%s", recorded[e]);
         row->estimator = estimator;
         for (uint32_t f = 0; f < by.fields && !status; f++)
             status = add_measure(records, row, &by, &by.field[f], error);

@@ -9,7 +9,8 @@
 #include "save.h"
 #include "stats_report.h"
 
-enum { KEY_TENSORS = 0x2001, KEY_SUM, KEY_SAVE, KEY_COUNTS, KEY_DEPENDENCE, KEY_CONTEXT, KEY_AGAINST };
+enum { KEY_TENSORS = 0x2001, KEY_SUM, KEY_SAVE, KEY_COUNTS, KEY_DEPENDENCE, KEY_CONTEXT, KEY_AGAINST, KEY_INTERVAL,
+       KEY_SEED };
 
 struct stats {
     struct common common;
@@ -124,6 +125,9 @@ static const struct argp_option options[] = {
     { .name = "tensors", .key = KEY_TENSORS, .doc = "Also a table of every tensor (--json always has them)" },
     { .name = "estimator", .key = 'e', .arg = "NAME",
       .doc = "Entropy estimator, or all; may be given several times (preset: plugin)" },
+    { .name = "interval", .key = KEY_INTERVAL,
+      .doc = "Also 95 % intervals, and standard errors by a bootstrap; for whole models, with --json for every row" },
+    { .name = "seed", .key = KEY_SEED, .arg = "N", .doc = "Of the bootstrap (preset 1)" },
     { .name = "sum", .key = KEY_SUM, .doc = "Report all models together, as one" },
     { .name = "save-counts", .key = KEY_SAVE, .arg = "FILE",
       .doc = "Also write the counts, of roles or, with --tensors, of tensors" },
@@ -145,6 +149,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     switch (key) {
     case KEY_TENSORS: stats->report.tensors = true; return 0;
     case KEY_SUM: stats->sum = true; return 0;
+    case KEY_INTERVAL: stats->report.intervals = true; return 0;
+    case KEY_SEED: stats->report.interval.seed = option_count(state, "seed", text); return 0;
     case KEY_SAVE: stats->save_path = text; return 0;
     case KEY_COUNTS: stats->counts[stats->files++] = text; return 0;
     case KEY_DEPENDENCE: stats->depends = true; return 0;
@@ -173,7 +179,7 @@ int cmd_stats(int argc, char **argv)
         .args_doc = "MODEL...",
         .doc = "Entropy of every field of the weights, by model, role and tensor, with standard errors, and what "
                "coding could reach.\vJSON keys: scope (model, role, tensor), name, dtype, field, count, estimator, "
-               "bits, stderr, model; rows of field \"word\" (all bits jointly; words of over 16 bits as the sum over "
+               "bits, stderr, model, with --interval also low and high; rows of field \"word\" (all bits jointly; words of over 16 bits as the sum over "
                "16-bit planes, estimator \"...-sum\") also have word_bits, fields_bits (each field coded alone) and "
                "exponent_coded_bits (the exponent coded, the rest stored).  With --dependence also rows with context, "
                "bits and information (of the field, and about it, less what chance shows), conditional_bits (left when "
@@ -181,12 +187,14 @@ int cmd_stats(int argc, char **argv)
                "null_stderr (by chance), p.",
     };
     struct stats stats = { .model = ent_calloc((size_t)argc, sizeof(char *)),
-                           .counts = ent_calloc((size_t)argc, sizeof(char *)) };
+                           .counts = ent_calloc((size_t)argc, sizeof(char *)),
+                           .report.interval.seed = 1 };
     ent_error error = { 0 };
     ent_status status = stats.model && stats.counts ? ENT_OK : ent_fail(&error, ENT_ENOMEM, "out of memory");
     if (!status) {
         command_parse(&argp, argc, argv, &stats, &stats.common);
         stats.report.json = stats.common.json;
+        stats.report.interval.threads = stats.common.threads;
         if (stats.save_path) status = save_open(&stats.out, stats.save_path, &error);
     }
     if (!status && stats.out.file) census_write_head(stats.out.file);

@@ -21,6 +21,11 @@ struct measures { /* of one estimator; bits a word */
     double exponent_bits;       /* the exponent coded, all else as it is; NaN for words without one */
 };
 
-ent_status measure(const ent_word_counts *counts, const ent_estimator *estimator, struct measures *measures);
+struct measuring {
+    const ent_estimator *estimator;
+    const ent_interval_options *interval; /* NULL: no intervals; `conditional` never has one */
+};
+
+ent_status measure(const ent_word_counts *counts, const struct measuring *how, struct measures *measures);
 
 #endif

@@ -24,6 +24,11 @@ static void json_measure(const struct stats_report *report, const struct stats_r
     json_text(object, "estimator", estimator);
     json_real_or_null(object, "bits", m->estimate.bits);
     json_real_or_null(object, "stderr", m->estimate.stderr_bits);
+    if (report->intervals) {
+        bool none = m == &by->conditional;
+        json_real_or_null(object, "low", none ? NAN : m->estimate.low_bits);
+        json_real_or_null(object, "high", none ? NAN : m->estimate.high_bits);
+    }
     if (word) {
         json_count(object, "word_bits", by->word_bits);
         json_real_or_null(object, "fields_bits", by->fields_bits);
@@ -60,8 +65,10 @@ static ent_status row_make(const struct stats_report *report, struct stats_row *
 {
     ent_status status = row->name && row->dtype ? ENT_OK : ENT_ENOMEM;
     if (!status && !(row->by = ent_calloc(report->estimators, sizeof *row->by))) status = ENT_ENOMEM;
+    bool intervals = report->intervals && (report->json || !strcmp(row->scope, "model"));
     for (size_t e = 0; e < report->estimators && !status; e++)
-        status = measure(counts, report->estimator[e], &row->by[e]);
+        status = measure(counts, &(struct measuring){ report->estimator[e], intervals ? &report->interval : NULL },
+                         &row->by[e]);
     return status;
 }
 
@@ -136,11 +143,21 @@ static void measures_cells(struct table *table, const struct measures *m)
     table_number(table, 100 * m->word.estimate.bits / m->word_bits, 1);
 }
 
-static void stderr_cells(struct table *table, const struct measures *m)
+enum detail { STANDARD_ERROR, LOW, HIGH };
+
+static double detail_of(const struct measure *m, enum detail detail)
 {
-    for (uint32_t f = 0; f < m->fields; f++) table_number(table, m->field[f].estimate.stderr_bits, 4);
-    if (m->fields > 1) table_number(table, m->word.estimate.stderr_bits, 4);
-    table_number(table, 100 * m->word.estimate.stderr_bits / m->word_bits, 1);
+    return detail == LOW ? m->estimate.low_bits : detail == HIGH ? m->estimate.high_bits : m->estimate.stderr_bits;
+}
+
+/* A row below that of the whole model: one detail of every estimate. */
+static void detail_cells(struct table *table, const char *label, const struct measures *m, enum detail detail)
+{
+    table_cell(table, "  %s", label);
+    table_cell(table, "%s", "");
+    for (uint32_t f = 0; f < m->fields; f++) table_number(table, detail_of(&m->field[f], detail), 4);
+    if (m->fields > 1) table_number(table, detail_of(&m->word, detail), 4);
+    table_number(table, 100 * detail_of(&m->word, detail) / m->word_bits, 1);
 }
 
 static void scope_rows(const struct stats_report *report, struct table *table, const char *scope, const char *dtype,
@@ -154,9 +171,10 @@ static void scope_rows(const struct stats_report *report, struct table *table, c
         table_cell(table, "%s", show_count(row->by[e].count).text);
         measures_cells(table, &row->by[e]);
         if (!whole) continue;
-        table_cell(table, "  standard error");
-        table_cell(table, "%s", "");
-        stderr_cells(table, &row->by[e]);
+        detail_cells(table, "standard error", &row->by[e], STANDARD_ERROR);
+        if (!report->intervals) continue;
+        detail_cells(table, "95 % from", &row->by[e], LOW);
+        detail_cells(table, "to", &row->by[e], HIGH);
     }
 }
 

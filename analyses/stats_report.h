@@ -16,6 +16,8 @@ struct stats_row { /* a tensor, a role or the model, of one dtype */
 struct stats_report {
     const char *model;
     bool json, tensors; /* tensors: tables have them too */
+    bool intervals;     /* of every row as JSON, of whole models in tables */
+    ent_interval_options interval;
     const ent_estimator *estimator[MAX_ESTIMATORS];
     size_t estimators;
     struct stats_row *row; /* kept for the tables; JSON is printed as it comes */

@@ -8,29 +8,18 @@
 #include <string.h>
 
 #include <gsl/gsl_randist.h>
-#include <gsl/gsl_rng.h>
 
 #include <entropy/field.h>
 
 #include "base/bits.h"
 #include "parts.h"
+#include "stats/parts.h"
 
 struct ent_law {
     ent_dataset_options options;
     const ent_format *format; /* of the file */
     const ent_format *first;  /* rounded to before that; NULL: nothing */
     gsl_ran_discrete_t *exponents;
-};
-
-/* ---- GSL on ent_random ----------------------------------------------------------------------- */
-
-static unsigned long next_bits(void *state) { return (unsigned long)(ent_random_bits(state) >> 32); }
-static double next_uniform(void *state) { return ent_random_uniform(state); }
-static void no_seed(void *state, unsigned long seed) { (void)state, (void)seed; }
-
-static const gsl_rng_type generator = {
-    .name = "ent_random", .max = 0xffffffff, .min = 0, .size = sizeof(ent_random),
-    .set = no_seed, .get = next_bits, .get_double = next_uniform,
 };
 
 /* ---- rounding -------------------------------------------------------------------------------- */
@@ -82,7 +71,7 @@ static void exponent_words(const ent_law *law, const gsl_rng *rng, size_t n, uin
 void ent_law_row(const ent_law *law, uint64_t row, double scale, size_t n, void *out)
 {
     ent_random random;
-    const gsl_rng rng = { &generator, &random };
+    const gsl_rng rng = { &ent_gsl_random, &random };
     const ent_dataset_options *o = &law->options;
     float value[PIECE];
     ent_random_seed(&random, o->seed, row);

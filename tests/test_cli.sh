@@ -139,6 +139,8 @@ check 'the sum is not empty' [ -s "$t/whole" ]
 expect 'counts: a model is not a file of counts' 3 'line 1' stats --counts "$model"
 head -c 300 "$t/1.counts" >"$t/cut.counts"
 expect 'counts: cut short' 3 'line 2' stats --counts "$t/cut.counts"
+expect 'intervals' 0 '95 % from' stats "$model" --interval
+json 'intervals, JSON' 0 'field bits stderr low high' stats datasets/gutenberg-llama-4.7m --interval --seed 7 -e grassberger
 expect 'dependence' 0 'its row' stats "$model" --dependence
 json 'dependence, JSON' 0 'scope name field count bits model' stats "$model" --dependence
 check 'dependence, JSON: rows of contexts' grep -q \

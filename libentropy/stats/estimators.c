@@ -1,21 +1,11 @@
-/* estimators.c - entropy estimates from counts: the plug-in and the one with Miller's correction.
- *
- * Both look at the counts alone.  Shrinkage and coverage estimators (James-Stein, Chao-Shen) are left
- * out: with weights by the million and at most 65536 symbols the plug-in's bias is near
- * (K-1)/(2n) nats and the first-order correction removes it. */
+/* estimators.c - the list of entropy estimators, and those that are sums over symbols of a function
+ * of the count: the plug-in, Miller's correction, the jackknife, Grassberger's. */
 #include <math.h>
 #include <string.h>
 
-#include <entropy/stats.h>
+#include <gsl/gsl_sf_psi.h>
 
-typedef struct kahan { double sum, lost; } kahan;
-
-static void kahan_add(kahan *k, double x)
-{
-    double y = x - k->lost, t = k->sum + y;
-    k->lost = (t - k->sum) - y;
-    k->sum = t;
-}
+#include "stats/parts.h"
 
 /* Sum of p |log2 p|^power over the live symbols. */
 static double moment(const ent_counts *counts, double total, int power)
@@ -35,13 +25,33 @@ double ent_entropy_bits(const ent_counts *counts)
     return total ? moment(counts, (double)total, 1) : 0;
 }
 
-/* The delta method: the plug-in is, to first order, the mean of -log2 p(symbol) over the sample. */
+double ent_shannon_of(const double *p, size_t n)
+{
+    kahan k = { 0, 0 };
+    for (size_t i = 0; i < n; i++)
+        if (p[i] > 0) kahan_add(&k, -p[i] * log2(p[i]));
+    return k.sum;
+}
+
+/* The plug-in is, to first order, the mean of -ln p(symbol) over the sample, so that its variance is
+ * v / n, v the variance of -ln p.  For symbols of equal probability v is 0, and what is left is the
+ * second order, (K - 1) / (2 n^2): 2 n (H - estimate) is then chi-square with K - 1 degrees of freedom
+ * (Harris 1975).  The plug-in of v is itself too high, by (K - 1 + sum (ln p + H) - v) / n, which at
+ * equal probabilities is twice that second order; it is taken off. */
+double ent_plugin_stderr(const ent_counts *counts)
+{
+    double n = (double)ent_counts_total(counts), live = ent_counts_live(counts);
+    if (!(n > 0)) return NAN;
+    double h = M_LN2 * moment(counts, n, 1), v = M_LN2 * M_LN2 * moment(counts, n, 2) - h * h, spread = 0;
+    for (uint32_t s = 0; s < counts->alphabet; s++)
+        if (counts->count[s]) spread += log((double)counts->count[s] / n) + h;
+    v -= (live - 1 + spread - v) / n;
+    return sqrt((fmax(v, 0) + (live - 1) / (2 * n)) / n) / M_LN2;
+}
+
 static ent_estimate plugin(const ent_counts *counts)
 {
-    double total = (double)ent_counts_total(counts);
-    if (!(total > 0)) return (ent_estimate){ 0, NAN };
-    double bits = moment(counts, total, 1), variance = moment(counts, total, 2) - bits * bits;
-    return (ent_estimate){ bits, sqrt(fmax(variance, 0) / total) };
+    return (ent_estimate){ .bits = ent_entropy_bits(counts), .stderr_bits = ent_plugin_stderr(counts) };
 }
 
 /* Miller 1955: the plug-in's bias is -(K - 1) / (2 n) nats to first order, K the live symbols. */
@@ -53,17 +63,66 @@ static ent_estimate miller_madow(const ent_counts *counts)
     return e;
 }
 
-static const ent_estimator row_plugin = {
+static double n_log_n(double x) { return x > 0 ? x * log2(x) : 0; }
+
+/* Efron and Stein 1981: n H - (n - 1) times the mean of the plug-ins with one observation left out.
+ * Leaving one out changes one term of sum k log k, and observations of the same count k alike. */
+static ent_estimate jackknife(const ent_counts *counts)
+{
+    double n = (double)ent_counts_total(counts), whole = ent_entropy_bits(counts);
+    kahan change = { 0, 0 }, square = { 0, 0 };
+    if (!(n > 1)) return plugin(counts);
+    double scale = n * (log2(n) - whole), fewer = log2(n - 1); /* scale: sum k log2 k */
+    for (uint32_t s = 0; s < counts->alphabet; s++) {
+        double k = (double)counts->count[s];
+        if (k == 0) continue;
+        double without = fewer - (scale - n_log_n(k) + n_log_n(k - 1)) / (n - 1), d = without - whole;
+        kahan_add(&change, k / n * d);
+        kahan_add(&square, k / n * d * d);
+    }
+    double variance = (n - 1) * fmax(square.sum - change.sum * change.sum, 0);
+    return (ent_estimate){ .bits = whole - (n - 1) * change.sum, .stderr_bits = sqrt(variance) };
+}
+
+/* G(k) of Grassberger 2003, equation 27: psi(k) + (-1)^k (psi((k + 1) / 2) - psi(k / 2)) / 2, by which
+ * ln k is replaced. */
+static double digamma_by_parity(double k)
+{
+    double half = gsl_sf_psi((k + 1) / 2) - gsl_sf_psi(k / 2);
+    return gsl_sf_psi(k) + (fmod(k, 2) > 0 ? -half : half) / 2;
+}
+
+static ent_estimate grassberger(const ent_counts *counts)
+{
+    double n = (double)ent_counts_total(counts);
+    kahan sum = { 0, 0 };
+    if (!(n > 0) || ent_counts_live(counts) < 2) return plugin(counts);
+    for (uint32_t s = 0; s < counts->alphabet; s++) {
+        double k = (double)counts->count[s];
+        if (k > 0) kahan_add(&sum, k / n * (log(n) - digamma_by_parity(k)));
+    }
+    return (ent_estimate){ .bits = sum.sum / M_LN2, .stderr_bits = ent_plugin_stderr(counts) };
+}
+
+const ent_estimator ent_estimator_plugin = {
     "plugin", "entropy of the observed frequencies; too low by about (live symbols - 1)/(2n) nats", "shannon1948",
-    plugin,
+    plugin, ent_shannon_of, &ent_estimator_miller_madow, false,
 };
-static const ent_estimator row_miller_madow = {
+const ent_estimator ent_estimator_miller_madow = {
     "miller-madow", "plug-in plus (live symbols - 1)/(2n) nats, which removes its bias to first order", "miller1955",
-    miller_madow,
+    miller_madow, ent_shannon_of, &ent_estimator_miller_madow, false,
+};
+const ent_estimator ent_estimator_jackknife = {
+    "jackknife", "plug-in with the bias taken off that leaving out one observation shows", "efron1981",
+    jackknife, ent_shannon_of, &ent_estimator_miller_madow, false,
+};
+const ent_estimator ent_estimator_grassberger = {
+    "grassberger", "sum over symbols with ln k replaced by a digamma function; little bias at low counts",
+    "grassberger2003", grassberger, ent_shannon_of, &ent_estimator_miller_madow, false,
 };
 
 const ent_estimator *const ent_estimators[] = {
-#define X(name) &row_##name,
+#define X(name) &ent_estimator_##name,
 #include "estimators.def"
 #undef X
     NULL

@@ -15,17 +15,46 @@ extern "C" {
 typedef struct ent_estimate {
     double bits;        /* per symbol */
     double stderr_bits; /* standard error of `bits`; NaN where none can be given (nothing counted) */
+    double low_bits, high_bits; /* of ent_estimate_intervals: holds the true entropy in 95 of 100 samples */
 } ent_estimate;
 
 typedef struct ent_estimator {
     const char *name;  /* stable key: "plugin", "miller-madow" */
     const char *brief; /* one line */
     const char *cite;  /* key in paper/refs.bib */
+    /* The estimate and its standard error, which is that of the plug-in by the delta method where the estimator
+     * has none of its own: good where most symbols were seen often.  No interval. */
     ent_estimate (*from_counts)(const ent_counts *counts);
+    double (*of_probabilities)(const double *p, size_t n); /* what is estimated, of exact probabilities; bits */
+    const struct ent_estimator *pivot; /* whose errors make its intervals; NULL: its own */
+    bool posterior;                    /* the standard error is that of a posterior: samples add nothing */
 } ent_estimator;
 
 ENT_API extern const ent_estimator *const ent_estimators[]; /* NULL at the end */
 ENT_API const ent_estimator *ent_estimator_find(const char *name);
+
+typedef struct ent_interval_options {
+    uint64_t seed;
+    uint32_t replicates; /* samples drawn; 0: 499 */
+    unsigned threads;    /* 0: all; the result does not depend on them */
+} ent_interval_options;
+
+/* from_counts of n estimators, with standard errors and 95 % intervals from one parametric bootstrap for all of
+ * them (libentropy/stats/interval.c).  An interval is for the true entropy, and the same for all estimators of
+ * Shannon's: a biased estimate may lie outside of it.  In 1000 trials on equal, geometric and Zipf laws and the
+ * exponents of normal weights, with 100 to 10^6 observations of an alphabet of 256, it held the truth in 93 to
+ * 98 % (`build/test_coverage --trials 1000`).  Less sure is min-entropy where several symbols are about equally
+ * common: estimate and interval are then too low.
+ *
+ * The alphabet is taken as the set of symbols that could occur.  Time: replicates x (live symbols and what
+ * the estimators take).  ENT_ENOMEM; ENT_EINVAL for one replicate. */
+ENT_API ent_status ent_estimate_intervals(const ent_estimator *const estimators[], size_t n, const ent_counts *counts,
+                                          const ent_interval_options *options, ent_estimate estimates[]);
+
+/* Renyi's entropy of any order >= 0, bits, with its standard error: order 0 counts symbols, 1 is the plug-in,
+ * INFINITY min-entropy.  Whole orders to 16 from unbiased power sums (acharya2017), others plug-in.  Where no
+ * symbol occurs `order` times the answer is what a single such one would give, without an error. */
+ENT_API ent_estimate ent_renyi(const ent_counts *counts, double order);
 
 /* The plug-in entropy of the counts, -sum p log2 p; 0 for no or one live symbol.  Exact to some
  * 1e-12 (Kahan sum in order of symbols, so that threads and machines agree). */

@@ -1,0 +1,259 @@
+/* interval.c - confidence intervals of entropies by a parametric bootstrap.
+ *
+ * Samples of the same size are drawn from laws near the one that gave the counts, whose entropy is known; an
+ * estimator's errors on them, bias included, are taken for its error on the counts.  The laws are not the
+ * observed frequencies: those lack the symbols not seen and are more uneven than what they were drawn from, so
+ * that their own bootstrap is far too wide where symbols are equally probable.  They are made in three steps:
+ *   1. symbols not seen: as few as the counts allow (Chao's estimate, chao1984), or as many as the alphabet
+ *      has, sharing the mass that Good and Turing leave them;
+ *   2. what was seen loses that mass, rare symbols more of it (chao2013, equation 8);
+ *   3. all move towards equal probabilities until sum p^2 is its unbiased estimate from the counts.
+ * The lower end comes from the first law, the upper end from the second: how many symbols of low probability
+ * there are cannot be learnt from a small sample.  When no symbol was seen once they are the same.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <gsl/gsl_randist.h>
+
+#include "stats/parts.h"
+
+typedef struct law {
+    uint32_t support, *symbol;
+    double *p;
+    uint64_t n;
+    gsl_ran_discrete_t *draw; /* for samples smaller than the support */
+} law;
+
+static void law_free(law *l)
+{
+    ent_free(l->symbol);
+    ent_free(l->p);
+    if (l->draw) gsl_ran_discrete_free(l->draw);
+}
+
+/* Symbols not seen, as few as the counts allow or as many as the alphabet has, and the mass of those seen. */
+static double unseen_of(const ent_counts *counts, bool most, double *coverage)
+{
+    double n = (double)ent_counts_total(counts), once = 0, twice = 0;
+    for (uint32_t s = 0; s < counts->alphabet; s++) once += counts->count[s] == 1, twice += counts->count[s] == 2;
+    double missing = ent_counts_live(counts) < counts->alphabet ? counts->alphabet - ent_counts_live(counts) : 0;
+    double chao = (n - 1) / n * (twice > 0 ? once * once / (2 * twice) : once * (once - 1) / 2);
+    double unseen = once > 0 && most ? missing : fmin(ceil(chao), missing);
+    *coverage = unseen > 0 ? 1 - once / n * ((n - 1) * once / ((n - 1) * once + 2 * fmax(twice, 1))) : 1;
+    return unseen;
+}
+
+static void fill(law *l, const ent_counts *counts, double unseen, double coverage)
+{
+    double n = (double)l->n, missed = 0, pairs = 0, squares = 0;
+    uint32_t k = 0, left = (uint32_t)unseen;
+    for (uint32_t s = 0; s < counts->alphabet; s++) {
+        double p = (double)counts->count[s] / n;
+        if (p > 0 && p < 1) missed += p * exp(n * log1p(-p));
+        pairs += p * ((double)counts->count[s] - 1) / (n - 1);
+    }
+    double lost = missed > 0 ? (1 - coverage) / missed : 0;
+    for (uint32_t s = 0; s < counts->alphabet; s++) {
+        double p = (double)counts->count[s] / n;
+        if (!counts->count[s] && !left) continue;
+        if (!counts->count[s]) left--;
+        l->symbol[k] = s;
+        l->p[k] = !counts->count[s] ? (1 - coverage) / unseen : p < 1 ? p * (1 - lost * exp(n * log1p(-p))) : 1;
+        squares += l->p[k] * l->p[k];
+        k++;
+    }
+    l->support = k;
+    double even = 1. / k, stay = squares > even ? sqrt(fmin(fmax(pairs - even, 0) / (squares - even), 1)) : 0;
+    for (uint32_t i = 0; i < k; i++) l->p[i] = even + stay * (l->p[i] - even);
+}
+
+static ent_status law_of(const ent_counts *counts, bool most, law *l)
+{
+    double coverage, unseen = unseen_of(counts, most, &coverage);
+    size_t room = ent_counts_live(counts) + (size_t)unseen;
+    *l = (law){ .n = ent_counts_total(counts) };
+    l->symbol = ent_alloc(room * sizeof *l->symbol);
+    l->p = ent_alloc(room * sizeof *l->p);
+    if (!l->symbol || !l->p) return ENT_ENOMEM;
+    fill(l, counts, unseen, coverage);
+    if (l->n < l->support && !(l->draw = gsl_ran_discrete_preproc(l->support, l->p))) return ENT_ENOMEM;
+    return ENT_OK;
+}
+
+/* ---- samples ------------------------------------------------------------------------------------- */
+
+/* GSL's counts to 2^32; many of them are as good as normal, few of very many as good as Poisson. */
+static uint64_t binomial(const gsl_rng *rng, double p, uint64_t n)
+{
+    double mean = (double)n * p;
+    if (p <= 0 || !n) return 0;
+    if (p >= 1) return n;
+    if (p > 0.5) return n - binomial(rng, 1 - p, n);
+    if (mean * (1 - p) > 1e6) {
+        double x = round(mean + gsl_ran_gaussian_ziggurat(rng, sqrt(mean * (1 - p))));
+        return (uint64_t)fmin(fmax(x, 0), (double)n);
+    }
+    uint64_t k = n > 1000000000 ? gsl_ran_poisson(rng, mean) : gsl_ran_binomial(rng, p, (unsigned)n);
+    return k < n ? k : n;
+}
+
+static void sample(const law *l, const gsl_rng *rng, ent_counts *counts)
+{
+    uint64_t left = l->n;
+    double mass = 1;
+    memset(counts->count, 0, counts->alphabet * sizeof *counts->count);
+    if (l->draw) {
+        while (left--) counts->count[l->symbol[gsl_ran_discrete(rng, l->draw)]]++;
+        return;
+    }
+    for (uint32_t i = 0; i < l->support && left; i++) {
+        uint64_t k = i + 1 < l->support ? binomial(rng, fmin(l->p[i] / mass, 1), left) : left;
+        counts->count[l->symbol[i]] = k;
+        left -= k;
+        mass -= l->p[i];
+    }
+}
+
+/* ---- intervals ----------------------------------------------------------------------------------- */
+
+typedef struct member { /* an estimator at work */
+    const ent_estimator *estimator;
+    double truth;  /* what the law has */
+    double *error; /* on each sample */
+} member;
+
+typedef struct boot {
+    member *member;
+    size_t members, replicates;
+    uint64_t seed;
+    law law;
+    ent_counts *room; /* one a thread */
+} boot;
+
+static ent_status replicate(size_t i, unsigned thread, void *context)
+{
+    boot *b = context;
+    ent_random random;
+    const gsl_rng rng = { &ent_gsl_random, &random };
+    ent_random_seed(&random, b->seed, i);
+    sample(&b->law, &rng, &b->room[thread]);
+    for (member *m = b->member; m < b->member + b->members; m++)
+        m->error[i] = m->estimator->from_counts(&b->room[thread]).bits - m->truth;
+    return ENT_OK;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static ent_status draw_all(boot *b, const ent_counts *counts, bool most, unsigned threads)
+{
+    ent_status status = law_of(counts, most, &b->law);
+    for (member *m = b->member; m < b->member + b->members && !status; m++)
+        m->truth = m->estimator->of_probabilities(b->law.p, b->law.support);
+    if (!status) status = ent_parallel(b->replicates, threads, replicate, b);
+    for (member *m = b->member; m < b->member + b->members && !status; m++)
+        qsort(m->error, b->replicates, sizeof *m->error, ascending);
+    law_free(&b->law);
+    return status;
+}
+
+/* The error below which a share q of the (replicates + 1) lie. */
+static double quantile(const boot *b, const member *m, double q)
+{
+    double at = fmin(fmax(q * (double)(b->replicates + 1) - 1, 0), (double)(b->replicates - 1)), below = floor(at);
+    size_t i = (size_t)below;
+    return i + 1 < b->replicates ? m->error[i] + (at - below) * (m->error[i + 1] - m->error[i]) : m->error[i];
+}
+
+static double deviation(const boot *b, const member *m)
+{
+    double mean = 0, square = 0, n = (double)b->replicates;
+    for (size_t i = 0; i < b->replicates; i++) mean += m->error[i] / n;
+    for (size_t i = 0; i < b->replicates; i++) square += (m->error[i] - mean) * (m->error[i] - mean) / (n - 1);
+    return sqrt(square);
+}
+
+static member *member_of(const boot *b, const ent_estimator *estimator)
+{
+    for (size_t i = 0; i < b->members; i++)
+        if (b->member[i].estimator == estimator) return &b->member[i];
+    return NULL;
+}
+
+static const ent_estimator *pivot_of(const ent_estimator *e) { return e->pivot ? e->pivot : e; }
+
+/* The law of few unseen symbols gives standard errors and lower ends. */
+static void lower(const boot *b, const ent_estimator *estimator, const ent_counts *counts, ent_estimate *e)
+{
+    const member *own = member_of(b, estimator), *pivot = member_of(b, pivot_of(estimator));
+    if (own) e->stderr_bits = deviation(b, own);
+    double low = pivot->estimator->from_counts(counts).bits - quantile(b, pivot, 0.975);
+    e->low_bits = fmin(fmax(low, 0), log2(counts->alphabet));
+}
+
+/* The law of many gives upper ends.  Where equal probabilities cannot be excluded the truth can be missed on
+ * one side only, and that side gets all of the 5 %. */
+static void upper(const boot *b, const ent_estimator *estimator, const ent_counts *counts, ent_estimate *e)
+{
+    const member *pivot = member_of(b, pivot_of(estimator));
+    double bits = pivot->estimator->from_counts(counts).bits, most = log2(counts->alphabet);
+    double high = bits - quantile(b, pivot, 0.025);
+    e->high_bits = fmax(high < most ? high : fmin(bits - quantile(b, pivot, 0.05), most), 0);
+}
+
+/* The estimators whose errors are wanted: those asked for, but for Bayesian ones, and their pivots. */
+static ent_status members_new(boot *b, const ent_estimator *const estimators[], size_t n)
+{
+    if (!(b->member = ent_calloc(2 * n + 1, sizeof *b->member))) return ENT_ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        const ent_estimator *wanted[] = { estimators[i]->posterior ? NULL : estimators[i], pivot_of(estimators[i]) };
+        for (int k = 0; k < 2; k++) {
+            if (!wanted[k] || member_of(b, wanted[k])) continue;
+            member *m = &b->member[b->members++];
+            m->estimator = wanted[k];
+            if (!(m->error = ent_calloc(b->replicates, sizeof *m->error))) return ENT_ENOMEM;
+        }
+    }
+    return ENT_OK;
+}
+
+static ent_status boot_new(boot *b, const ent_estimator *const estimators[], size_t n, uint32_t alphabet,
+                           unsigned threads)
+{
+    ent_status status = members_new(b, estimators, n);
+    if (!status && !(b->room = ent_calloc(threads, sizeof *b->room))) status = ENT_ENOMEM;
+    for (unsigned t = 0; t < threads && !status; t++) status = ent_counts_init(&b->room[t], alphabet);
+    return status;
+}
+
+static void boot_free(boot *b, unsigned threads)
+{
+    for (unsigned t = 0; b->room && t < threads; t++) ent_counts_free(&b->room[t]);
+    for (size_t i = 0; i < b->members; i++) ent_free(b->member[i].error);
+    ent_free(b->room);
+    ent_free(b->member);
+}
+
+ent_status ent_estimate_intervals(const ent_estimator *const estimators[], size_t n, const ent_counts *counts,
+                                  const ent_interval_options *options, ent_estimate estimates[])
+{
+    boot b = { .seed = options->seed, .replicates = options->replicates ? options->replicates : 499 };
+    unsigned threads = ent_threads(options->threads);
+    for (size_t i = 0; i < n; i++) {
+        estimates[i] = estimators[i]->from_counts(counts);
+        estimates[i].high_bits = log2(counts->alphabet); /* one observation tells nothing */
+    }
+    if (ent_counts_total(counts) < 2 || b.replicates < 2) return b.replicates < 2 ? ENT_EINVAL : ENT_OK;
+    ent_status status = boot_new(&b, estimators, n, counts->alphabet, threads);
+    if (!status) status = draw_all(&b, counts, false, threads);
+    for (size_t i = 0; i < n && !status; i++) lower(&b, estimators[i], counts, &estimates[i]);
+    if (!status) status = draw_all(&b, counts, true, threads);
+    for (size_t i = 0; i < n && !status; i++) upper(&b, estimators[i], counts, &estimates[i]);
+    boot_free(&b, threads);
+    return status;
+}

@@ -1,0 +1,34 @@
+/* parts.h - what the files of this folder share. */
+#ifndef ENT_STATS_PARTS_H
+#define ENT_STATS_PARTS_H
+
+#include <gsl/gsl_rng.h>
+
+#include <entropy/stats.h>
+
+/* A sum that loses nothing to its length (Kahan 1965). */
+typedef struct kahan { double sum, lost; } kahan;
+
+static inline void kahan_add(kahan *k, double x)
+{
+    double y = x - k->lost, t = k->sum + y;
+    k->lost = (t - k->sum) - y;
+    k->sum = t;
+}
+
+/* Standard error of an entropy estimate that is, to first order, the plug-in's: see estimators.c. */
+double ent_plugin_stderr(const ent_counts *counts);
+
+/* What estimators estimate, of exact probabilities; bits. */
+double ent_shannon_of(const double *p, size_t n);
+double ent_collision_of(const double *p, size_t n);
+double ent_min_of(const double *p, size_t n);
+
+#define X(name) extern const ent_estimator ent_estimator_##name;
+#include "estimators.def"
+#undef X
+
+/* GSL's random variates over ent_random: a gsl_rng { &ent_gsl_random, &random }. */
+extern const gsl_rng_type ent_gsl_random;
+
+#endif
