@@ -5,12 +5,13 @@
 #include "census.h"
 #include "command.h"
 #include "dependence.h"
+#include "estimate.h"
 #include "model.h"
 #include "save.h"
 #include "stats_report.h"
 
 enum { KEY_TENSORS = 0x2001, KEY_SUM, KEY_SAVE, KEY_COUNTS, KEY_DEPENDENCE, KEY_CONTEXT, KEY_AGAINST, KEY_INTERVAL,
-       KEY_SEED };
+       KEY_SEED, KEY_ESTIMATE, KEY_SHARE };
 
 struct stats {
     struct common common;
@@ -24,6 +25,8 @@ struct stats {
     const char *against;        /* another model */
     const ent_weights *weights; /* being counted */
     struct dependence dependence;
+    bool guess; /* --estimate, nothing else */
+    struct estimate estimate;
 };
 
 static ent_status each_tensor(void *context, const char *name, const char *role, const char *dtype,
@@ -90,8 +93,22 @@ static ent_status run_models(struct stats *stats, ent_error *error)
     return status;
 }
 
+static ent_status run_estimates(struct stats *stats, ent_error *error)
+{
+    ent_status status = ENT_OK;
+    stats->estimate.common = &stats->common;
+    stats->estimate.seed = stats->report.interval.seed;
+    for (size_t i = 0; i < stats->models && !status; i++) {
+        if (i && !stats->common.json) putchar('\n');
+        stats->estimate.model = stats->model[i];
+        status = estimate_run(&stats->estimate, error);
+    }
+    return status;
+}
+
 static ent_status run_all(struct stats *stats, ent_error *error)
 {
+    if (stats->guess) return run_estimates(stats, error);
     ent_weights *against = NULL;
     ent_status status = stats->against ? model_open(&against, stats->against, error) : ENT_OK;
     stats->dependence.against = against;
@@ -127,7 +144,8 @@ static const struct argp_option options[] = {
       .doc = "Entropy estimator, or all; may be given several times (preset: plugin)" },
     { .name = "interval", .key = KEY_INTERVAL,
       .doc = "Also 95 % intervals, and standard errors by a bootstrap; for whole models, with --json for every row" },
-    { .name = "seed", .key = KEY_SEED, .arg = "N", .doc = "Of the bootstrap (preset 1)" },
+    { .name = "seed", .key = KEY_SEED, .arg = "N",
+      .doc = "Of the bootstrap, and of the sample of --estimate (preset 1)" },
     { .name = "sum", .key = KEY_SUM, .doc = "Report all models together, as one" },
     { .name = "save-counts", .key = KEY_SAVE, .arg = "FILE",
       .doc = "Also write the counts, of roles or, with --tensors, of tensors" },
@@ -140,6 +158,13 @@ static const struct argp_option options[] = {
       .doc = "--dependence on this alone of what lies around; may be given several times (preset: all)" },
     { .name = "against", .key = KEY_AGAINST, .arg = "MODEL",
       .doc = "--dependence also on the same places of this model, another checkpoint" },
+    { .name = "estimate", .key = KEY_ESTIMATE,
+      .doc = "Instead: is coding worth it?  The size that each codec would reach, with an interval, from a sample of "
+             "blocks; seconds for any model" },
+    { .name = "codec", .key = 'c', .arg = "CODEC",
+      .doc = "--estimate of this codec; may be given several times (preset: all that have a name)" },
+    { .name = "share", .key = KEY_SHARE, .arg = "X",
+      .doc = "--estimate from this share of the weights (preset 0.01, but 8 to 64 MiB)" },
     { 0 }
 };
 
@@ -153,6 +178,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_SEED: stats->report.interval.seed = option_count(state, "seed", text); return 0;
     case KEY_SAVE: stats->save_path = text; return 0;
     case KEY_COUNTS: stats->counts[stats->files++] = text; return 0;
+    case KEY_ESTIMATE: stats->guess = true; return 0;
+    case 'c': stats->estimate.codec[stats->estimate.codecs++] = text; return 0;
+    case KEY_SHARE: stats->estimate.share = option_number(state, "--share", text, 0); return 0;
     case KEY_DEPENDENCE: stats->depends = true; return 0;
     case KEY_CONTEXT: choose_context(stats, text, state); return 0;
     case KEY_AGAINST:
@@ -164,6 +192,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_END:
         if (!stats->models && !stats->files) argp_error(state, "which model?");
         if (!stats->report.estimators) choose_estimator(stats, "plugin", state);
+        if (stats->guess && stats->files) argp_error(state, "--estimate needs weights, not counts");
         if (stats->depends && stats->files) argp_error(state, "--dependence needs weights, not counts");
         if (stats->depends && !stats->dependence.context[0]) choose_context(stats, NULL, state);
         return 0;
@@ -184,13 +213,17 @@ int cmd_stats(int argc, char **argv)
                "exponent_coded_bits (the exponent coded, the rest stored).  With --dependence also rows with context, "
                "bits and information (of the field, and about it, less what chance shows), conditional_bits (left when "
                "the context is known), miller_information, plugin_information (as counted), null_information and "
-               "null_stderr (by chance), p.",
+               "null_stderr (by chance), p.  With --estimate: scope, name, codec, estimate_bytes, low_bytes and "
+               "high_bytes (19 times in 20 between them), stored_bytes, weights, bits_per_weight, sample_blocks, "
+               "blocks, sample_bytes, pays.",
     };
     struct stats stats = { .model = ent_calloc((size_t)argc, sizeof(char *)),
                            .counts = ent_calloc((size_t)argc, sizeof(char *)),
-                           .report.interval.seed = 1 };
+                           .report.interval.seed = 1,
+                           .estimate.codec = ent_calloc((size_t)argc, sizeof(char *)) };
     ent_error error = { 0 };
-    ent_status status = stats.model && stats.counts ? ENT_OK : ent_fail(&error, ENT_ENOMEM, "out of memory");
+    bool room = stats.model && stats.counts && stats.estimate.codec;
+    ent_status status = room ? ENT_OK : ent_fail(&error, ENT_ENOMEM, "out of memory");
     if (!status) {
         command_parse(&argp, argc, argv, &stats, &stats.common);
         stats.report.json = stats.common.json;
@@ -202,5 +235,6 @@ int cmd_stats(int argc, char **argv)
     status = save_close(&stats.out, status, &error);
     ent_free(stats.model);
     ent_free(stats.counts);
+    ent_free(stats.estimate.codec);
     return status ? complain_error(&error) : EXIT_DONE;
 }

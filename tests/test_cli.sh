@@ -151,6 +151,16 @@ check 'dependence: the same for any number of threads' cmp "$t/one" "$t/three"
 expect 'dependence on another model' 0 'another model' stats "$model" --context model --against "$model"
 expect 'dependence: no such context' 2 'entropy list contexts' stats "$model" --context nonsense
 expect 'dependence of counts' 2 'needs weights' stats --counts "$t/1.counts" --dependence
+expect 'estimate' 0 'Coding pays' stats "$model" --estimate
+json 'estimate, JSON' 0 'codec estimate_bytes low_bytes high_bytes stored_bytes bits_per_weight sample_blocks pays' \
+    stats "$model" --estimate
+head -c 1000000 /dev/urandom >"$t/noise"
+safetensors '{"a":{"dtype":"F8_E4M3","shape":[1000000],"data_offsets":[0,1000000]}}' '' >"$t/noise.safetensors"
+cat "$t/noise" >>"$t/noise.safetensors"
+expect 'estimate of noise' 0 'does not pay' stats "$t/noise.safetensors" --estimate
+expect 'estimate of one codec' 0 '^huffman block=1k ' stats "$model" --estimate --codec 'huffman block=1k' --share 0.5
+expect 'estimate, wrong codec' 2 '' stats "$model" --estimate --codec nonsense
+expect 'estimate of counts' 2 'needs weights' stats --counts "$t/1.counts" --estimate
 expect 'counts: empty file' 3 'empty' stats --counts /dev/null
 expect 'counts: no such file' 2 '' stats --counts "$t/none"
 bad_counts() { # NAME LINE

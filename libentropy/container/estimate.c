@@ -6,9 +6,7 @@
  * sd * N * sqrt((1 - n / N) / n) (sampling without replacement). */
 #include <math.h>
 
-#include "codec/block.h"
-#include "container/load.h"
-#include "container/plan.h"
+#include "container/trial.h"
 
 enum { LEAST_BLOCKS = 4 };
 
@@ -46,48 +44,18 @@ static void thin_all(estimating *e)
     e->n = kept;
 }
 
-/* The tables of a tensor; those that do not pay are let go, as by the writer. */
 static ent_status train(size_t i, unsigned thread, void *context)
 {
     (void)thread;
     estimating *e = context;
-    ent_group *g = &e->plan.group[e->plan.group_of[e->first + i]];
-    const ent_recipe *r = &e->plan.index.recipe[g->recipe].recipe;
-    ent_buffer written = { NULL, 0, 0 };
-    e->table_bytes[i] = 0;
-    if (!g->words) return ENT_OK;
-    ent_status status = ent_tables_train(&g->tables, r, g->counts, ENT_ENCODE);
-    for (uint32_t f = 0; f < r->split.fields && !status; f++) {
-        if (!ent_index_needs_table(r, f) || !g->tables.table[f]) continue;
-        written.size = 0;
-        if ((status = ent_table_write(g->tables.table[f], &written))) break;
-        if (ent_group_pays(&e->plan, g, f, written.size)) {
-            e->table_bytes[i] += written.size;
-        } else {
-            ent_table_free(g->tables.table[f]);
-            g->tables.table[f] = NULL;
-        }
-    }
-    ent_free(written.data);
-    ent_recipe_counts_free(g->counts);
-    return status;
+    return ent_trial_train(&e->plan, &e->plan.group[e->plan.group_of[e->first + i]], &e->table_bytes[i]);
 }
 
 static ent_status encode(size_t i, unsigned thread, void *context)
 {
     estimating *e = context;
-    const ent_unit *unit = &e->units[i];
-    ent_scratch *s = &e->scratch[thread];
-    const ent_group *g = &e->plan.group[e->plan.group_of[unit->tensor]];
-    const ent_recipe *r = &e->plan.index.recipe[g->recipe].recipe;
-    ent_tally tally = { 0, 0, 0 };
-    const void *words;
-    s->coded.size = 0;
-    ent_status status = ent_buffer_reserve(&s->coded, ent_block_bound(r, &g->tables, unit->words));
-    if (!status) status = ent_unit_words(&e->plan, unit, &s->words, &words);
-    if (!status) status = ent_block_encode(r, &g->tables, words, unit->words, &s->coded, &tally, &s->work);
-    e->bytes[i] = (double)s->coded.size;
-    ent_weights_release(e->plan.weights, ent_unit_bytes(&e->plan, unit));
+    ent_status status = ent_trial_encode(&e->plan, &e->units[i], &e->scratch[thread]);
+    e->bytes[i] = (double)e->scratch[thread].coded.size;
     return status;
 }
 

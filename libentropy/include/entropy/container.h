@@ -95,6 +95,22 @@ ENT_API ent_status ent_container_extract(ent_container *container, const char *p
 ENT_API ent_status ent_container_read(ent_container *container, size_t i, void *out, const ent_run *run,
                                       ent_error *error);
 
+/* What all tensors would take in a container, foretold from some blocks. */
+typedef struct ent_forecast {
+    double bytes;              /* blocks and tables, without headers */
+    double low, high;          /* between which it lies 19 times in 20; both `bytes` when all was coded */
+    uint64_t stored_bytes;     /* of the tensors, uncoded */
+    uint64_t weights;          /* elements of tensors that have a number format */
+    uint64_t blocks, in_blocks, in_bytes; /* blocks that were coded; of how many; their bytes uncoded */
+} ent_forecast;
+
+/* Codes about `sample_bytes` of the model, which is cut, tensors of a role together, into as many parts of equal
+ * size as blocks are coded, and one block is drawn from each (`seed`).  Tables are trained on what is
+ * drawn; what that makes too good is added, and widens the interval.  Reads
+ * nothing else of the model; models of at most `sample_bytes` are coded whole.  ENT_EINVAL for scope corpus. */
+ENT_API ent_status ent_container_forecast(const ent_weights *weights, const ent_codec *codec, uint64_t sample_bytes,
+                                          uint64_t seed, const ent_run *run, ent_forecast *forecast, ent_error *error);
+
 /* Decoding all tensors, memory to memory. */
 typedef struct ent_container_speed {
     uint64_t bytes, coded_bytes; /* of tensors; coded_bytes without tables */
