@@ -15,7 +15,7 @@ Q = $(if $(V),,@)
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: FORCE all lib demo check check-quick bench fuzz deps deps-test install uninstall clean help tests
+.PHONY: FORCE all lib demo huff-llm check check-quick bench fuzz deps deps-test install uninstall clean help tests
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 STANDARD = -std=gnu11 -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off
@@ -127,6 +127,9 @@ demo: deps ## install what is missing, build, run the demo plan on the shipped m
 	@$(MAKE) --no-print-directory all
 	@analyses/demo.sh $(BUILD)
 
+huff-llm: all ## Huff-LLM's tables from our weights and targets beside the published ones, into results/huff-llm
+	@analyses/huff-llm.sh $(BUILD)
+
 check: deps-test ## install what is missing, build, run every test
 	@tests/check.sh $(BUILD)
 
@@ -151,7 +154,7 @@ install: all ## install into $(DESTDIR)$(PREFIX)
 	install -m 644 libentropy/include/entropy/*.h $(DESTDIR)$(PREFIX)/include/entropy/
 	install -d $(DESTDIR)$(PREFIX)/share/libentropy/datasets
 	cp -r datasets/*.tsv datasets/*.csv datasets/*.md datasets/*.txt datasets/gutenberg-llama-4.7m $(DESTDIR)$(PREFIX)/share/libentropy/datasets/
-	cp -r analyses/targets analyses/plans analyses/plots $(DESTDIR)$(PREFIX)/share/libentropy/
+	cp -r analyses/targets analyses/plans analyses/plots analyses/published $(DESTDIR)$(PREFIX)/share/libentropy/
 	printf 'Name: libentropy\nDescription: entropy, coding and decode cost of neural-network weights\nVersion: %s\nLibs: -L%s/lib -lentropy\nLibs.private: %s\nCflags: -I%s/include\n' \
 	  "$$(sed -n 's/.*ENT_VERSION "\(.*\)"/\1/p' libentropy/include/entropy/base.h)" '$(PREFIX)' '$(LIBS)' '$(PREFIX)' \
 	  >$(DESTDIR)$(PREFIX)/lib/pkgconfig/libentropy.pc

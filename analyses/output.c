@@ -137,6 +137,23 @@ static void print_row(const struct table *table, char *const *cell, const int wi
     putchar('\n');
 }
 
+static void write_rows(const struct table *table, const char *begin, const char *between, const char *end, FILE *file)
+{
+    for (size_t i = 0; i < table->cells; i++) {
+        unsigned c = (unsigned)(i % table->columns);
+        fprintf(file, "%s%s", c ? between : begin, table->cell[i]);
+        if (c + 1 == table->columns) fputs(end, file);
+        if (i + 1 != table->columns || !*begin) continue;
+        fputs("|", file); /* Markdown: the line below the headings */
+        for (c = 0; c < table->columns; c++) fputs(table->left[c] ? "---|" : "---:|", file);
+        fputc('\n', file);
+    }
+}
+
+void table_tsv(const struct table *table, FILE *file) { write_rows(table, "", "\t", "\n", file); }
+
+void table_markdown(const struct table *table, FILE *file) { write_rows(table, "| ", " | ", " |\n", file); }
+
 void table_end(struct table *table)
 {
     int width[TABLE_COLUMNS] = { 0 };

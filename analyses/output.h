@@ -2,6 +2,8 @@
 #ifndef ENT_ANALYSES_OUTPUT_H
 #define ENT_ANALYSES_OUTPUT_H
 
+#include <stdio.h>
+
 #include <jansson.h>
 #include <entropy/base.h>
 
@@ -36,6 +38,9 @@ void table_begin(struct table *table, const char *headings);
 void table_cell(struct table *table, const char *format, ...) ENT_PRINTF(2, 3);
 /* The next cell, a number with `digits` after the point; empty for NaN. */
 void table_number(struct table *table, double value, int digits);
+/* The table as a file for programs: headings as given, tabs between; and as Markdown. */
+void table_tsv(const struct table *table, FILE *file);
+void table_markdown(const struct table *table, FILE *file);
 /* Prints (nothing when there are only headings) and frees. */
 void table_end(struct table *table);
 
