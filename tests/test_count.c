@@ -69,6 +69,67 @@ static void narrow_symbols_are_counted(void **state)
     }
 }
 
+/* BF16 words: exponents over `width` values from a centre that moves, one in `rare` anywhere; the rest any bits. */
+static void make_words(uint16_t *words, size_t n, uint32_t width, uint32_t rare, ent_random *r)
+{
+    for (size_t i = 0, centre = 0; i < n; i++) {
+        if (i % 150000 == 0) centre = ent_random_bits(r) % 256;
+        uint64_t bits = ent_random_bits(r), exponent = centre + (bits & 0xFFFF) % width;
+        if (rare && bits >> 32 < UINT32_MAX / rare) exponent = bits >> 16;
+        words[i] = (uint16_t)((bits >> 48 & 0x807F) | (exponent & 255) << 7);
+    }
+}
+
+static void expect_bf16(const uint8_t *words, size_t n)
+{
+    uint64_t sign[2] = { 0 }, exponent[256] = { 0 }, mantissa[128] = { 0 };
+    for (size_t i = 0; i < n; i++) {
+        const unsigned word = words[2 * i] | (unsigned)words[2 * i + 1] << 8;
+        sign[word >> 15]++, exponent[word >> 7 & 255]++, mantissa[word & 127]++;
+    }
+    for (unsigned which = 0; which < 8; which++) {
+        ent_counts s, e, m;
+        assert_ok(ent_counts_init(&s, 2));
+        assert_ok(ent_counts_init(&e, 256));
+        assert_ok(ent_counts_init(&m, 128));
+        m.count[3] = 5; /* it adds */
+        const ent_bf16_counts to = { which & 1 ? &s : NULL, which & 2 ? &e : NULL, which & 4 ? &m : NULL };
+        assert_ok(ent_counts_add_bf16(&to, words, n));
+        m.count[3] -= 5;
+        for (unsigned i = 0; i < 2; i++) assert_int_equal(s.count[i], which & 1 ? sign[i] : 0);
+        for (unsigned i = 0; i < 256; i++) assert_int_equal(e.count[i], which & 2 ? exponent[i] : 0);
+        for (unsigned i = 0; i < 128; i++) assert_int_equal(m.count[i], which & 4 ? mantissa[i] : 0);
+        ent_counts_free(&s), ent_counts_free(&e), ent_counts_free(&m);
+    }
+}
+
+static void fields_of_bf16_are_counted(void **state)
+{
+    (void)state;
+    static const size_t size[] = { 0, 1, 1023, 1024, 2047, 2048, 2049, 3072, 70001, 400003 };
+    static const uint32_t width[] = { 1, 12, 16, 40, 256 }, rare[] = { 0, 1000, 20, 4 };
+    ent_random r;
+    ent_random_seed(&r, 3, 0);
+    for (unsigned k = 0; k < 10; k++) {
+        guarded words = guarded_new(2 * size[k]), shifted = guarded_new(2 * size[k] + 1); /* even and odd addresses */
+        for (unsigned v = 0; v < 5; v++) {
+            make_words((uint16_t *)(void *)words.data, size[k], width[v], rare[(v + k) % 4], &r);
+            if (size[k]) memcpy(shifted.data, words.data, 2 * size[k]);
+            expect_bf16(words.data, size[k]);
+            expect_bf16(shifted.data, size[k]);
+        }
+        memset(words.data, 0x3F, 2 * size[k]); /* one word: its cell fills the fastest */
+        expect_bf16(words.data, size[k]);
+        guarded_free(&words), guarded_free(&shifted);
+    }
+    ent_counts three;
+    assert_ok(ent_counts_init(&three, 3));
+    assert_status(ent_counts_add_bf16(&(ent_bf16_counts){ .sign = &three }, "ab", 1), ENT_EINVAL);
+    assert_status(ent_counts_add_bf16(&(ent_bf16_counts){ .exponent = &three }, "ab", 1), ENT_EINVAL);
+    assert_status(ent_counts_add_bf16(&(ent_bf16_counts){ .mantissa = &three }, "ab", 1), ENT_EINVAL);
+    ent_counts_free(&three);
+}
+
 static void symbols_outside_are_refused(void **state)
 {
     (void)state;
@@ -181,6 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_add_up),
         cmocka_unit_test(narrow_symbols_are_counted),
+        cmocka_unit_test(fields_of_bf16_are_counted),
         cmocka_unit_test(symbols_outside_are_refused),
         cmocka_unit_test(counts_travel_as_bytes),
         cmocka_unit_test(normalisation_is_optimal),

@@ -1,7 +1,7 @@
 /* train.c - counts of a recipe's fields, the tables trained on them, and what the counts promise.
  *
- * Counting splits a piece of words and counts each stream: the split of a common format costs little, and every
- * split goes the same way.  A piece fits the second cache level; with smaller ones, the beginnings cost more. */
+ * Counting splits a piece of words and counts each stream; the piece fits the second cache level.  The fields of BF16
+ * are counted straight from the words. */
 #include <string.h>
 
 #include "codec/block.h"
@@ -42,14 +42,41 @@ static ent_status count_piece(const ent_recipe *recipe, const void *words, size_
     return status;
 }
 
+static bool is_range(const ent_field *field, unsigned low, unsigned bits)
+{
+    return field->ranges == 1 && field->range[0].low == low && field->range[0].bits == bits;
+}
+
+/* Whether sign, exponent and mantissa of BF16 are all that is counted, and their counts. */
+static bool counts_bf16(const ent_recipe *recipe, ent_counts counts[], ent_bf16_counts *bf16)
+{
+    *bf16 = (ent_bf16_counts){ NULL, NULL, NULL };
+    if (recipe->split.word_bits != 16) return false;
+    for (uint32_t i = 0; i < recipe->split.fields; i++) {
+        const ent_field *field = &recipe->split.field[i];
+        if (!is_counted(recipe, i)) continue;
+        if (is_range(field, 15, 1))
+            bf16->sign = &counts[i];
+        else if (is_range(field, 7, 8))
+            bf16->exponent = &counts[i];
+        else if (is_range(field, 0, 7))
+            bf16->mantissa = &counts[i];
+        else
+            return false;
+    }
+    return true;
+}
+
 ent_status ent_recipe_count(const ent_recipe *recipe, const void *words, size_t n, ent_counts counts[])
 {
     bool any = false;
+    ent_bf16_counts bf16;
     ent_status status = ENT_OK;
     for (uint32_t i = 0; i < recipe->split.fields; i++) any |= is_counted(recipe, i);
     if (!any || !n) return ENT_OK;
     if (ent_is_whole_word(recipe) && (uintptr_t)words % recipe->word_width == 0)
         return ent_counts_add(&counts[0], words, recipe->word_width, n);
+    if (counts_bf16(recipe, counts, &bf16)) return ent_counts_add_bf16(&bf16, words, n);
     uint8_t *scratch = ent_alloc((size_t)recipe->split.fields * 2 * PIECE);
     if (!scratch) return ENT_ENOMEM;
     for (size_t i = 0; i < n && !status; i += PIECE)

@@ -4,7 +4,8 @@
 #include <entropy/count.h>
 
 #include "base/bits.h"
-#include "count/window.h"
+#include "count/bytes.h"
+#include "count/words.h"
 
 ent_status ent_counts_init(ent_counts *counts, uint32_t alphabet)
 {
@@ -21,90 +22,25 @@ void ent_counts_free(ent_counts *counts)
     *counts = (ent_counts){ 0, NULL };
 }
 
-/* Bytes are counted by tables, or where they are nearly all of 16 neighbouring values and the processor can, without
- * (window_avx512.c).  Four tables in turn, so that a run of one symbol does not wait for its own store; 32-bit cells
- * fit the first cache levels, hence passes of at most 2^30 symbols. */
-enum { LANES = 4 };
-
-static void add_bytes(uint32_t table[LANES][256], const uint8_t *symbol, size_t n)
-{
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        uint64_t v = ent_load64(symbol + i);
-        for (unsigned k = 0; k < 8; k++) table[k % LANES][v >> 8 * k & 255]++;
-    }
-    for (; i < n; i++) table[0][symbol[i]]++;
-}
-
-static ent_status add_narrow(ent_counts *counts, const uint8_t *symbol, size_t n)
-{
-    uint32_t table[LANES][256] = { { 0 } };
-    add_bytes(table, symbol, n);
-    for (uint32_t s = 0; s < 256; s++) {
-        uint64_t sum = 0;
-        for (unsigned k = 0; k < LANES; k++) sum += table[k][s];
-        if (s < counts->alphabet)
-            counts->count[s] += sum;
-        else if (sum)
-            return ENT_EINVAL;
-    }
-    return ENT_OK;
-}
-
-#if defined __x86_64__
-/* The window that holds most of the symbols counted so far, in *base; their number. */
-static uint64_t best_window(const uint64_t count[256], uint8_t *base)
-{
-    uint64_t sum = 0, best = 0;
-    for (unsigned s = 0; s < COUNT_WINDOW; s++) sum += count[s];
-    for (unsigned s = 0; s < 256; s++) {
-        if (sum > best) best = sum, *base = (uint8_t)s;
-        sum += count[(s + COUNT_WINDOW) & 255] - count[s];
-    }
-    return best;
-}
-
-static void move_cells(ent_counts *counts, uint64_t cell[256])
-{
-    for (uint32_t s = 0; s < 256 && s < counts->alphabet; s++) counts->count[s] += cell[s];
-    memset(cell, 0, 256 * sizeof *cell);
-}
-
-/* Counts symbols of the alphabet for as long as nearly all are in one window; returns how many it has counted. */
-static size_t add_window(ent_counts *counts, const uint8_t *symbol, size_t n)
-{
-    enum { SAMPLE = COUNT_WINDOW_STEP / 2, PIECE = 64 * COUNT_WINDOW_STEP }; /* the window may move between pieces */
-    uint64_t cell[256] = { 0 };
-    size_t i = 0, seen = SAMPLE;
-    if (!(ent_cpu_features() & ENT_CPU_AVX512) || n < 4 * COUNT_WINDOW_STEP) return 0;
-    for (; i < SAMPLE; i++) cell[symbol[i]]++;
-    while (n - i >= COUNT_WINDOW_STEP) {
-        uint8_t base = 0;
-        if (best_window(cell, &base) < seen - seen / 16) break;
-        move_cells(counts, cell);
-        seen = n - i < PIECE ? (n - i) / COUNT_WINDOW_STEP * COUNT_WINDOW_STEP : PIECE;
-        ent_count_window_avx512(cell, symbol + i, seen, base);
-        i += seen;
-    }
-    move_cells(counts, cell);
-    return i;
-}
-#else
-static size_t add_window(ent_counts *counts, const uint8_t *symbol, size_t n)
-{
-    (void)counts, (void)symbol, (void)n;
-    return 0;
-}
-#endif
-
+/* Bytes take the widest vectors only when nothing widens them on the way. */
 static bool all_below(const void *symbols, uint32_t width, size_t n, uint32_t alphabet)
 {
-    uint32_t most = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t s = ent_symbol_at(symbols, width, i);
-        most = s > most ? s : most;
-    }
-    return most < alphabet;
+    const uint8_t *byte = symbols;
+    const uint16_t *word = symbols;
+    uint8_t most_byte = 0;
+    uint16_t most_word = 0;
+    for (size_t i = 0; i < n && width == 1; i++) most_byte = byte[i] > most_byte ? byte[i] : most_byte;
+    for (size_t i = 0; i < n && width == 2; i++) most_word = word[i] > most_word ? word[i] : most_word;
+    return (width == 1 ? most_byte : most_word) < alphabet;
+}
+
+static void add_bytes(ent_counts *counts, const uint8_t *symbol, size_t n)
+{
+    enum { PIECE = 16384 };
+    byte_counter bytes = { .in_tables = 0 };
+    for (size_t i = 0; i < n; i += PIECE) ent_byte_counter_add(&bytes, symbol + i, n - i < PIECE ? n - i : PIECE);
+    ent_byte_counter_sum(&bytes);
+    for (uint32_t s = 0; s < counts->alphabet && s < 256; s++) counts->count[s] += bytes.count[s];
 }
 
 ent_status ent_counts_add(ent_counts *counts, const void *symbols, uint32_t width, size_t n)
@@ -113,19 +49,10 @@ ent_status ent_counts_add(ent_counts *counts, const void *symbols, uint32_t widt
     if (n == 0) return ENT_OK; /* symbols may then be NULL */
     if (counts->alphabet < (width == 1 ? 256u : 65536u) && !all_below(symbols, width, n, counts->alphabet))
         return ENT_EINVAL;
-    if (width == 2) {
-        const uint16_t *symbol = symbols;
-        for (size_t i = 0; i < n; i++) counts->count[symbol[i]]++;
-        return ENT_OK;
-    }
-    const uint8_t *symbol = symbols;
-    const size_t done = add_window(counts, symbol, n);
-    symbol += done;
-    n -= done;
-    for (const size_t pass = (size_t)1 << 30; n; symbol += n < pass ? n : pass, n -= n < pass ? n : pass) {
-        ent_status status = add_narrow(counts, symbol, n < pass ? n : pass);
-        if (status) return status;
-    }
+    if (width == 1)
+        add_bytes(counts, symbols, n);
+    else
+        ent_count_words(counts->count, symbols, n, UINT16_MAX);
     return ENT_OK;
 }
 

@@ -1,11 +1,8 @@
-/* word_counts.c - counts of the 16-bit planes of words, and the marginals of fields inside a plane.
- *
- * Words are counted straight into the 64-bit cells: the cells of words that occur fit a second-level
- * cache (a whole plane is 512 KiB) and neighbouring weights are rarely equal, so that narrower cells
- * and two tables in turn were measured to gain nothing. */
+/* word_counts.c - counts of the 16-bit planes of words, and the marginals of fields inside a plane. */
 #include <entropy/stats.h>
 
 #include "base/bits.h"
+#include "count/words.h"
 
 enum { PLANE_BITS = 16 };
 
@@ -39,13 +36,6 @@ static void add_bytes(ent_counts *plane, const uint8_t *word, size_t n)
     for (unsigned s = 0; s < 256; s++) plane->count[s & (plane->alphabet - 1)] += cell[s];
 }
 
-static void add_16(ent_counts *plane, const uint8_t *word, size_t n)
-{
-    uint64_t *count = plane->count;
-    const uint32_t mask = plane->alphabet - 1;
-    for (size_t i = 0; i < n; i++) count[ent_load16(word + 2 * i) & mask]++;
-}
-
 static void add_32(ent_counts plane[2], const uint8_t *word, size_t n)
 {
     uint64_t *low = plane[0].count, *high = plane[1].count;
@@ -68,7 +58,7 @@ void ent_word_counts_add(ent_word_counts *counts, const void *words, size_t n)
 {
     switch (ent_format_width(counts->format)) {
     case 1: add_bytes(counts->plane, words, n); break;
-    case 2: add_16(counts->plane, words, n); break;
+    case 2: ent_count_words(counts->plane->count, words, n, (uint16_t)(counts->plane->alphabet - 1)); break;
     case 4: add_32(counts->plane, words, n); break;
     default: add_64(counts->plane, words, n);
     }

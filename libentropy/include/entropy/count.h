@@ -29,6 +29,14 @@ ENT_API void ent_counts_free(ent_counts *counts);
  * of the caller that ENT_EINVAL reports; nothing is added then.  O(n), one pass. */
 ENT_API ent_status ent_counts_add(ent_counts *counts, const void *symbols, uint32_t width, size_t n);
 
+/* Adds the fields of n BF16 words in one pass, at nearly half of the speed of reading memory where the processor has
+ * AVX-512 and exponents are peaked; fields whose counts are NULL are left out, and the exponent alone is faster still.
+ * The words need not be aligned.  ENT_EINVAL for other alphabets, ENT_ENOMEM; nothing is added then. */
+typedef struct ent_bf16_counts {
+    ent_counts *sign, *exponent, *mantissa; /* alphabets 2, 256, 128 */
+} ent_bf16_counts;
+ENT_API ent_status ent_counts_add_bf16(const ent_bf16_counts *counts, const void *words, size_t n);
+
 /* into += from; ENT_EINVAL when the alphabets differ. */
 ENT_API ent_status ent_counts_merge(ent_counts *into, const ent_counts *from);
 
