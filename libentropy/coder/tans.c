@@ -26,12 +26,12 @@ enum {
     LOG_MOST = 20,
     SPARE_BITS = 6, /* of large alphabets: symbols too rare for a slot then take a 64th of the slots at most, or, where
                        LOG_MOST stops it, a 16th */
-    COUNT_SHIFT = 24, /* bit counts sit above any state, < 2^(LOG_MOST + 1) */
     /* The window holds 56 bits after a reload: enough for 4 symbols at up to 14 bits, else for 2. */
     GROUP = 4,
     GROUP_LOG = TANS_BITS_MOST,
     GROUP_LARGE = 2,
 };
+_Static_assert((int)LOG_MOST < (int)TANS_COUNT_SHIFT, "counts above states");
 _Static_assert(GROUP * GROUP_LOG <= 56 && GROUP_LARGE * LOG_MOST <= 56, "windows");
 
 #define INLINE static inline __attribute__((always_inline))
@@ -109,25 +109,20 @@ static unsigned floor_log2(uint32_t v) { return 31u - (unsigned)__builtin_clz(v)
 
 /* ---- encoding ------------------------------------------------------------------------------- */
 
-/* With x = slot + 2^log, symbol s sends the low bits of x until it is in [freq, 2 freq): by that it
- * picks one of the symbol's slots.  The bits to send are (x + count) >> COUNT_SHIFT, as in FSE. */
-typedef struct move {
-    uint32_t count; /* even for a live symbol, 1 for all others */
-    uint32_t place; /* added to what is left of x, modulo 2^32: where the slot stands in `slot` */
-} move;
-
 typedef struct encoder {
     uint32_t live, only, log;
     uint32_t slot; /* bytes from `move` to the slots of all symbols in turn, plus 2^log, 32 bits each */
-    _Alignas(64) move move[]; /* for every value that a symbol's memory can hold */
+    _Alignas(64) tans_move move[]; /* for every value that a symbol's memory can hold */
 } encoder;
+
+static const uint32_t *slots_of(const encoder *e) { return (const uint32_t *)((const uint8_t *)e->move + e->slot); }
 
 static size_t moves(const ent_coder_spec *spec) { return (size_t)1 << 8 * spec->width; }
 
 static size_t encoder_size(const ent_coder_spec *spec, const void *table)
 {
     const model *m = table; /* the slots, and room to deal them out */
-    return sizeof(encoder) + moves(spec) * sizeof(move) + ((sizeof(uint32_t) + sizeof(uint16_t)) << m->log);
+    return sizeof(encoder) + moves(spec) * sizeof(tans_move) + ((sizeof(uint32_t) + sizeof(uint16_t)) << m->log);
 }
 
 static void build_encoder(const ent_coder_spec *spec, const void *table, void *memory)
@@ -138,20 +133,20 @@ static void build_encoder(const ent_coder_spec *spec, const void *table, void *m
     e->live = m->live;
     e->only = m->only;
     e->log = m->log;
-    e->slot = (uint32_t)(moves(spec) * sizeof(move));
+    e->slot = (uint32_t)(moves(spec) * sizeof(tans_move));
     uint32_t *slot = (uint32_t *)((uint8_t *)e->move + e->slot);
     uint16_t *symbol_of = (uint16_t *)(slot + slots);
     spread(spec, m, symbol_of);
     for (uint32_t s = 0; s < moves(spec); s++) {
         uint32_t freq = s < spec->alphabet ? m->freq[s] : 0, bits = m->log - floor_log2(freq | 1);
-        e->move[s] = freq ? (move){ bits << COUNT_SHIFT, before } : (move){ 1, 0u - slots };
+        e->move[s] = freq ? (tans_move){ bits << TANS_COUNT_SHIFT, before } : (tans_move){ 1, 0u - slots };
         before += freq;
     }
     for (uint32_t i = 0; i < slots; i++) slot[e->move[symbol_of[i]].place++] = i + slots;
     for (uint32_t s = 0; s < spec->alphabet; s++) {
         uint32_t freq = m->freq[s];
         if (!freq) continue;
-        e->move[s].count -= freq << (e->move[s].count >> COUNT_SHIFT);
+        e->move[s].count -= freq << (e->move[s].count >> TANS_COUNT_SHIFT);
         e->move[s].place -= 2 * freq;
     }
 }
@@ -162,45 +157,27 @@ static size_t bound(const ent_coder_spec *spec, size_t n)
     return (n * log + spec->param[PARAM_STATES] * log) / 8 + 1 + 8; /* the mark's byte; stores are 8 bytes wide */
 }
 
-typedef struct writer { /* fills memory from its end; the newest bit is the lowest */
-    uint8_t *next;
-    uint64_t held;
-    unsigned bits;
-} writer;
-
-INLINE void put(writer *w, uint64_t value, unsigned bits)
+INLINE uint32_t encode_one(const tans_move *moves, const uint32_t *slot, tans_writer *w, uint32_t *state,
+                           uint32_t symbol)
 {
-    w->held = w->held << bits | value;
-    w->bits += bits;
-}
-
-INLINE void flush(writer *w) /* all but the newest 0 .. 7 bits */
-{
-    ent_store64(w->next - 8, w->held << 1 << (63 - w->bits));
-    w->next -= w->bits / 8;
-    w->bits &= 7;
-}
-
-INLINE uint32_t encode_one(const move *moves, const uint32_t *slot, writer *w, uint32_t *state, uint32_t symbol)
-{
-    move m = moves[symbol];
-    unsigned bits = (*state + m.count) >> COUNT_SHIFT;
-    put(w, *state & ((1u << bits) - 1), bits);
+    tans_move m = moves[symbol];
+    unsigned bits = (*state + m.count) >> TANS_COUNT_SHIFT;
+    tans_put(w, *state & ((1u << bits) - 1), bits);
     *state = slot[(*state >> bits) + m.place];
     return m.count;
 }
 
 /* All symbols from the last on; false when one of them has no slot. */
-INLINE bool encode_by(const encoder *e, writer *out, const void *symbols, size_t n, uint32_t width, uint32_t *state,
-                      size_t states, size_t group)
+INLINE bool encode_by(const encoder *e, tans_writer *out, const void *symbols, size_t n, uint32_t width,
+                      uint32_t *state, size_t states, size_t group)
 {
     size_t i = n, block = states > group ? states : group;
-    const move *by_symbol = e->move;
-    const uint32_t *slot = (const uint32_t *)((const uint8_t *)by_symbol + e->slot);
+    const tans_move *by_symbol = e->move;
+    const uint32_t *slot = slots_of(e);
     uint32_t x[STATES], dead = 0;
-    writer w = *out;
+    tans_writer w = *out;
     memcpy(x, state, sizeof x);
-    for (; i % block; flush(&w)) {
+    for (; i % block; tans_flush(&w)) {
         i--;
         dead |= encode_one(by_symbol, slot, &w, &x[i % states], ent_symbol_at(symbols, width, i));
     }
@@ -210,15 +187,15 @@ INLINE bool encode_by(const encoder *e, writer *out, const void *symbols, size_t
             for (size_t j = 1; j <= group; j++)
                 dead |= encode_one(by_symbol, slot, &w, &x[(k - j) % states], ent_symbol_at(symbols, width, i - j));
             i -= group;
-            flush(&w);
+            tans_flush(&w);
         }
     memcpy(state, x, sizeof x);
     *out = w;
     return !(dead & 1);
 }
 
-INLINE bool encode_any(const encoder *e, writer *w, const void *symbols, size_t n, uint32_t width, uint32_t *state,
-                       size_t states)
+INLINE bool encode_any(const encoder *e, tans_writer *w, const void *symbols, size_t n, uint32_t width,
+                       uint32_t *state, size_t states)
 {
     if (e->log <= GROUP_LOG && width == 1)
         switch (states) {
@@ -232,15 +209,29 @@ INLINE bool encode_any(const encoder *e, writer *w, const void *symbols, size_t 
     return encode_by(e, w, symbols, n, width, state, states, 1);
 }
 
-BMI2 static bool encode_bmi2(const encoder *e, writer *w, const void *symbols, size_t n, uint32_t width,
+BMI2 static bool encode_bmi2(const encoder *e, tans_writer *w, const void *symbols, size_t n, uint32_t width,
                              uint32_t *state, size_t states)
 {
     return encode_any(e, w, symbols, n, width, state, states);
 }
 
-static bool encode_all(const encoder *e, writer *w, const void *symbols, size_t n, uint32_t width, uint32_t *state,
+/* Whether the vector loops know these: small tables, many states. */
+static bool has_vector_form(uint32_t log, uint32_t width, size_t states)
+{
+    return ent_cpu_features() & ENT_CPU_AVX512 && log <= GROUP_LOG && width == 1 &&
+           (states == 2 * TANS_LANES || states == 4 * TANS_LANES);
+}
+
+static bool encode_all(const encoder *e, tans_writer *w, const void *symbols, size_t n, uint32_t width, uint32_t *state,
                        size_t states)
 {
+#if defined __x86_64__
+    if (has_vector_form(e->log, width, states)) {
+        size_t whole = n - n % states;
+        return encode_bmi2(e, w, (const uint8_t *)symbols + whole, n - whole, 1, state, states) &&
+               ent_tans_encode_avx512(e->move, slots_of(e), w, symbols, whole, state, states);
+    }
+#endif
     if (ent_cpu_features() & ENT_CPU_BMI2) return encode_bmi2(e, w, symbols, n, width, state, states);
     return encode_any(e, w, symbols, n, width, state, states);
 }
@@ -253,14 +244,14 @@ static ent_status encode(const ent_coder_spec *spec, const void *memory, const v
     size_t states = spec->param[PARAM_STATES], used = states < n ? states : n;
     uint8_t *end = out + bound(spec, n);
     uint32_t state[STATES];
-    writer w = { .next = end };
+    tans_writer w = { .next = end };
     if (e->live == 1) return ent_symbols_all(symbols, n, spec->width, e->only) ? ENT_OK : ENT_ERANGE; /* no bits at all */
     for (size_t j = 0; j < STATES; j++) state[j] = 1u << e->log;
     if (!encode_all(e, &w, symbols, n, spec->width, state, states)) return ENT_ERANGE;
-    for (size_t j = used; j-- > 0; flush(&w)) put(&w, state[j] - (1u << e->log), e->log);
-    put(&w, 1, 1); /* the mark, then zeros to a whole byte */
-    put(&w, 0, -w.bits & 7);
-    flush(&w);
+    for (size_t j = used; j-- > 0; tans_flush(&w)) tans_put(&w, state[j] - (1u << e->log), e->log);
+    tans_put(&w, 1, 1); /* the mark, then zeros to a whole byte */
+    tans_put(&w, 0, -w.bits & 7);
+    tans_flush(&w);
     *size = (size_t)(end - w.next);
     memmove(out, w.next, *size);
     tally->payload_bits = 8 * (uint64_t)*size;
@@ -394,7 +385,7 @@ static size_t decode_most(const decoder *d, reader *r, void *symbols, size_t n, 
                           size_t states)
 {
 #if defined __x86_64__
-    if (ent_cpu_features() & ENT_CPU_AVX512 && d->log <= GROUP_LOG && width == 1 && (states == 32 || states == 64))
+    if (has_vector_form(d->log, width, states))
         return ent_tans_decode_avx512((const uint32_t *)d->entry, r->in, &r->at, symbols, n, state, states);
 #endif
     if (ent_cpu_features() & ENT_CPU_BMI2) return decode_bmi2(d, r, symbols, n, width, state, states);
