@@ -159,17 +159,13 @@ void ent_arithmetic_cells(const arithmetic_cells *cells, uint64_t *cell)
 
 bool ent_arithmetic_find(const arithmetic_cells *cells, uint64_t code, uint64_t range, uint64_t *entry)
 {
-    uint64_t slot = code / (range >> cells->log);
-    uint32_t from = 0, to = cells->symbols; /* the last one that starts at the slot or before is in [from, to) */
-    if (slot >= cells->start[to]) return false;
-    while (to - from > 1) {
-        uint32_t middle = (from + to) / 2;
-        if (cells->start[middle] <= slot)
-            from = middle;
-        else
-            to = middle;
-    }
-    *entry = arithmetic_entry(from, cells->start[from], cells->start[from + 1] - cells->start[from]);
+    const uint32_t *start = cells->start;
+    uint64_t slot = range >> cells->log;
+    uint32_t s = (uint32_t)(*entry >> 48);
+    if (code >= slot * start[cells->symbols]) return false;
+    while (code < slot * start[s]) s--;
+    while (code >= slot * start[s + 1]) s++;
+    *entry = arithmetic_entry(s, start[s], start[s + 1] - start[s]);
     return true;
 }
 

@@ -29,7 +29,7 @@ static inline uint64_t arithmetic_entry(uint32_t symbol, uint32_t start, uint32_
 
 /* Fills the cells of a table whose `start` is made. */
 void ent_arithmetic_cells(const arithmetic_cells *cells, uint64_t *cell);
-/* The entry of the symbol that the code points at, by division and search; false where there is none. */
+/* The entry of the symbol that the code points at, not far from that of *entry; false where there is none. */
 bool ent_arithmetic_find(const arithmetic_cells *cells, uint64_t code, uint64_t range, uint64_t *entry);
 
 /* Codes n symbols, symbol i in stream i mod streams; ENT_ERANGE when one has no code.  `table` has an entry for every

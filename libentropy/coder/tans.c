@@ -157,12 +157,15 @@ static size_t bound(const ent_coder_spec *spec, size_t n)
     return (n * log + spec->param[PARAM_STATES] * log) / 8 + 1 + 8; /* the mark's byte; stores are 8 bytes wide */
 }
 
+#define ONES(n) (1u << (n)) - 1, (2u << (n)) - 1, (4u << (n)) - 1, (8u << (n)) - 1
+static const uint32_t lower[LOG_MOST + 4] = { ONES(0), ONES(4), ONES(8), ONES(12), ONES(16), ONES(20) }; /* n ones */
+
 INLINE uint32_t encode_one(const tans_move *moves, const uint32_t *slot, tans_writer *w, uint32_t *state,
                            uint32_t symbol)
 {
     tans_move m = moves[symbol];
     unsigned bits = (*state + m.count) >> TANS_COUNT_SHIFT;
-    tans_put(w, *state & ((1u << bits) - 1), bits);
+    tans_put(w, *state & lower[bits], bits);
     *state = slot[(*state >> bits) + m.place];
     return m.count;
 }
@@ -183,9 +186,11 @@ INLINE bool encode_by(const encoder *e, tans_writer *out, const void *symbols, s
     }
     while (i > 0)
         for (size_t k = block; k > 0; k -= group) {
+            uint32_t *own = x + (k - group); /* of a group; with fewer states than that the group is the block */
 #pragma GCC unroll 4
             for (size_t j = 1; j <= group; j++)
-                dead |= encode_one(by_symbol, slot, &w, &x[(k - j) % states], ent_symbol_at(symbols, width, i - j));
+                dead |= encode_one(by_symbol, slot, &w, &own[(group - j) % states],
+                                   ent_symbol_at(symbols, width, i - j));
             i -= group;
             tans_flush(&w);
         }
