@@ -179,7 +179,7 @@ typedef struct part {
 
 static uint32_t highs(const ent_coder_spec *spec) { return (spec->alphabet + 255) / 256; }
 
-static void fill_cells(part *p)
+static inline void fill_cells(part *p)
 {
     uint8_t *to = p->cell;
     for (uint32_t s = 0; s < p->model.symbols; s++) {
@@ -204,7 +204,7 @@ static void begin_parts(const ent_coder_spec *spec, part *p, bool decoding)
     for (uint32_t h = 0; h < highs(spec); h++) p[1 + h].model.symbols = 0;
 }
 
-static inline void learn(part *p, uint32_t symbol, uint32_t window, bool decoding)
+INLINE void learn(part *p, uint32_t symbol, uint32_t window, bool decoding)
 {
     p->model.count[symbol] += STEP;
     if (--p->model.left) return;
@@ -212,7 +212,7 @@ static inline void learn(part *p, uint32_t symbol, uint32_t window, bool decodin
     if (decoding) fill_cells(p);
 }
 
-static inline void put(part *p, uint32_t symbol, ent_range_encoder *stream, uint32_t window)
+INLINE void put(part *p, uint32_t symbol, ent_range_encoder *stream, uint32_t window)
 {
     const uint32_t *start = p->model.start + symbol;
     ent_range_put(stream, start[0], start[1] - start[0], SLOTS_LOG);
@@ -220,7 +220,7 @@ static inline void put(part *p, uint32_t symbol, ent_range_encoder *stream, uint
 }
 
 /* Returns the symbol; the number of symbols in damaged codes. */
-static inline uint32_t take(part *p, ent_range_decoder *stream, uint32_t window)
+INLINE uint32_t take(part *p, ent_range_decoder *stream, uint32_t window)
 {
     const uint32_t *start = p->model.start;
     uint64_t slot = ent_range_slot(stream, SLOTS_LOG);
@@ -232,8 +232,8 @@ static inline uint32_t take(part *p, ent_range_decoder *stream, uint32_t window)
     return symbol;
 }
 
-static ent_status encode_wide(const ent_coder_spec *spec, part *p, const uint16_t *symbols, size_t n,
-                              ent_range_encoder *stream, size_t streams)
+INLINE ent_status encode_parts(const ent_coder_spec *spec, part *p, const uint16_t *symbols, size_t n,
+                               ent_range_encoder *stream, size_t streams)
 {
     const uint32_t window = spec->param[WINDOW_PARAM];
     begin_parts(spec, p, false);
@@ -247,8 +247,8 @@ static ent_status encode_wide(const ent_coder_spec *spec, part *p, const uint16_
     return ENT_OK;
 }
 
-static ent_status decode_wide(const ent_coder_spec *spec, part *p, uint16_t *symbols, size_t n,
-                              ent_range_decoder *stream, size_t streams)
+INLINE ent_status decode_parts(const ent_coder_spec *spec, part *p, uint16_t *symbols, size_t n,
+                               ent_range_decoder *stream, size_t streams)
 {
     const uint32_t window = spec->param[WINDOW_PARAM], high_most = highs(spec);
     begin_parts(spec, p, true);
@@ -262,6 +262,32 @@ static ent_status decode_wide(const ent_coder_spec *spec, part *p, uint16_t *sym
         symbols[i] = (uint16_t)symbol;
     }
     return ENT_OK;
+}
+
+BMI2 static ent_status encode_bmi2(const ent_coder_spec *spec, part *p, const uint16_t *symbols, size_t n,
+                                   ent_range_encoder *stream, size_t streams)
+{
+    return encode_parts(spec, p, symbols, n, stream, streams);
+}
+
+BMI2 static ent_status decode_bmi2(const ent_coder_spec *spec, part *p, uint16_t *symbols, size_t n,
+                                   ent_range_decoder *stream, size_t streams)
+{
+    return decode_parts(spec, p, symbols, n, stream, streams);
+}
+
+static ent_status encode_wide(const ent_coder_spec *spec, part *p, const uint16_t *symbols, size_t n,
+                              ent_range_encoder *stream, size_t streams)
+{
+    if (ent_cpu_features() & ENT_CPU_BMI2) return encode_bmi2(spec, p, symbols, n, stream, streams);
+    return encode_parts(spec, p, symbols, n, stream, streams);
+}
+
+static ent_status decode_wide(const ent_coder_spec *spec, part *p, uint16_t *symbols, size_t n,
+                              ent_range_decoder *stream, size_t streams)
+{
+    if (ent_cpu_features() & ENT_CPU_BMI2) return decode_bmi2(spec, p, symbols, n, stream, streams);
+    return decode_parts(spec, p, symbols, n, stream, streams);
 }
 
 /* ---- the coder ------------------------------------------------------------------------------ */

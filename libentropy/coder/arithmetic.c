@@ -10,13 +10,6 @@
 #include "coder/arithmetic.h"
 #include "coder/slots.h"
 
-#define INLINE static inline __attribute__((always_inline))
-#if defined __x86_64__
-#define BMI2 __attribute__((target("bmi,bmi2,lzcnt")))
-#else
-#define BMI2 /* never run: ent_cpu_features() does not report it there */
-#endif
-
 enum { STREAMS_PARAM = 0, ENCODED = 4, DECODED = 8 }; /* streams together */
 
 static size_t bound(const ent_coder_spec *spec, size_t n)

@@ -4,6 +4,14 @@
 
 #include "coder/range.h"
 
+/* Loops are written once and compiled twice, the second time for BMI2. */
+#define INLINE static inline __attribute__((always_inline))
+#if defined __x86_64__
+#define BMI2 __attribute__((target("bmi,bmi2,lzcnt")))
+#else
+#define BMI2 /* never run: ent_cpu_features() does not report it there */
+#endif
+
 enum {
     ARITHMETIC_LANES = 8,      /* streams are one or two times this in the vector loops */
     ARITHMETIC_CELLS_LOG = 12, /* at most: 32 KiB of cells, which the first cache level holds; 13 would outrun the

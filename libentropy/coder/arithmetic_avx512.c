@@ -1,4 +1,11 @@
-/* arithmetic_avx512.c - the loops of the arithmetic coders with AVX-512: 8 streams a register. */
+/* arithmetic_avx512.c - the loops of the arithmetic coders with AVX-512: 8 streams a register.
+ *
+ * Golden Cove, a step of 8 symbols.  Encoding: gather 10 cycles, scatter 11, and 22 operations of the two vector ports,
+ * partly beside them: 20 measured.  Its chain, shift, multiplication (VPMULLQ, 15), count zeros, mask and shift, is 22
+ * cycles, 1.4 a symbol of 16 streams.  Decoding: two gathers and 31 operations, 25 cycles; but the chain from range to
+ * range is conversion 4, reciprocal 7, multiplication 4, conversion 4, gather 26, mask 1, VPMULLQ 15, compare 3, count
+ * zeros 4, mask and shift 2, some 70 cycles with the moves between: 4.4 a symbol of 16 streams, 8.8 of 8; measured
+ * 5.1 and 9.7. */
 #include "coder/arithmetic.h"
 
 #if defined __x86_64__
