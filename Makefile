@@ -15,7 +15,7 @@ Q = $(if $(V),,@)
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: FORCE all lib demo huff-llm check check-quick bench fuzz deps deps-test install uninstall clean help tests
+.PHONY: FORCE all lib demo huff-llm check check-quick bench profile fuzz deps deps-test install uninstall clean help tests
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 STANDARD = -std=gnu11 -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off
@@ -103,6 +103,13 @@ $(BUILD)/bench: $(BENCH_OBJ) $(filter-out %/main.o,$(APP_OBJ)) $(BUILD)/libentro
 	@echo '  LD $@'
 	$(Q)$(CC) -fopenmp $(CFLAGS) -o $@ $^ $(LIBS) $(if $(filter-out htscodecs,$(BENCH_HAS)),$(shell pkg-config --libs $(filter-out htscodecs,$(BENCH_HAS)))) $(if $(filter htscodecs,$(BENCH_HAS)),-lhtscodecs)
 
+# The profile: cycles a symbol of every kernel, beside plain C and beside its bound.
+PROFILE_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/profile/*.c))
+
+$(BUILD)/profile: $(PROFILE_OBJ) $(BUILD)/libentropy.a
+	@echo '  LD $@'
+	$(Q)$(CC) -fopenmp $(CFLAGS) -o $@ $^ $(LIBS)
+
 # Fuzz targets: with libFuzzer (clang and -fsanitize=fuzzer-no-link in CFLAGS), or run over files.
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libentropy.a
 	@echo '  LD $@'
@@ -141,6 +148,10 @@ bench: deps ## speed of every coder beside other libraries; QUICK=1: a minute in
 	@analyses/packages.sh bench || echo 'bench: going on without the libraries that are not installed'
 	@$(MAKE) --no-print-directory $(BUILD)/bench
 	@tests/bench/bench.sh $(BUILD) $(if $(QUICK),--quick)
+
+profile: deps ## cycles a symbol of every kernel, beside plain C and its bound, as tab-separated values
+	@$(MAKE) --no-print-directory -s $(BUILD)/profile
+	@$(BUILD)/profile
 
 fuzz: deps-test ## bounded fuzzing (clang) of everything that reads bytes; SECONDS_EACH=20
 	@tests/fuzz/fuzz.sh $(BUILD)
