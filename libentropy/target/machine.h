@@ -103,6 +103,12 @@ double ent_machine_cycles_per_symbol(const machine_execution *core, const ent_op
 /* The cold row of the same fields, coders and knobs with `threads` (0: the most measured); NULL: none. */
 const machine_rate *ent_machine_rate_of(const ent_target *target, const ent_recipe *recipe, unsigned threads);
 
+/* A byte of uncoded weights, by the cold row of a codec that codes nothing; NaN: none. */
+double ent_machine_raw_byte_ns(const ent_target *target, unsigned threads);
+/* From cold rows of other recipes: see rates.c.  ENT_EUNSUPPORTED when they do not tell. */
+ent_status ent_machine_from_rows(const ent_target *target, const ent_recipe *recipe, unsigned threads,
+                                 double *weights_per_ns, ent_error *error);
+
 /* What a weight of `bits` costs to move from level `from` (an index) on. */
 double ent_machine_weights_per_ns(const ent_target *target, uint32_t from, double bits, unsigned threads);
 double ent_machine_move_pj(const ent_target *target, uint32_t from, double bits); /* NaN: not stated */

@@ -69,17 +69,6 @@ const machine_rate *ent_machine_rate_of(const ent_target *t, const ent_recipe *r
     return best;
 }
 
-/* What uncoded words of this recipe's format cost: the row of the same word width whose fields are all raw. */
-static double raw_rate(const ent_target *t, const ent_recipe *recipe, unsigned threads)
-{
-    ent_recipe raw = { .word_width = recipe->word_width };
-    raw.split = (ent_split){ .word_bits = recipe->split.word_bits, .fields = 1, .field = { { .ranges = 1 } } };
-    raw.split.field[0].range[0] = (ent_range){ 0, recipe->split.word_bits };
-    raw.spec[0].coder = ent_coder_find("raw");
-    const machine_rate *row = ent_machine_rate_of(t, &raw, threads);
-    return row ? row->gbps / recipe->word_width : NAN;
-}
-
 /* ---- an endless stream ------------------------------------------------------------------------ */
 
 static ent_status check(const ent_target *t, double bits, ent_error *error)
@@ -89,14 +78,14 @@ static ent_status check(const ent_target *t, double bits, ent_error *error)
     return ENT_OK;
 }
 
-static void from_row(const ent_target *t, const ent_recipe *recipe, const machine_rate *row, unsigned threads,
-                     ent_prediction *p)
+/* A rate that was measured, or follows from rows of other recipes, with no stage apart. */
+static ent_prediction from_rate(const ent_target *t, const ent_recipe *recipe, double rate, unsigned threads,
+                                const char *limit, double pj)
 {
-    double rate = row->gbps / recipe->word_width;
-    *p = (ent_prediction){ .weights_per_ns = rate, .raw_weights_per_ns = raw_rate(t, recipe, threads),
-                           .limit = "measured", .memory_weights_per_ns = INFINITY, .decoder_weights_per_ns = rate,
-                           .intake_weights_per_ns = INFINITY, .pj_per_weight = row->pj_per_weight,
-                           .raw_pj_per_weight = NAN };
+    double raw_ns = ent_machine_raw_byte_ns(t, threads) * recipe->word_width;
+    return (ent_prediction){ .weights_per_ns = rate, .raw_weights_per_ns = 1 / raw_ns, .limit = limit,
+                             .memory_weights_per_ns = INFINITY, .decoder_weights_per_ns = rate,
+                             .intake_weights_per_ns = INFINITY, .pj_per_weight = pj, .raw_pj_per_weight = NAN };
 }
 
 ent_status ent_target_predict(const ent_target *t, const ent_recipe *recipe, double bits_per_weight, unsigned threads,
@@ -107,15 +96,19 @@ ent_status ent_target_predict(const ent_target *t, const ent_recipe *recipe, dou
     if (status) return status;
     const machine_rate *row = ent_machine_rate_of(t, recipe, threads);
     if (row) {
-        from_row(t, recipe, row, threads, p);
+        *p = from_rate(t, recipe, row->gbps / recipe->word_width, threads, "measured", row->pj_per_weight);
         return ENT_OK;
     }
-    if (!t->levels_count)
-        return ent_fail(error, ENT_EUNSUPPORTED, "%s has not measured this codec and states no memory", t->name);
+    double rate;
+    if (t->rates_count && !(status = ent_machine_from_rows(t, recipe, threads, &rate, error))) {
+        *p = from_rate(t, recipe, rate, threads, "rates", NAN);
+        return ENT_OK;
+    }
+    if (status && (!t->levels_count || !t->execution)) return status;
     if ((status = ent_machine_decode_rate(t, recipe, threads, &decode, error))) return status;
     double word = recipe->split.word_bits, memory = ent_machine_weights_per_ns(t, 0, bits_per_weight, threads),
-           intake = t->intake_weights_per_cycle ? t->intake_weights_per_cycle->value * t->clock_ghz->value : INFINITY,
-           rate = fmin(memory, fmin(decode.weights_per_ns, intake));
+           intake = t->intake_weights_per_cycle ? t->intake_weights_per_cycle->value * t->clock_ghz->value : INFINITY;
+    rate = fmin(memory, fmin(decode.weights_per_ns, intake));
     *p = (ent_prediction){ .weights_per_ns = rate,
                            .raw_weights_per_ns = fmin(ent_machine_weights_per_ns(t, 0, word, threads), intake),
                            .limit = memory <= rate ? "memory" : decode.weights_per_ns <= rate ? "decoder" : "intake",
