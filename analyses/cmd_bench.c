@@ -5,10 +5,12 @@
  */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bench_container.h"
 #include "bench_product.h"
+#include "calibrate.h"
 #include "command.h"
 #include "model.h"
 #include "output.h"
@@ -16,12 +18,14 @@
 #include "sample.h"
 
 enum { KEY_TARGET = 0x2001, KEY_RUNS, KEY_SAMPLE, KEY_SECONDS, KEY_PRODUCT, KEY_ROWS, KEY_COLS,
-       KEY_PLAN,
+       KEY_PLAN, KEY_CALIBRATE, KEY_FORCE,
        MAX_RUNS = 10000 };
 
 struct bench {
     struct common common;
-    const char *model, *plan;
+    const char *model, *plan, *output;
+    bool calibrate, force;
+    char command[1000]; /* as typed */
     char **name; /* of codecs; or lines of text */
     size_t codecs;
     bool all;          /* codecs that this build does not have are a remark */
@@ -35,12 +39,15 @@ struct bench {
     uint64_t rows, cols; /* of the product */
     struct sample sample;
     ent_target **modelled; /* [targets] */
+    double *errors;        /* of predictions that a measurement here can judge: measured targets' */
+    size_t error_count;
     struct table table;
 };
 
 struct line {
     const char *codec, *target;
     double bits, bound, encode, decode, memory; /* NaN: not known; speeds in GB/s */
+    double measured; /* what a prediction is compared with; 0: nothing */
 };
 
 /* ---- output ---------------------------------------------------------------------------------- */
@@ -48,6 +55,7 @@ struct line {
 static void print_line(struct bench *bench, const struct line *line, const ent_bench *result, unsigned runs,
                        const char *limit)
 {
+    double error = line->measured > 0 ? 100 * (line->decode / line->measured - 1) : NAN;
     if (!bench->common.json) {
         double gap = line->bound > 0 ? 100 * (line->bits / line->bound - 1) : NAN;
         table_cell(&bench->table, "%s", line->codec);
@@ -58,6 +66,7 @@ static void print_line(struct bench *bench, const struct line *line, const ent_b
         table_number(&bench->table, line->encode, line->encode < 0.0995 ? 3 : 2);
         table_number(&bench->table, line->decode, line->decode < 0.0995 ? 3 : 2);
         table_number(&bench->table, line->decode / line->memory, 3);
+        if (bench->targets) table_number(&bench->table, error, 1);
         if (bench->targets) table_cell(&bench->table, "%s", limit ? limit : "");
         return;
     }
@@ -88,6 +97,7 @@ static void print_line(struct bench *bench, const struct line *line, const ent_b
     }
     json_object_set_new(object, "predicted", json_boolean(limit != NULL));
     if (limit) json_text(object, "limit", limit);
+    if (limit) json_real_or_null(object, "error_percent", error);
     json_line(object);
 }
 
@@ -110,21 +120,25 @@ static void print_memcpy(struct bench *bench, const ent_bench *result, unsigned 
                       .decode_median_gbps = result->memcpy_median_gbps,
                       .memcpy_median_gbps = result->memcpy_median_gbps };
     struct line line = { "memcpy", "host", format->bits, NAN, result->memcpy_gbps, result->memcpy_gbps,
-                         result->memcpy_gbps };
+                         result->memcpy_gbps, 0 };
     row.tally.payload_bits = (uint64_t)format->bits * bench->sample.n;
     print_line(bench, &line, &row, runs, NULL);
 }
 
-/* A line per modelled target.  A target that cannot decode the codec is a remark, not a failure: that
+/* A line per target that is not this machine now; a measured one's is compared with what was just measured, as when
+ * it was measured on this machine.  A target that cannot decode the codec is a remark, not a failure: that
  * is what the user wanted to know. */
-static ent_status predict(struct bench *bench, const ent_codec *codec, double bits, double bound, ent_error *error)
+static ent_status predict(struct bench *bench, const ent_codec *codec, double bits, double bound, double measured,
+                          ent_error *error)
 {
     ent_recipe recipe;
     ent_status status = ent_codec_bind(codec, bench->sample.dtype, &recipe, error);
     for (size_t i = 0; i < bench->targets && !status; i++) {
         ent_prediction p;
         if (ent_target_kind_of(bench->modelled[i]) == ENT_TARGET_HOST) continue;
-        status = ent_target_predict(bench->modelled[i], &recipe, bits, 0, &p, error);
+        bool here = ent_target_kind_of(bench->modelled[i]) == ENT_TARGET_MEASURED;
+        unsigned threads = here ? ent_threads(bench->common.threads) : 0;
+        status = ent_target_predict(bench->modelled[i], &recipe, bits, threads, &p, error);
         if (status == ENT_EUNSUPPORTED) {
             if (!bench->common.quiet) complain("%s: %s", ent_codec_name(codec), error->text);
             status = ENT_OK;
@@ -133,7 +147,8 @@ static ent_status predict(struct bench *bench, const ent_codec *codec, double bi
         if (status) break;
         double bytes = recipe.split.word_bits / 8.0;
         struct line line = { ent_codec_name(codec), ent_target_name(bench->modelled[i]), bits, bound, NAN,
-                             bytes * p.weights_per_ns, bytes * p.raw_weights_per_ns };
+                             bytes * p.weights_per_ns, bytes * p.raw_weights_per_ns, here ? measured : 0 };
+        if (here) bench->errors[bench->error_count++] = fabs(line.decode / measured - 1);
         print_line(bench, &line, NULL, 0, p.limit);
     }
     return status;
@@ -149,10 +164,10 @@ static ent_status bench_codec(struct bench *bench, const ent_codec *codec, bool 
     const ent_tally *t = &result.tally;
     double bits = (double)(t->payload_bits + t->table_bits + t->index_bits) / (double)result.weights;
     struct line line = { ent_codec_name(codec), "host", bits, result.bound_bits, result.encode_gbps,
-                         result.decode_gbps, result.memcpy_gbps };
+                         result.decode_gbps, result.memcpy_gbps, 0 };
     if (first) print_memcpy(bench, &result, runs);
     print_line(bench, &line, &result, runs, NULL);
-    return predict(bench, codec, bits, result.bound_bits, error);
+    return predict(bench, codec, bits, result.bound_bits, result.decode_gbps, error);
 }
 
 static ent_status bench_codecs(struct bench *bench, ent_error *error)
@@ -203,6 +218,21 @@ static ent_status read_targets(struct bench *bench, ent_error *error)
     return status;
 }
 
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void print_median(struct bench *bench)
+{
+    size_t n = bench->error_count;
+    if (!n || bench->common.json) return;
+    qsort(bench->errors, n, sizeof *bench->errors, by_size);
+    printf("\n%zu predictions from measured targets: median error %.1f %%, largest %.1f %%\n", n,
+           50 * (bench->errors[(n - 1) / 2] + bench->errors[n / 2]), 100 * bench->errors[n - 1]);
+}
+
 static ent_status run(struct bench *bench, ent_error *error)
 {
     ent_weights *weights;
@@ -214,10 +244,13 @@ static ent_status run(struct bench *bench, ent_error *error)
     if (!status) {
         if (!bench->common.json) print_head(bench);
         table_begin(&bench->table, bench->targets
-                    ? "<codec|<target|bits/weight|bound|gap %|encode GB/s|decode GB/s|decode/memcpy|<limit"
+                    ? "<codec|<target|bits/weight|bound|gap %|encode GB/s|decode GB/s|decode/memcpy|error %|<limit"
                     : "<codec|bits/weight|bound|gap %|encode GB/s|decode GB/s|decode/memcpy");
-        status = bench_codecs(bench, error);
+        bench->errors = ent_calloc(bench->codecs * bench->targets + 1, sizeof *bench->errors);
+        status = bench->errors ? bench_codecs(bench, error) : ent_fail(error, ENT_ENOMEM, "out of memory");
         table_end(&bench->table);
+        if (!status) print_median(bench);
+        ent_free(bench->errors);
     }
     sample_free(&bench->sample);
     ent_weights_close(weights);
@@ -241,6 +274,25 @@ static ent_status run_container(const struct bench *bench, ent_error *error)
 {
     const struct bench_container container = { &bench->common, bench->model, bench->plan, bench->runs };
     return bench_container(&container, error);
+}
+
+static ent_status run_calibrate(struct bench *bench, ent_error *error)
+{
+    ent_status status = parse_codecs(bench, error);
+    const struct calibrate c = { &bench->common, bench->model, bench->output, bench->command, bench->codec,
+                                 bench->codecs, bench->runs, bench->seconds, bench->sample_bytes, bench->force };
+    return status ? status : calibrate(&c, error);
+}
+
+/* The command line, for the file that says what it was written by. */
+static void keep_command(struct bench *bench, int argc, char **argv)
+{
+    size_t n = 0;
+    for (int i = 0; i < argc && n < sizeof bench->command; i++) {
+        const char *quote = strchr(argv[i], ' ') && i ? "'" : "";
+        n += (size_t)snprintf(bench->command + n, sizeof bench->command - n, "%s%s%s%s", i ? " " : "", quote, argv[i],
+                              quote);
+    }
 }
 
 static void add_all(struct bench *bench)
@@ -291,6 +343,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (!(bench->cols = option_count(state, "--cols", text))) argp_error(state, "--cols: at least 1");
         return 0;
     case KEY_PLAN: bench->plan = text; return 0;
+    case KEY_CALIBRATE: bench->calibrate = true; return 0;
+    case KEY_FORCE: bench->force = true; return 0;
+    case 'o': bench->output = text; return 0;
     case ARGP_KEY_ARG:
         if (bench->model) argp_error(state, "one model at a time");
         bench->model = text;
@@ -298,6 +353,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_END:
         if (!bench->model) argp_error(state, "which model?");
         if (bench->product && bench->targets) argp_error(state, "--product is measured here, on no other target");
+        if (bench->calibrate && !bench->output) argp_error(state, "--calibrate: where to? -o TARGET.yaml");
+        if (bench->output && !bench->calibrate) argp_error(state, "-o belongs to --calibrate");
         if (!bench->codecs) add_preset(bench);
         return 0;
     default: return ARGP_ERR_UNKNOWN;
@@ -319,6 +376,11 @@ static const struct argp_option options[] = {
     { .name = "product", .key = KEY_PRODUCT,
       .doc = "Measure y = W x instead: from plain weights, from weights decoded first, and straight from code, alone "
              "and beside threads that copy memory (BF16; preset codecs: planar-rans and tiered, block=128k)" },
+    { .name = "calibrate", .key = KEY_CALIBRATE,
+      .doc = "Write this machine as a target: what a core does in a cycle, memory's and caches' bandwidth, and the "
+             "speed of every codec on 1, 2, 4 ... all threads, from memory and from the cache" },
+    { .name = "output", .key = 'o', .arg = "TARGET.yaml", .doc = "Where --calibrate writes" },
+    { .name = "force", .key = KEY_FORCE, .doc = "Overwrite an output that exists" },
     { .name = "plan", .key = KEY_PLAN, .arg = "PLAN",
       .doc = "Of a container: compare with what `entropy choose` predicted" },
     { .name = "rows", .key = KEY_ROWS, .arg = "R", .doc = "Of W, which is filled with the model's weights (preset 14336)" },
@@ -338,12 +400,14 @@ int cmd_bench(int argc, char **argv)
                "codec, target, threads, model, dtype, weights, sample_bytes, distinct_bytes, "
                "bits_per_weight (payload, tables and index), payload_bits, table_bits, index_bits, bound_bits (per "
                "weight), encode_gbps, decode_gbps, memcpy_gbps, their medians, runs, verified; predicted, limit "
-               "(memory, decoder or intake) for modelled targets.  With --product: product, codec, "
+               "(memory, decoder or intake; measured or rates when a measured target's rows tell it) and error_percent "
+               "for other targets.  With --product: product, codec, "
                "model, rows, cols, threads, state, copiers, copied_gbps, bytes_read_per_weight, seconds, weights_gbps, "
                "time_over_plain, error, runs, verified; and for each codec crossing, derived_least_gbps, "
                "derived_most_gbps, fitted_gbps, measured_gbps, won_in_all, lost_in_all.  Of a container: file, codec, "
-               "threads, runs, bytes, coded_bytes, decode_ns, decode_median_ns, decode_gbps, the same of memcpy, verified; with "
-               "--plan also predicted_ns, predicted_raw_ns, error_percent.",
+               "threads, runs, bytes, coded_bytes, decode_ns, decode_median_ns, decode_gbps, the same of memcpy, "
+               "verified; with --plan also predicted_ns, predicted_raw_ns, error_percent.  With --calibrate: codec, dtype, "
+               "cache (cold or warm), threads, decode_gbps, decode_cycles and decode_pj a weight, computed_gbps.",
     };
     size_t rows = 0;
     while (ent_codecs[rows].name) rows++;
@@ -353,10 +417,12 @@ int cmd_bench(int argc, char **argv)
     ent_error error = { 0 };
     ent_status status = bench.name && bench.target ? ENT_OK : ent_fail(&error, ENT_ENOMEM, "out of memory");
     if (!status) {
+        keep_command(&bench, argc, argv);
         command_parse(&argp, argc, argv, &bench, &bench.common);
-        status = is_container(bench.model) ? run_container(&bench, &error)
-                 : bench.product           ? run_product(&bench, &error)
-                                           : run(&bench, &error);
+        status = bench.calibrate             ? run_calibrate(&bench, &error)
+                 : is_container(bench.model) ? run_container(&bench, &error)
+                 : bench.product             ? run_product(&bench, &error)
+                                             : run(&bench, &error);
     }
     for (size_t i = 0; i < bench.targets && bench.modelled; i++)
         if (bench.modelled[i]) ent_target_free(bench.modelled[i]);

@@ -207,6 +207,14 @@ check 'nothing was written' empty "$t/x"
 # ---- choose: the raw time and the others' differ enough on a modelled target to be sure of the outcome ----
 
 target=huff-llm-systolic-64
+expect 'calibrate' 0 'operations' bench "$model" --calibrate -o "$t/here.yaml" --codec raw --codec huffman --runs 1 --sample 1Mi
+expect 'calibrate keeps an existing file' 2 'exists' bench "$model" --calibrate -o "$t/here.yaml"
+expect 'calibrate needs an output' 2 'where to' bench "$model" --calibrate
+expect 'a calibrated target predicts other codecs of its coders' 0 'median error' \
+    bench "$model" --target "$t/here.yaml" --codec 'BF16: exponent:top4=huffman rest=raw' --runs 1 --sample 1Mi
+json 'calibrate, JSON' 0 'codec cache threads decode_gbps decode_cycles decode_pj computed_gbps' \
+    bench "$model" --calibrate -o "$t/here.yaml" --force --codec raw --runs 1 --sample 1Mi
+
 expect 'choose for a target' 0 'no choice of these codecs is better' choose "$model" --target $target -o "$t/plan"
 expect 'choose keeps an existing file' 2 'exists' choose "$model" --target $target -o "$t/plan"
 check 'choose: the accelerator decodes huffman alone' grep -q '"codecs": \[' "$t/plan"

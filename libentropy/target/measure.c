@@ -6,11 +6,14 @@
  * after each compared with the source.  Blocks are trusted: their checksums belong to reading a file, not to
  * decoding.  Speeds are of the fastest run, which is the one least disturbed; medians are given too.
  * Left out on purpose: cold caches and cold tables, which depend on what ran before. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include <entropy/target.h>
+
+#include "target/meter.h"
 
 enum { MOST_ENCODES = 3 }; /* encoding is slow and its time matters less */
 
@@ -144,8 +147,11 @@ static void spoil(bench_work *w)
     for (size_t i = 0; i < w->bytes; i++) w->output[i] = (uint8_t)~w->words[i];
 }
 
-static ent_status time_decode(bench_work *w, double *copy, double *decode, unsigned runs, ent_bench *bench)
+static ent_status time_decode(bench_work *w, double *copy, double *decode, unsigned runs, const ent_meter *meter,
+                              ent_bench *bench)
 {
+    ent_reading from, to;
+    double cycles = 0, joules = 0, weights = (double)w->n * runs;
     for (unsigned r = 0; r < runs; r++) {
         bool last = r + 1 == runs;
         if (last) spoil(w);
@@ -154,12 +160,18 @@ static ent_status time_decode(bench_work *w, double *copy, double *decode, unsig
         copy[r] = now() - start;
         if (last && memcmp(w->output, w->words, w->bytes)) return ENT_ECHECK; /* the yardstick itself */
         if (last) spoil(w);
+        ent_meter_read(meter, &from);
         start = now();
         if (!status) status = ent_parallel(w->blocks, w->threads, decode_block, w);
         decode[r] = now() - start;
+        ent_meter_read(meter, &to);
+        cycles += ent_meter_cycles(meter, &from, &to);
+        joules += ent_meter_joules(meter, &from, &to);
         if (status) return status;
     }
     bench->verified = !memcmp(w->output, w->words, w->bytes);
+    bench->decode_cycles = w->threads == 1 ? cycles / weights : NAN;
+    bench->decode_pj = 1e12 * joules / weights;
     bench->memcpy_gbps = gbps(w, copy, runs, &bench->memcpy_median_gbps);
     bench->decode_gbps = gbps(w, decode, runs, &bench->decode_median_gbps);
     return bench->verified ? ENT_OK : ENT_ECHECK;
@@ -171,7 +183,12 @@ static ent_status measure(bench_work *w, unsigned runs, ent_bench *bench)
     ent_status status = seconds ? train(w, bench) : ENT_ENOMEM;
     if (!status) status = prepare(w);
     if (!status) status = time_encode(w, seconds, runs, bench);
-    if (!status) status = time_decode(w, seconds, seconds + runs, runs, bench);
+    if (!status) {
+        ent_meter meter;
+        ent_meter_open(&meter);
+        status = time_decode(w, seconds, seconds + runs, runs, &meter, bench);
+        ent_meter_close(&meter);
+    }
     ent_free(seconds);
     return status;
 }

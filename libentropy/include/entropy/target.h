@@ -20,6 +20,9 @@ typedef struct ent_bench {
     double bound_bits;       /* per weight */
     double encode_gbps, decode_gbps, memcpy_gbps;
     double decode_median_gbps, memcpy_median_gbps;
+    /* A weight, mean of all decodes: cycles of one core in user mode (one thread only) and energy of the
+     * processor's packages; NaN where the machine does not let them be read. */
+    double decode_cycles, decode_pj;
     bool verified; /* the last decode was compared with the source, bit for bit */
 } ent_bench;
 
@@ -110,14 +113,15 @@ ENT_API unsigned ent_target_threads(const ent_target *target);  /* cores of the 
 typedef struct ent_prediction {
     double weights_per_ns;     /* what the target sustains */
     double raw_weights_per_ns; /* the same target with uncoded weights: the memcpy of its plot */
-    const char *limit;         /* what bounds it: "memory", "decoder" or "intake"; "measured" if it is no computation */
+    const char *limit;         /* what bounds it: "memory", "decoder" or "intake"; "measured" or "rates" if rows tell it */
     double memory_weights_per_ns, decoder_weights_per_ns, intake_weights_per_ns; /* each stage alone; may be infinite */
     double pj_per_weight, raw_pj_per_weight; /* moving and decoding; NaN where the target states no energy */
     double area_um2;           /* of the decoders used; 0: none, NaN: not stated */
 } ent_prediction;
 
 /* With `threads` of the target's cores (0: all; ignored by accelerators).  A measured target answers from its
- * row for the same fields, coders and knobs, else it computes what its numbers allow.  ENT_EINVAL for a host
+ * row for the same fields, coders and knobs ("measured"), else from rows that measured each of the coders alone, for
+ * another format or another number of threads ("rates"), else it computes what its numbers allow.  ENT_EINVAL for a host
  * and for bits that make no sense; ENT_EUNSUPPORTED (with the reason) when the target cannot decode the
  * recipe at all or says nothing of it. */
 ENT_API ent_status ent_target_predict(const ent_target *target, const ent_recipe *recipe, double bits_per_weight,

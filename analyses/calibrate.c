@@ -1,0 +1,342 @@
+/* calibrate.c - see calibrate.h.
+ *
+ * Cold: a sample of the model that no second-level cache holds, 64 MiB at least; on machines whose last level is
+ * larger than that (some share hundreds of MiB among many) it may still come from there, and --sample makes it
+ * larger.  Warm: a quarter of a core's second-level cache for each thread. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "calibrate.h"
+#include "core_speed.h"
+#include "model.h"
+#include "output.h"
+#include "progress.h"
+#include "sample.h"
+#include "save.h"
+
+enum { MOST_COUNTS = 16, STATES = 2, COLD = 0, LEVELS = 3, SHORT = 200 };
+static const char *const states[STATES] = { "cold", "warm" };
+
+struct row {
+    bool done;
+    double gbps, cycles, pj, bits;
+};
+
+struct calibration {
+    const struct calibrate *c;
+    char date[11];
+    const char *dtype;
+    unsigned threads[MOST_COUNTS], counts; /* 1, 2, 4, ... all */
+    struct core_speed core;
+    struct { const char *name; double capacity, gbps, core_gbps; } level[LEVELS]; /* farthest first; capacity 0: none */
+    struct row *row; /* [codecs][STATES][counts] */
+};
+
+static struct row *row_at(const struct calibration *x, size_t codec, int state, unsigned count)
+{
+    return &x->row[(codec * STATES + (size_t)state) * x->counts + count];
+}
+
+/* ---- measuring ------------------------------------------------------------------------------- */
+
+static void find_threads(struct calibration *x)
+{
+    unsigned all = ent_threads(x->c->common->threads);
+    for (unsigned n = 1; n < all && x->counts + 1 < MOST_COUNTS; n *= 2) x->threads[x->counts++] = n;
+    x->threads[x->counts++] = all;
+}
+
+static double cache_bytes(int name)
+{
+    long size = sysconf(name);
+    return size > 0 ? (double)size : 0;
+}
+
+/* Half of a cache is read, so that it stays in; of memory four times the last level, 256 MiB to 1 GiB. */
+static void measure_memory(struct calibration *x)
+{
+    const double l2 = cache_bytes(_SC_LEVEL2_CACHE_SIZE), l3 = cache_bytes(_SC_LEVEL3_CACHE_SIZE), mib = 1 << 20;
+    const double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    const double all = x->threads[x->counts - 1];
+    const double size[LEVELS] = { fmin(fmax(4 * l3, 256 * mib), 1024 * mib), fmin(l3 / 2, 64 * mib), l2 / 2 };
+    const double share[LEVELS] = { 1, 1, all }; /* a second level is of one core */
+    const double capacity[LEVELS] = { memory, l3, l2 * all };
+    static const char *const name[LEVELS] = { "memory", "L3", "L2" };
+    for (int i = 0; i < LEVELS; i++) {
+        x->level[i].name = name[i];
+        if (size[i] < mib / 16) continue;
+        x->level[i].core_gbps = read_gbps((size_t)size[i], 1);
+        x->level[i].gbps = fmax(x->level[i].core_gbps, read_gbps((size_t)(size[i] * share[i]), (unsigned)all));
+        x->level[i].capacity = x->level[i].gbps > 0 ? capacity[i] : 0;
+    }
+}
+
+static ent_status measure_codecs(struct calibration *x, const struct sample *sample, int state, unsigned count,
+                                 ent_error *error)
+{
+    const struct calibrate *c = x->c;
+    struct progress progress;
+    ent_status status = ENT_OK;
+    progress_begin(&progress, c->common, "calibrate");
+    for (size_t i = 0; i < c->codecs && !status; i++) {
+        ent_bench b;
+        unsigned runs;
+        if (!c->codec[i]) continue;
+        progress_note(&progress, ent_codec_name(c->codec[i]));
+        unsigned most = state == COLD ? c->runs : c->runs * SHORT; /* runs of a few microseconds */
+        status = sample_bench(sample, c->codec[i], x->threads[count], most, c->seconds, &b, &runs, error);
+        const ent_tally *t = &b.tally;
+        *row_at(x, i, state, count) = (struct row){
+            !status, b.decode_gbps, b.decode_cycles, b.decode_pj,
+            (double)(t->payload_bits + t->table_bits + t->index_bits) / (double)b.weights
+        };
+    }
+    progress_end(&progress);
+    return status;
+}
+
+static ent_status measure_all(struct calibration *x, const ent_weights *weights, ent_error *error)
+{
+    double l2 = cache_bytes(_SC_LEVEL2_CACHE_SIZE);
+    ent_status status = ENT_OK;
+    for (int state = 0; state < STATES && !status; state++)
+        for (unsigned count = 0; count < x->counts && !status; count++) {
+            struct sample sample;
+            uint64_t warm = (uint64_t)fmax(l2 / 4, 64 << 10) * x->threads[count];
+            status = sample_take(&sample, weights, state == COLD ? x->c->sample_bytes : warm, error);
+            if (status) break;
+            x->dtype = sample.dtype;
+            status = measure_codecs(x, &sample, state, count, error);
+            sample_free(&sample);
+        }
+    return status;
+}
+
+/* ---- the file -------------------------------------------------------------------------------- */
+
+/* Text in double quotes, as YAML has it. */
+static void quoted(FILE *file, const char *text)
+{
+    fputc('"', file);
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\') fputc('\\', file);
+        fputc((unsigned char)*text < 0x20 ? ' ' : *text, file);
+    }
+    fputc('"', file);
+}
+
+static void number(const struct calibration *x, FILE *file, const char *key, double value)
+{
+    fprintf(file, "%s: { value: %.5g, status: measured, date: \"%s\", command: ", key, value, x->date);
+    quoted(file, x->c->command);
+    fputs(" }\n", file);
+}
+
+static void write_machine(const struct calibration *x, FILE *file)
+{
+    const struct core_speed *s = &x->core;
+    number(x, file, "clock_ghz", s->clock_ghz);
+    number(x, file, "cores", x->threads[x->counts - 1]);
+    fputs("memory: # read by all cores, and by one\n", file);
+    for (int i = 0; i < LEVELS; i++) {
+        if (!(x->level[i].capacity > 0)) continue;
+        fprintf(file, "  - name: %s\n", x->level[i].name);
+        number(x, file, "    capacity_bytes", x->level[i].capacity);
+        number(x, file, "    gbps", x->level[i].gbps);
+        number(x, file, "    gbps_per_core", x->level[i].core_gbps);
+    }
+    fputs("execution:\n", file);
+    number(x, file, "  operations_per_cycle", s->operations_per_cycle);
+    number(x, file, "  loads_per_cycle", s->loads_per_cycle);
+    number(x, file, "  load_latency_cycles", s->load_latency_cycles);
+    number(x, file, "  multiply_latency_cycles", s->multiply_latency_cycles);
+    number(x, file, "  branch_cycles", fmax(s->branch_cycles, 1e-3));
+    if (s->vector_bytes > 0) number(x, file, "  vector_bytes", s->vector_bytes);
+    if (s->vector_bytes > 0) number(x, file, "  vectors_per_cycle", s->vectors_per_cycle);
+}
+
+static void write_row(const struct calibration *x, FILE *file, size_t codec, int state, unsigned count)
+{
+    const struct row *row = row_at(x, codec, state, count);
+    if (!row->done) return;
+    fputs("  - { codec: ", file);
+    quoted(file, ent_codec_name(x->c->codec[codec]));
+    fprintf(file, ", dtype: %s, threads: %u, cache: %s, gbps: %.5g", x->dtype, x->threads[count], states[state],
+            row->gbps);
+    if (row->pj > 0) fprintf(file, ", pj_per_weight: %.5g", row->pj);
+    fputs(" }\n", file);
+}
+
+/* With `rows`: a target of kind measured.  Without: the numbers of the machine alone, from which all is computed. */
+static void write_target(const struct calibration *x, FILE *file, const char *name, bool rows)
+{
+    fprintf(file, "# Written by `entropy bench --calibrate`; every number was measured by the command in it.\n");
+    fprintf(file, "name: %s\nbrief: ", name);
+    quoted(file, ent_cpu_text());
+    fprintf(file, "\nkind: %s\n", rows ? "measured" : "model");
+    if (rows) {
+        fputs("measured:\n  command: ", file);
+        quoted(file, x->c->command);
+        fprintf(file, "\n  date: \"%s\"\n  cpu: ", x->date);
+        quoted(file, ent_cpu_text());
+        fputc('\n', file);
+    }
+    write_machine(x, file);
+    if (!rows) return;
+    fprintf(file, "rates: # GB/s of decoded weights of %s\n", model_name(x->c->model));
+    for (size_t i = 0; i < x->c->codecs; i++)
+        for (int state = 0; state < STATES; state++)
+            for (unsigned count = 0; count < x->counts; count++) write_row(x, file, i, state, count);
+}
+
+/* The file's name without folders and ending: letters, digits, '-', '_', '.'. */
+static void name_of(const char *path, char name[64])
+{
+    const char *slash = strrchr(path, '/');
+    snprintf(name, 64, "%s", slash ? slash + 1 : path);
+    char *end = strstr(name, ".yaml");
+    if (end && end != name) *end = '\0';
+    for (char *p = name; *p; p++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.", *p)) *p = '-';
+}
+
+static ent_status write_file(const struct calibration *x, const char *path, bool rows, ent_error *error)
+{
+    struct save save;
+    char name[64];
+    ent_status status = save_open(&save, path, error);
+    name_of(x->c->output, name);
+    if (!status) write_target(x, save.file, name, rows);
+    return status ? status : save_close(&save, ENT_OK, error);
+}
+
+/* ---- output ---------------------------------------------------------------------------------- */
+
+/* The target as computed from the core's numbers alone: written beside the output, read, removed. */
+static ent_status read_model(const struct calibration *x, ent_target **target, ent_error *error)
+{
+    char path[PATH_MAX];
+    *target = NULL;
+    if (snprintf(path, sizeof path, "%s.%ld.model", x->c->output, (long)getpid()) >= PATH_MAX)
+        return ent_fail(error, ENT_EINVAL, "%s: the name is too long", x->c->output);
+    ent_status status = write_file(x, path, false, error);
+    if (!status) status = ent_target_read(target, path, error);
+    unlink(path);
+    return status;
+}
+
+/* GB/s of decoded weights; NaN: it cannot be computed. */
+static double computed(const struct calibration *x, const ent_target *model, size_t codec, unsigned count)
+{
+    ent_recipe recipe;
+    ent_prediction p;
+    ent_error error;
+    if (ent_codec_bind(x->c->codec[codec], x->dtype, &recipe, &error) ||
+        ent_target_predict(model, &recipe, row_at(x, codec, COLD, count)->bits, x->threads[count], &p, &error))
+        return NAN;
+    return p.weights_per_ns * recipe.word_width;
+}
+
+static void print_json(const struct calibration *x, const ent_target *model)
+{
+    for (size_t i = 0; i < x->c->codecs; i++)
+        for (int state = 0; state < STATES; state++)
+            for (unsigned count = 0; count < x->counts; count++) {
+                const struct row *row = row_at(x, i, state, count);
+                if (!row->done) continue;
+                json_t *object = json_object();
+                json_text(object, "codec", ent_codec_name(x->c->codec[i]));
+                json_text(object, "dtype", x->dtype);
+                json_text(object, "cache", states[state]);
+                json_count(object, "threads", x->threads[count]);
+                json_real_or_null(object, "decode_gbps", row->gbps);
+                json_real_or_null(object, "decode_cycles", row->cycles);
+                json_real_or_null(object, "decode_pj", row->pj);
+                json_real_or_null(object, "computed_gbps", state == COLD ? computed(x, model, i, count) : NAN);
+                json_line(object);
+            }
+}
+
+static void print_machine(const struct calibration *x)
+{
+    const struct core_speed *s = &x->core;
+    const struct row *raw = row_at(x, 0, COLD, 0);
+    printf("%s: %s\n%.2f GHz; a cycle: %.2f operations, %.2f loads", x->c->output, ent_cpu_text(), s->clock_ghz,
+           s->operations_per_cycle, s->loads_per_cycle);
+    if (s->vector_bytes > 0) printf(", %.2f vectors of %.0f bytes", s->vectors_per_cycle, s->vector_bytes);
+    printf("; a load takes %.1f cycles, a product %.1f, a branch by chance %.1f\n", s->load_latency_cycles,
+           s->multiply_latency_cycles, s->branch_cycles);
+    for (int i = 0; i < LEVELS; i++)
+        if (x->level[i].capacity > 0)
+            printf("%s: %.1f GB/s for one core, %.1f for all\n", x->level[i].name, x->level[i].core_gbps,
+                   x->level[i].gbps);
+    if (!(raw->cycles > 0)) puts("cycles: this machine does not let them be read (perf_event_open)");
+    if (!(raw->pj > 0)) puts("energy: this machine does not let it be read (/sys/class/powercap)");
+    putchar('\n');
+}
+
+static void print_table(const struct calibration *x, const ent_target *model)
+{
+    struct table table;
+    char heading[600] = "<decode, GB/s";
+    for (int state = 0; state < STATES; state++)
+        for (unsigned count = 0; count < x->counts; count++) {
+            size_t n = strlen(heading);
+            snprintf(heading + n, sizeof heading - n, "|%s, %u", states[state], x->threads[count]);
+        }
+    size_t n = strlen(heading);
+    snprintf(heading + n, sizeof heading - n, "|cycles/weight|pJ/weight|computed, 1|error %%");
+    table_begin(&table, heading);
+    for (size_t i = 0; i < x->c->codecs; i++) {
+        const struct row *one = row_at(x, i, COLD, 0);
+        if (!one->done) continue;
+        table_cell(&table, "%s", ent_codec_name(x->c->codec[i]));
+        for (int state = 0; state < STATES; state++)
+            for (unsigned count = 0; count < x->counts; count++)
+                table_number(&table, row_at(x, i, state, count)->gbps, 2);
+        table_number(&table, one->cycles, 2);
+        table_number(&table, one->pj, 1);
+        double gbps = computed(x, model, i, 0);
+        table_number(&table, gbps, 2);
+        table_number(&table, 100 * (gbps / one->gbps - 1), 0);
+    }
+    table_end(&table);
+    puts("\ncomputed: from the coder's operation counts and this core's numbers, cold, one thread");
+}
+
+ent_status calibrate(const struct calibrate *c, ent_error *error)
+{
+    struct calibration x = { .c = c };
+    ent_weights *weights;
+    ent_target *model = NULL;
+    time_t now = time(NULL);
+    struct tm day;
+    if (!c->force && !access(c->output, F_OK))
+        return ent_fail(error, ENT_EINVAL, "%s exists; --force overwrites it", c->output);
+    strftime(x.date, sizeof x.date, "%Y-%m-%d", gmtime_r(&now, &day));
+    ent_status status = model_open(&weights, c->model, error);
+    if (status) return status;
+    find_threads(&x);
+    x.row = ent_calloc(c->codecs * STATES * x.counts + 1, sizeof *x.row);
+    if (!x.row) status = ent_fail(error, ENT_ENOMEM, "out of memory");
+    if (!status) {
+        core_speed(&x.core);
+        measure_memory(&x);
+        status = measure_all(&x, weights, error);
+    }
+    if (!status) status = read_model(&x, &model, error);
+    if (!status) status = write_file(&x, c->output, true, error);
+    if (!status && c->common->json) print_json(&x, model);
+    if (!status && !c->common->json) {
+        print_machine(&x);
+        print_table(&x, model);
+    }
+    if (model) ent_target_free(model);
+    ent_free(x.row);
+    ent_weights_close(weights);
+    return status;
+}
