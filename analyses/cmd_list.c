@@ -95,8 +95,17 @@ static void list_coders(struct list *list, const struct common *common)
 
 static void list_transforms(struct list *list, const struct common *common)
 {
-    list_begin(list, (const char *[]){ "name", "brief", NULL });
-    remark(common, "this version has no transforms yet");
+    (void)common;
+    list_begin(list, (const char *[]){ "name", "kind", "brief", "settings", "cite", NULL });
+    for (size_t i = 0; ent_transforms[i]; i++) {
+        const ent_transform *t = ent_transforms[i];
+        char settings[200] = "";
+        int at = 0;
+        for (size_t k = 0; k < ENT_SETTINGS && t->setting[k].name; k++)
+            at += snprintf(settings + at, sizeof settings - (size_t)at, "%s%s=%g", k ? "," : "", t->setting[k].name,
+                           t->setting[k].preset);
+        list_row(list, (const char *[]){ t->name, t->quantizer ? "quantizer" : "before", t->brief, settings, t->cite });
+    }
 }
 
 static void list_formats(struct list *list, const struct common *common)

@@ -9,30 +9,38 @@
 #include "command.h"
 #include "model.h"
 #include "output.h"
+#include "packing.h"
 #include "progress.h"
 #include "tokens.h"
 
-enum { KEY_AGAINST = 0x100, KEY_CONFIG, KEY_TEXT, KEY_WINDOW, KEY_SEQUENCES, KEY_CALIBRATE, KEY_SECOND, KEY_CALIBRATION };
+enum { KEY_AGAINST = 0x100, KEY_CONFIG, KEY_TEXT, KEY_WINDOW, KEY_SEQUENCES, KEY_CALIBRATE, KEY_SECOND, KEY_CALIBRATION, KEY_WITH,
+       KEY_CODE, KEY_KEEP };
 
-enum { CHUNK = 1 << 16 }; /* weights widened at a time */
+enum { CHUNK = 1 << 16, MOST_PIPELINES = 64 }; /* weights widened at a time */
 
 struct job {
     struct common common;
     const char *model, *against, *config, *text, *calibrate, *calibration;
     size_t window, sequences;
-    bool window_given, second;
+    bool window_given, second, keep;
+    const char *code, *with[MOST_PIPELINES];
+    size_t withs;
 };
 
 static const struct argp_option options[] = {
     { "against", KEY_AGAINST, "MODEL", 0, "The original: also the error of each tensor, KL divergence and agreement", 0 },
     { "calibrate", KEY_CALIBRATE, "FILE", 0, "Write what goes into each linear layer over the text, as HDF5", 0 },
     { "calibration", KEY_CALIBRATION, "FILE", 0, "With --against: also the error of each linear layer's output, from this file", 0 },
+    { "code", KEY_CODE, "CODEC", 0, "With --with: how the parts are coded (preset: each word of up to 16 bits by rans)", 0 },
     { "config", KEY_CONFIG, "FILE", 0, "The model's config.json (preset: beside the model)", 0 },
+    { "keep-embedding", KEY_KEEP, NULL, 0, "With --with: the embedding stays as it is", 0 },
     { "second", KEY_SECOND, NULL, 0, "With --calibrate: second moments too (8 bytes times the square of the input's width)", 0 },
     { "sequences", KEY_SEQUENCES, "N", 0, "Only the first N sequences of the text", 0 },
     { "text", KEY_TEXT, "FILE", 0, "Tokens, little-endian: FILE.u16 or FILE.u32 (preset: valid.u16 beside the model)", 0 },
     { "window", KEY_WINDOW, "N", 0, "Predict N tokens a sequence (preset: the model's context); 0: a sequence begins at each "
       "token that begins a text", 0 },
+    { "with", KEY_WITH, "PIPELINE", 0, "Measure the model with its matrices packed by these transforms, e.g. \"prune(share=0.3) "
+      "rtn(bits=4)\"; may be given several times (`entropy list transforms`)", 0 },
     { 0 },
 };
 
@@ -47,6 +55,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_SECOND: job->second = true; return 0;
     case KEY_SEQUENCES: job->sequences = option_count(state, "--sequences", text); return 0;
     case KEY_TEXT: job->text = text; return 0;
+    case KEY_CODE: job->code = text; return 0;
+    case KEY_KEEP: job->keep = true; return 0;
+    case KEY_WITH:
+        if (job->withs == MOST_PIPELINES) argp_error(state, "too many pipelines");
+        job->with[job->withs++] = text;
+        return 0;
     case KEY_WINDOW:
         job->window = option_count(state, "--window", text);
         job->window_given = true;
@@ -57,7 +71,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (!job->model) argp_error(state, "which model?");
-        if (job->calibration && !job->against) argp_error(state, "--calibration needs --against");
+        if (job->withs && job->against) argp_error(state, "--with compares with the model itself, not with --against");
+        if (job->calibration && !job->against && !job->withs) argp_error(state, "--calibration needs --against or --with");
+        if (job->code && !job->withs) argp_error(state, "--code needs --with");
         if (job->second && !job->calibrate) argp_error(state, "--second needs --calibrate");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
@@ -242,17 +258,15 @@ static void print_tensor(struct comparison *c, const ent_tensor *t, const ent_di
         table_cell(&c->table, "%.3e", output);
 }
 
-static ent_status check_calibration(const struct comparison *c, ent_error *error)
+static ent_status check_calibration(const ent_calibration *calibration, ent_llama *model, const char *file, ent_error *error)
 {
-    const ent_llama *model = c->language->model;
-    const char *file = c->job->calibration;
     if (!model) return ent_fail(error, ENT_EINVAL, "%s: a calibration is of no use without config.json and text", file);
-    if (c->calibration.inputs != ent_llama_inputs(model))
-        return ent_fail(error, ENT_EINVAL, "%s: %zu inputs, the model has %zu", file, c->calibration.inputs,
+    if (calibration->inputs != ent_llama_inputs(model))
+        return ent_fail(error, ENT_EINVAL, "%s: %zu inputs, the model has %zu", file, calibration->inputs,
                         ent_llama_inputs(model));
     for (size_t i = 0; i < ent_llama_tensors(model); i++) {
-        const ent_llama_tensor *t = ent_llama_tensor_at((ent_llama *)model, i);
-        if (t->input >= 0 && c->calibration.input[t->input].cols != t->cols)
+        const ent_llama_tensor *t = ent_llama_tensor_at(model, i);
+        if (t->input >= 0 && calibration->input[t->input].cols != t->cols)
             return ent_fail(error, ENT_EINVAL, "%s: of another model: its input %d has not the width of %s", file, t->input,
                             t->name);
     }
@@ -266,7 +280,7 @@ static ent_status compare_all(struct comparison *c, const ent_weights *weights, 
     c->changed = ent_alloc(CHUNK * sizeof(float));
     if (!c->original || !c->changed) status = ent_fail(error, ENT_ENOMEM, "out of memory");
     if (!status && c->job->calibration) status = ent_calibration_read(&c->calibration, c->job->calibration, error);
-    if (!status && c->job->calibration) status = check_calibration(c, error);
+    if (!status && c->job->calibration) status = check_calibration(&c->calibration, c->language->model, c->job->calibration, error);
     if (status) return status;
     table_begin(&c->table, "<tensor|<shape|relative error|SQNR dB|largest error|output error");
     for (size_t i = 0; i < ent_weights_tensors(against); i++) {
@@ -293,6 +307,87 @@ static ent_status compare_all(struct comparison *c, const ent_weights *weights, 
     return ENT_OK;
 }
 
+/* ---- the model with its matrices packed ------------------------------------------------------------------ */
+
+struct trial {
+    const struct job *job;
+    struct language *language; /* its original is the model itself, its model the packed one */
+    const ent_weights *weights;
+    ent_codec *codec;
+    ent_calibration calibration;
+    struct table table;
+};
+
+static void print_trial(struct trial *t, const char *pipeline, const struct packing *p, const ent_quality *q)
+{
+    double weights = (double)p->weights;
+    if (t->job->common.json) {
+        json_t *object = json_object();
+        json_text(object, "model", model_name(t->job->model));
+        json_text(object, "pipeline", pipeline);
+        json_text(object, "codec", ent_codec_text(t->codec));
+        json_real_or_null(object, "plain_bits_per_weight", p->plain_bits / weights);
+        json_real_or_null(object, "bits_per_weight", p->coded_bits / weights);
+        json_real_or_null(object, "zeros", (double)p->zeros / (double)p->packed);
+        json_real_or_null(object, "sqnr_db", ent_sqnr_db(&p->distortion));
+        json_real_or_null(object, "nll", q->nll);
+        json_real_or_null(object, "perplexity", q->perplexity);
+        json_real_or_null(object, "kl_nats", q->kl_nats);
+        json_real_or_null(object, "kl_stderr", q->kl_stderr);
+        json_real_or_null(object, "top1_agreement", q->top1_agreement);
+        json_count(object, "tokens", q->predicted);
+        json_line(object);
+        return;
+    }
+    table_cell(&t->table, "%s", pipeline);
+    table_number(&t->table, p->plain_bits / weights, 3);
+    table_number(&t->table, p->coded_bits / weights, 3);
+    table_number(&t->table, 100 * (double)p->zeros / (double)p->packed, 1);
+    table_number(&t->table, ent_sqnr_db(&p->distortion), 2);
+    table_number(&t->table, q->perplexity, 4);
+    table_number(&t->table, q->kl_nats, 5);
+    table_number(&t->table, 100 * q->top1_agreement, 2);
+}
+
+static ent_status try_pipeline(struct trial *t, const char *text, ent_error *error)
+{
+    ent_pipeline pipeline;
+    struct packing packing;
+    ent_quality q;
+    struct progress progress;
+    const ent_tensor *embedding = ent_weights_find(t->weights, "model.embed_tokens.weight");
+    struct language *l = t->language;
+    ent_status status = ent_pipeline_parse(&pipeline, text, error);
+    if (!status) status = ent_llama_open(&l->model, ent_llama_config_of(l->original), t->weights, error);
+    if (status) return status;
+    progress_begin(&progress, &t->job->common, text);
+    ent_run run = { t->job->common.threads, progress.shown ? progress_show : NULL, &progress };
+    status = packing_apply(&packing, l->model, &pipeline, t->codec, t->calibration.inputs ? &t->calibration : NULL,
+                           embedding->dtype_bits, t->job->keep, &run, error);
+    progress_end(&progress);
+    if (!status) status = measure_loss(t->job, l, &q, error);
+    if (!status) print_trial(t, text, &packing, &q);
+    ent_llama_close(l->model);
+    l->model = NULL;
+    return status;
+}
+
+static ent_status try_all(const struct job *job, struct language *l, const ent_weights *weights, ent_error *error)
+{
+    struct trial t = { .job = job, .language = l, .weights = weights };
+    ent_status status = ent_codec_parse(&t.codec, job->code ? job->code : PACKING_CODEC, error);
+    if (!status && job->calibration) status = ent_calibration_read(&t.calibration, job->calibration, error);
+    if (!status && job->calibration) status = check_calibration(&t.calibration, l->model, job->calibration, error);
+    l->original = l->model;
+    l->model = NULL;
+    table_begin(&t.table, "<pipeline|plain bits|coded bits|zeros %|SQNR dB|perplexity|KL nats|agreement %");
+    for (size_t i = 0; i < job->withs && !status; i++) status = try_pipeline(&t, job->with[i], error);
+    table_end(&t.table);
+    ent_calibration_free(&t.calibration);
+    ent_codec_free(t.codec);
+    return status;
+}
+
 /* ---- the command ------------------------------------------------------------------------------------------ */
 
 static ent_status run(const struct job *job, ent_error *error)
@@ -308,6 +403,8 @@ static ent_status run(const struct job *job, ent_error *error)
     if (!status && l.model) status = measure_loss(job, &l, &q, error);
     if (!status && against) status = compare_all(&c, weights, against, error);
     if (!status) print_loss(job, &l, &q, &c.sum);
+    if (!status && job->withs && !job->common.json) printf("\n");
+    if (!status && job->withs) status = try_all(job, &l, weights, error);
     ent_free(c.original);
     ent_free(c.changed);
     ent_calibration_free(&c.calibration);
@@ -330,7 +427,9 @@ int cmd_quality(int argc, char **argv)
                "lost.  Without a config.json and a text only the weights are compared, of any models."
                "\vJSON keys, a tensor a line: tensor, weights, relative_error, sqnr_db, largest_error, output_error, "
                "not_finite; then of the whole: model, against, sequences, tokens, nll, nll_stderr (nats a token), perplexity, "
-               "kl_nats, kl_stderr, top1_agreement, sqnr_db, relative_error.",
+               "kl_nats, kl_stderr, top1_agreement, sqnr_db, relative_error; a pipeline a line: pipeline, codec, "
+               "plain_bits_per_weight, bits_per_weight (coded, tables and headers included; tensors that are not packed as "
+               "they are), zeros (share of packed weights), sqnr_db and the loss as above, against the model unpacked.",
     };
     struct job job = { 0 };
     ent_error error = { 0 };

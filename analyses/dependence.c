@@ -171,8 +171,8 @@ static void release(const struct counting *c)
 
 static ent_status count_parts(struct counting *c, const ent_counts *symbols, unsigned threads)
 {
-    unsigned beside = (c->matrix.rows > 1) << ENT_BESIDE_ABOVE | (c->layer != NULL) << ENT_BESIDE_LAYER |
-                      (c->model != NULL) << ENT_BESIDE_MODEL;
+    unsigned beside = (unsigned)(c->matrix.rows > 1) << ENT_BESIDE_ABOVE | (unsigned)(c->layer != NULL) << ENT_BESIDE_LAYER |
+                      (unsigned)(c->model != NULL) << ENT_BESIDE_MODEL;
     size_t parts = (size_t)((c->matrix.lines + c->part_lines - 1) / c->part_lines);
     ent_status status = ENT_OK;
     for (unsigned t = 0; t < threads && !status; t++)

@@ -95,7 +95,7 @@ for list in codecs coders formats readers targets datasets estimators contexts; 
     expect "list $list" 0 '' list $list --quiet
     json "list $list, JSON" 0 name list $list
 done
-expect 'list transforms says there are none' 0 'no transforms' list transforms
+expect 'list transforms' 0 '^rtn  *quantizer' list transforms
 expect 'list of nothing' 2 'no list' list nonsense
 expect 'list names planar-rans' 0 '^planar-rans ' list codecs
 
@@ -378,6 +378,10 @@ expect 'quality against itself' 0 'agreement   1.0000' \
     quality $shipped --against $shipped --sequences 2 --window 32 --calibration "$t/calibration.h5"
 expect 'quality of weights alone' 0 'SQNR' quality "$model" --against "$model"
 expect 'quality without a config' 2 'config.json' quality "$model"
+expect 'quality with matrices packed' 0 '^step(bits=3)  *[0-9.]*  *3\.0' \
+    quality $shipped --sequences 1 --window 32 --with 'step(bits=3)' --with 'prune(share=0.5,by=1) nf4' --calibration "$t/calibration.h5"
+json 'quality with matrices packed, JSON' 0 '' quality $shipped --sequences 1 --window 32 --with mxfp4
+expect 'quality: no such transform' 2 "no transform 'nonsense'" quality $shipped --sequences 1 --window 32 --with nonsense
 expect 'quality: not tokens' 2 'u16' quality $shipped --text datasets/gutenberg-llama-4.7m/config.json
 expect 'quality: a calibration that is none' 3 'not a calibration' \
     quality $shipped --against $shipped --sequences 1 --window 8 --calibration datasets/gutenberg-llama-4.7m/valid.u16

@@ -90,11 +90,7 @@ ent_status ent_calibrate(ent_calibration *calibration, const ent_llama *llama, c
 
 void ent_calibration_free(ent_calibration *calibration)
 {
-    for (size_t i = 0; calibration->input && i < calibration->inputs; i++) {
-        ent_free(calibration->input[i].largest);
-        ent_free(calibration->input[i].squares);
-        ent_free(calibration->input[i].second);
-    }
+    for (size_t i = 0; calibration->input && i < calibration->inputs; i++) ent_input_stats_free(&calibration->input[i]);
     ent_free(calibration->input);
     *calibration = (ent_calibration){ 0 };
 }

@@ -13,6 +13,7 @@
 #include <entropy/quality.h>
 #include <entropy/stats.h>
 #include <entropy/target.h>
+#include <entropy/transform.h>
 #include <entropy/weights.h>
 
 #endif

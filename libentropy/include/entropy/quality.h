@@ -8,6 +8,7 @@
 #ifndef ENTROPY_QUALITY_H
 #define ENTROPY_QUALITY_H
 
+#include <entropy/transform.h>
 #include <entropy/weights.h>
 
 #ifdef __cplusplus
@@ -114,15 +115,6 @@ ENT_API ent_status ent_llama_evaluate(const ent_llama *llama, const ent_llama *r
                                       const ent_run *run, ent_quality *quality, ent_error *error);
 
 /* ---- calibration ------------------------------------------------------------------------------------ */
-
-/* Statistics of one input of linear layers over calibration tokens, channel by channel. */
-typedef struct ent_input_stats {
-    uint32_t cols;
-    uint64_t rows;   /* tokens seen */
-    float *largest;  /* cols: max |x| */
-    double *squares; /* cols: sum of x^2 */
-    double *second;  /* cols * cols: sum of x x^T, lower triangle and diagonal filled, or NULL */
-} ent_input_stats;
 
 typedef struct ent_calibration {
     size_t inputs;

@@ -1,0 +1,186 @@
+/* pipeline.c - the list of transforms; pipelines as text; running them both ways. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "transform/parts.h"
+
+const ent_transform *const ent_transforms[] = {
+#define X(name) &ent_transform_##name,
+#include "transforms.def"
+#undef X
+    NULL,
+};
+
+const ent_transform *ent_transform_find(const char *name)
+{
+    for (size_t i = 0; ent_transforms[i]; i++)
+        if (!strcmp(ent_transforms[i]->name, name)) return ent_transforms[i];
+    return NULL;
+}
+
+/* ---- text ------------------------------------------------------------------------------------------------- */
+
+enum { WORD = 32 };
+
+typedef struct scan {
+    const char *text, *at;
+    ent_error *error;
+} scan;
+
+static ent_status bad(const scan *s, const char *what)
+{
+    return ent_fail(s->error, ENT_EINVAL, "pipeline \"%.200s\", character %zu: %s", s->text, (size_t)(s->at - s->text) + 1, what);
+}
+
+static void blanks(scan *s) { s->at += strspn(s->at, " \t"); }
+
+static bool take(scan *s, char c)
+{
+    blanks(s);
+    if (*s->at != c) return false;
+    s->at++;
+    return true;
+}
+
+static ent_status word(scan *s, char out[WORD])
+{
+    blanks(s);
+    size_t n = strspn(s->at, "abcdefghijklmnopqrstuvwxyz0123456789-_");
+    if (!n || n >= WORD) return bad(s, "a name is expected");
+    memcpy(out, s->at, n);
+    out[n] = 0;
+    s->at += n;
+    return ENT_OK;
+}
+
+static ent_status setting(scan *s, ent_stage *stage)
+{
+    char name[WORD], *end, why[300];
+    const ent_setting *list = stage->transform->setting;
+    size_t i = 0;
+    ent_status status = word(s, name);
+    if (status) return status;
+    while (i < ENT_SETTINGS && list[i].name && strcmp(list[i].name, name)) i++;
+    if (i == ENT_SETTINGS || !list[i].name) {
+        snprintf(why, sizeof why, "%s has no setting '%s'", stage->transform->name, name);
+        return bad(s, why);
+    }
+    if (!take(s, '=')) return bad(s, "'=' is expected");
+    double value = strtod(s->at, &end);
+    bool fits = end != s->at && value >= list[i].least && value <= list[i].most && (!list[i].whole || value == floor(value));
+    if (!fits) {
+        snprintf(why, sizeof why, "%s is a %snumber from %g to %g", name, list[i].whole ? "whole " : "", list[i].least, list[i].most);
+        return bad(s, why);
+    }
+    s->at = end;
+    stage->setting[i] = value;
+    return ENT_OK;
+}
+
+static ent_status stage(scan *s, ent_stage *stage)
+{
+    char name[WORD], why[100];
+    ent_status status = word(s, name);
+    if (status) return status;
+    if (!(stage->transform = ent_transform_find(name))) {
+        snprintf(why, sizeof why, "there is no transform '%s'", name);
+        return bad(s, why);
+    }
+    for (size_t i = 0; i < ENT_SETTINGS; i++) stage->setting[i] = stage->transform->setting[i].preset;
+    if (!take(s, '(')) return ENT_OK;
+    do status = setting(s, stage);
+    while (!status && take(s, ','));
+    return status || take(s, ')') ? status : bad(s, "')' is expected");
+}
+
+ent_status ent_pipeline_parse(ent_pipeline *pipeline, const char *text, ent_error *error)
+{
+    scan s = { text, text, error };
+    *pipeline = (ent_pipeline){ 0 };
+    for (blanks(&s); *s.at; blanks(&s)) {
+        if (pipeline->stages == ENT_STAGES) return bad(&s, "too many stages");
+        if (pipeline->stages && pipeline->stage[pipeline->stages - 1].transform->quantizer)
+            return bad(&s, "nothing may follow a quantizer");
+        ent_status status = stage(&s, &pipeline->stage[pipeline->stages]);
+        if (status) return status;
+        pipeline->stages++;
+    }
+    if (!pipeline->stages || !pipeline->stage[pipeline->stages - 1].transform->quantizer)
+        return bad(&s, "the last stage must be a quantizer");
+    return ENT_OK;
+}
+
+ent_status ent_pipeline_text(const ent_pipeline *pipeline, ent_buffer *text)
+{
+    enum { MOST = ENT_STAGES * (WORD + ENT_SETTINGS * (WORD + 32)) };
+    if (ent_buffer_reserve(text, text->size + MOST)) return ENT_ENOMEM;
+    char *at = (char *)text->data + text->size, *end = (char *)text->data + text->capacity;
+    for (uint32_t i = 0; i < pipeline->stages; i++) {
+        const ent_stage *stage = &pipeline->stage[i];
+        at += snprintf(at, (size_t)(end - at), "%s%s", i ? " " : "", stage->transform->name);
+        for (size_t k = 0; k < ENT_SETTINGS && stage->transform->setting[k].name; k++)
+            at += snprintf(at, (size_t)(end - at), "%c%s=%.17g", k ? ',' : '(', stage->transform->setting[k].name, stage->setting[k]);
+        if (stage->transform->setting[0].name) at += snprintf(at, (size_t)(end - at), ")");
+    }
+    text->size = (size_t)(at - (char *)text->data);
+    return ENT_OK;
+}
+
+bool ent_pipeline_calibrated(const ent_pipeline *pipeline)
+{
+    for (uint32_t i = 0; i < pipeline->stages; i++)
+        if (pipeline->stage[i].transform->calibrated) return true;
+    return false;
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------ */
+
+static ent_status check(const ent_pipeline *pipeline, uint32_t rows, uint32_t cols, const float *values,
+                        const ent_input_stats *input, ent_error *error)
+{
+    uint64_t n = (uint64_t)rows * cols;
+    if (!n || n > UINT32_MAX) return ent_fail(error, ENT_EINVAL, "a matrix of %u x %u cannot be packed", rows, cols);
+    for (uint64_t i = 0; i < n; i++)
+        if (!isfinite(values[i]))
+            return ent_fail(error, ENT_EINVAL, "row %" PRIu64 ", column %" PRIu64 " is %g: only finite weights can be quantized",
+                            i / cols, i % cols, (double)values[i]);
+    if (input && input->cols != cols)
+        return ent_fail(error, ENT_EINVAL, "a calibration of %u columns for a matrix of %u", input->cols, cols);
+    if (!input && ent_pipeline_calibrated(pipeline))
+        return ent_fail(error, ENT_EINVAL, "a stage needs a calibration (`entropy quality --calibrate`)");
+    return ENT_OK;
+}
+
+static ent_status undo_before(const ent_pipeline *pipeline, const ent_packed *packed, float *values, ent_error *error)
+{
+    ent_status status = ENT_OK;
+    for (uint32_t i = pipeline->stages - 1; i-- > 0 && !status;) {
+        const ent_stage *stage = &pipeline->stage[i];
+        if (stage->transform->inverse) status = stage->transform->inverse(stage->setting, packed, values, error);
+    }
+    return status;
+}
+
+ent_status ent_pipeline_apply(const ent_pipeline *pipeline, uint32_t rows, uint32_t cols, float *values,
+                              const ent_input_stats *input, ent_packed *packed, ent_error *error)
+{
+    ent_matrix_job job = { .rows = rows, .cols = cols, .values = values, .input = input, .packed = packed };
+    *packed = (ent_packed){ .rows = rows, .cols = cols };
+    ent_status status = check(pipeline, rows, cols, values, input, error);
+    for (uint32_t i = 0; i < pipeline->stages && !status; i++)
+        status = pipeline->stage[i].transform->forward(pipeline->stage[i].setting, &job, error);
+    if (!status) status = undo_before(pipeline, packed, values, error);
+    ent_input_stats_free(&job.own);
+    if (status) ent_packed_free(packed);
+    return status;
+}
+
+ent_status ent_pipeline_undo(const ent_pipeline *pipeline, const ent_packed *packed, float *values, ent_error *error)
+{
+    const ent_stage *last = &pipeline->stage[pipeline->stages - 1];
+    ent_status status = last->transform->inverse(last->setting, packed, values, error);
+    return status ? status : undo_before(pipeline, packed, values, error);
+}
