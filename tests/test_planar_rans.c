@@ -132,7 +132,16 @@ typedef struct coded {
     uint64_t missing[MOST / 64];
 } coded;
 
-static void code(coded *c, const uint8_t *symbols, unsigned groups, size_t rounds, bool fast)
+/* The loops, and whether the processor has them. */
+enum { PLAIN, AVX2, AVX512, LOOPS };
+
+static bool has(int loop)
+{
+    static const unsigned needs[LOOPS] = { 0, ENT_CPU_AVX2, ENT_CPU_AVX512 };
+    return (ent_cpu_features() & needs[loop]) == needs[loop];
+}
+
+static void code(coded *c, const uint8_t *symbols, unsigned groups, size_t rounds, int loop)
 {
     memset(c, 0, sizeof *c);
     c->job.groups = groups;
@@ -142,12 +151,11 @@ static void code(coded *c, const uint8_t *symbols, unsigned groups, size_t round
     for (size_t i = 0; i < PLANAR_STATES; i++) c->job.s[i] = (uint8_t)(7 * i);
     for (unsigned g = 0; g < groups; g++) c->job.at[g] = c->job.end[g] = c->room[g] + sizeof c->room[g];
 #if defined __x86_64__
-    if (fast) {
-        ent_planar_encode_avx512(&shared.encoder, &c->job, symbols);
-        return;
-    }
+    if (loop == AVX2) ent_planar_encode_avx2(&shared.encoder, &c->job, symbols);
+    if (loop == AVX512) ent_planar_encode_avx512(&shared.encoder, &c->job, symbols);
+    if (loop != PLAIN) return;
 #endif
-    assert_false(fast);
+    assert_int_equal(loop, PLAIN);
     ent_planar_encode_plain(&shared.encoder, &c->job, symbols);
 }
 
@@ -179,15 +187,6 @@ static guarded strings_of(const coded *c)
     return all;
 }
 
-/* The loops that decode, and whether the processor has them. */
-enum { PLAIN, AVX2, AVX512, DECODERS };
-
-static bool has(int decoder)
-{
-    static const unsigned needs[DECODERS] = { 0, ENT_CPU_AVX2, ENT_CPU_AVX512 };
-    return (ent_cpu_features() & needs[decoder]) == needs[decoder];
-}
-
 static bool uncode(planar_block *b, const coded *c, guarded strings, uint8_t *symbols, int decoder)
 {
     const uint8_t *p = strings.data;
@@ -215,16 +214,16 @@ static coded plain_code, fast_code;
 static void loops_agree_on(const uint8_t *symbols, unsigned groups, size_t rounds)
 {
     size_t n = rounds * groups * 64;
-    bool fast = ent_cpu_features() & ENT_CPU_AVX512;
     guarded out = guarded_new(n);
     planar_block b;
-    code(&plain_code, symbols, groups, rounds, false);
-    if (fast) {
-        code(&fast_code, symbols, groups, rounds, true);
+    code(&plain_code, symbols, groups, rounds, PLAIN);
+    for (int loop = PLAIN + 1; loop < LOOPS; loop++) {
+        if (!has(loop)) continue;
+        code(&fast_code, symbols, groups, rounds, loop);
         same_code(&plain_code, &fast_code, n);
     }
     guarded strings = strings_of(&plain_code);
-    for (int d = PLAIN; d < DECODERS; d++) {
+    for (int d = PLAIN; d < LOOPS; d++) {
         if (!has(d)) continue;
         memset(out.data, 0xAA, n);
         assert_true(uncode(&b, &plain_code, strings, out.data, d));
@@ -522,7 +521,7 @@ static void damaged_strings_are_told(void **state)
         unsigned groups = 1u << trial % 3;
         uint8_t out[2][ROUNDS * 256];
         planar_block b[2];
-        code(&plain_code, symbols, groups, ROUNDS, false);
+        code(&plain_code, symbols, groups, ROUNDS, PLAIN);
         guarded strings = strings_of(&plain_code);
         for (uint64_t i = ent_random_below(&r, 4); i-- > 0;)
             plain_code.job.s[ent_random_below(&r, 64 * groups)] ^= (uint8_t)(1u << ent_random_below(&r, 8));
@@ -530,7 +529,7 @@ static void damaged_strings_are_told(void **state)
             strings.data[ent_random_below(&r, strings.size - 64)] = (uint8_t)ent_random_bits(&r);
         if (trial % 7 == 0) memset(strings.data, 0, strings.size); /* zeros make states that eat a byte a step */
         bool good = uncode(&b[0], &plain_code, strings, out[0], PLAIN);
-        for (int d = PLAIN + 1; d < DECODERS; d++) {
+        for (int d = PLAIN + 1; d < LOOPS; d++) {
             if (!has(d)) continue;
             assert_int_equal(uncode(&b[1], &plain_code, strings, out[1], d), good);
             if (!good) continue;

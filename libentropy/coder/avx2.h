@@ -27,13 +27,25 @@ ENT_AVX2_INLINE void ent_store256(uint8_t *out, __m256i v, bool stream)
 
 ENT_AVX2_INLINE __m256i ent_load256(const uint8_t *p) { return _mm256_loadu_si256((const void *)p); }
 
+/* All ones, but the compiler does not know. */
+ENT_AVX2_INLINE __m256i ent_all256(void)
+{
+    __m256i all = _mm256_set1_epi32(-1);
+    __asm__("" : "+x"(all));
+    return all;
+}
+
 /* Eight entries of a table.  The instruction merges with the old value of its target and so waits for
  * it: that is a zero here.  A mask that the compiler knew would let it take any old register. */
 ENT_AVX2_INLINE __m256i ent_gather256(const uint32_t *table, __m256i index)
 {
-    __m256i all = _mm256_set1_epi32(-1);
-    __asm__("" : "+x"(all));
-    return _mm256_mask_i32gather_epi32(_mm256_setzero_si256(), (const int *)table, index, all, 4);
+    return _mm256_mask_i32gather_epi32(_mm256_setzero_si256(), (const int *)table, index, ent_all256(), 4);
+}
+
+/* Four bytes from each of eight places on; 3 more than the table has are read. */
+ENT_AVX2_INLINE __m256i ent_gather_bytes256(const uint8_t *table, __m256i index)
+{
+    return _mm256_mask_i32gather_epi32(_mm256_setzero_si256(), (const void *)table, index, ent_all256(), 1);
 }
 
 /* The two bytes, upper and lower, of BF16 words: the sign and seven bits of exponent, the exponent's

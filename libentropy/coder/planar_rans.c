@@ -206,6 +206,10 @@ static void encode_rounds(const planar_encoder *e, planar_job *job, const uint8_
         ent_planar_encode_avx512(e, job, symbols);
         return;
     }
+    if (ent_cpu_features() & ENT_CPU_AVX2) {
+        ent_planar_encode_avx2(e, job, symbols);
+        return;
+    }
 #endif
     ent_planar_encode_plain(e, job, symbols);
 }

@@ -37,6 +37,7 @@ typedef struct planar_encoder {
     uint8_t reciprocal_low[256], reciprocal_high[256]; /* ceil(2^16 / frequency), at most 65535 */
     uint8_t slot[PLANAR_SLOTS];          /* entry by entry, by rank */
     uint32_t reciprocal[256];            /* ceil(2^22 / frequency) */
+    uint32_t packed[256];                /* frequency | first << 8 | both reciprocals << 16 */
     uint32_t low;
     uint8_t name[256];                   /* of a left-out symbol in a repair: its place in the list, or PLANAR_LISTED */
 } planar_encoder;
@@ -112,6 +113,7 @@ bool ent_planar_decode_words_avx512(const planar_decoder *decoder, planar_block 
                                     ent_join_form form, uint8_t *words, size_t n);
 bool ent_planar_decode_words_avx2(const planar_decoder *decoder, planar_block *block, const ent_join *join,
                                   ent_join_form form, uint8_t *words, size_t n);
+void ent_planar_encode_avx2(const planar_encoder *encoder, planar_job *job, const uint8_t *symbols);
 void ent_planar_encode_avx512(const planar_encoder *encoder, planar_job *job, const uint8_t *symbols);
 #endif
 

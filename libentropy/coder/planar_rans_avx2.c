@@ -1,4 +1,4 @@
-/* planar_rans_avx2.c - the decoding loop of planar-rans with AVX2: 8 lanes a register, whole states in 32 bits.
+/* planar_rans_avx2.c - the loops of planar-rans with AVX2: whole states, in 32 bits to decode, in 16 to encode.
  *
  * Look-ups by byte permutes, which the format is made for, would take 16 of them a table here; one
  * gather brings symbol, frequency and rank instead.  An entry's two lowest bytes are frequency and
@@ -13,15 +13,22 @@
 
 enum { LANES = 8, VECTORS = PLANAR_LANES / LANES, PIECE = 4096 };
 
+/* Tables with a row for each set of 8 lanes. */
+#define ROW(f, s) { f(s, 0), f(s, 1), f(s, 2), f(s, 3), f(s, 4), f(s, 5), f(s, 6), f(s, 7) }
+#define ROWS4(f, s) ROW(f, s), ROW(f, (s) + 1), ROW(f, (s) + 2), ROW(f, (s) + 3)
+#define ROWS16(f, s) ROWS4(f, s), ROWS4(f, (s) + 4), ROWS4(f, (s) + 8), ROWS4(f, (s) + 12)
+#define ROWS64(f, s) ROWS16(f, s), ROWS16(f, (s) + 16), ROWS16(f, (s) + 32), ROWS16(f, (s) + 48)
+#define ROWS(f) { ROWS64(f, 0), ROWS64(f, 64), ROWS64(f, 128), ROWS64(f, 192) }
+
+/* Lanes of the set from the lowest to l. */
+#define COUNT(set, l) __builtin_popcount((unsigned)(set) & ((2u << (l)) - 1))
+
+/* ---- decoding --------------------------------------------------------------------------------- */
+
 /* For each set of lanes that lack a byte, a byte permutation of the next eight: lane l takes number
  * "lanes below l in the set", all else is zero. */
-#define LANE(set, l) \
-    0x80808000u + ((set) >> (l) & 1 ? (unsigned)__builtin_popcount((set) & ((1u << (l)) - 1)) : 128u)
-#define ROW(s) { LANE(s, 0), LANE(s, 1), LANE(s, 2), LANE(s, 3), LANE(s, 4), LANE(s, 5), LANE(s, 6), LANE(s, 7) }
-#define ROWS4(s) ROW(s), ROW((s) + 1), ROW((s) + 2), ROW((s) + 3)
-#define ROWS16(s) ROWS4(s), ROWS4((s) + 4), ROWS4((s) + 8), ROWS4((s) + 12)
-#define ROWS64(s) ROWS16(s), ROWS16((s) + 16), ROWS16((s) + 32), ROWS16((s) + 48)
-_Alignas(32) static const uint32_t to_lanes[256][LANES] = { ROWS64(0), ROWS64(64), ROWS64(128), ROWS64(192) };
+#define TAKEN(set, l) 0x80808000u + ((set) >> (l) & 1 ? (unsigned)COUNT(set, l) - 1 : 128u)
+_Alignas(32) static const uint32_t to_lanes[256][LANES] = ROWS(TAKEN);
 
 /* One step of 8 lanes: gives their entries and moves `in` on. */
 ENT_AVX2_INLINE __m256i decode_step(const uint32_t packed[PLANAR_SLOTS], __m256i *x, const uint8_t **in)
@@ -131,5 +138,111 @@ ENT_AVX2 bool ent_planar_decode_words_avx2(const planar_decoder *d, planar_block
     join_piece(join, form, b->s, first, n - first, words);
     if (join->stream) _mm_sfence();
     return true;
+}
+
+/* ---- encoding --------------------------------------------------------------------------------- */
+
+/* For each set of lanes whose lower byte leaves, a byte permutation that brings these together at the
+ * end of eight, in order; what is before them does not matter. */
+#define BEFORE(set, l, i) (COUNT(set, l) <= (i) - (LANES - COUNT(set, 7)))
+#define LEAVING(s, i) \
+    (BEFORE(s, 0, i) + BEFORE(s, 1, i) + BEFORE(s, 2, i) + BEFORE(s, 3, i) + BEFORE(s, 4, i) + BEFORE(s, 5, i) + \
+     BEFORE(s, 6, i) + BEFORE(s, 7, i))
+static const uint8_t from_lanes[256][LANES] = ROWS(LEAVING);
+
+/* One step of 16 lanes; `stays` where no byte leaves, `entries` their frequencies and flags. */
+ENT_AVX2_INLINE void encode_step(const planar_encoder *e, __m256i *x, __m256i symbols, __m256i *stays, __m256i *entries)
+{
+    const __m256i even = _mm256_set1_epi32(0xFFFF), low = _mm256_set1_epi16(255);
+    __m256i a = ent_gather256(e->packed, _mm256_and_si256(symbols, even));
+    __m256i b = ent_gather256(e->packed, _mm256_srli_epi32(symbols, 16));
+    *entries = _mm256_blend_epi16(a, _mm256_slli_epi32(b, 16), 0xAA);
+    __m256i reciprocal = _mm256_blend_epi16(_mm256_srli_epi32(a, 16), b, 0xAA);
+    __m256i f = _mm256_and_si256(*entries, _mm256_set1_epi16(PLANAR_MISSING - 1)), high = _mm256_srli_epi16(*x, 8);
+    *stays = _mm256_cmpgt_epi16(f, high);
+    __m256i y = _mm256_blendv_epi8(high, *x, *stays);
+    /* as in planar_rans_avx512.c */
+    __m256i q = _mm256_mulhi_epu16(_mm256_sub_epi16(y, _mm256_set1_epi16(-1)), reciprocal);
+    __m256i rank = _mm256_sub_epi16(y, _mm256_mullo_epi16(q, f)), over = _mm256_srai_epi16(rank, 15);
+    rank = _mm256_add_epi16(rank, _mm256_and_si256(over, f));
+    q = _mm256_add_epi16(q, over);
+    __m256i place = _mm256_add_epi16(rank, _mm256_srli_epi16(*entries, 8));
+    a = ent_gather_bytes256(e->slot, _mm256_and_si256(place, even));
+    b = ent_gather_bytes256(e->slot, _mm256_srli_epi32(place, 16));
+    __m256i slot = _mm256_and_si256(_mm256_blend_epi16(a, _mm256_slli_epi32(b, 16), 0xAA), low);
+    *x = _mm256_or_si256(_mm256_slli_epi16(q, 8), slot);
+}
+
+/* The lower bytes of 32 states but of those that stay, to below `out`; gives the new end. */
+ENT_AVX2_INLINE uint8_t *put_bytes(__m256i x0, __m256i x1, __m256i stays0, __m256i stays1, uint8_t *out)
+{
+    enum { ORDER = 0xD8 };
+    const __m256i low = _mm256_set1_epi16(255);
+    _Alignas(32) uint8_t byte[32];
+    __m256i bytes = _mm256_packus_epi16(_mm256_and_si256(x0, low), _mm256_and_si256(x1, low));
+    _mm256_store_si256((void *)byte, _mm256_permute4x64_epi64(bytes, ORDER));
+    __m256i stays = _mm256_permute4x64_epi64(_mm256_packs_epi16(stays0, stays1), ORDER);
+    uint32_t leaves = ~(uint32_t)_mm256_movemask_epi8(stays);
+#pragma GCC unroll 4
+    for (unsigned k = 32; k > 0; leaves <<= 8) {
+        k -= LANES;
+        __m128i order = _mm_loadl_epi64((const void *)from_lanes[leaves >> 24]);
+        __m128i together = _mm_shuffle_epi8(_mm_loadl_epi64((const void *)(byte + k)), order);
+        _mm_storel_epi64((void *)(out - LANES), together);
+        out -= __builtin_popcount(leaves >> 24);
+    }
+    return out;
+}
+
+static uint64_t missing_of(const planar_encoder *e, const uint8_t symbols[PLANAR_LANES])
+{
+    uint64_t missing = 0;
+    for (unsigned l = PLANAR_LANES; l-- > 0;) missing = missing << 1 | e->frequency[symbols[l]] >> 7;
+    return missing;
+}
+
+enum { PARTS = PLANAR_LANES / 16 }; /* registers of 16 lanes a group */
+
+/* One step of one group; gives the symbols that are left out. */
+ENT_AVX2_INLINE uint64_t encode_group(const planar_encoder *e, __m256i x[PARTS], uint8_t **out, const uint8_t *symbols)
+{
+    __m256i any = _mm256_setzero_si256();
+#pragma GCC unroll 2
+    for (unsigned h = PARTS; h > 0;) {
+        h -= 2;
+        __m256i before0 = x[h], before1 = x[h + 1], stays[2], entries[2];
+#pragma GCC unroll 2
+        for (unsigned k = 0; k < 2; k++) {
+            __m256i s = _mm256_cvtepu8_epi16(_mm_loadu_si128((const void *)(symbols + 16 * (h + k))));
+            encode_step(e, &x[h + k], s, &stays[k], &entries[k]);
+            any = _mm256_or_si256(any, entries[k]);
+        }
+        *out = put_bytes(before0, before1, stays[0], stays[1], *out);
+    }
+    bool none = _mm256_testz_si256(any, _mm256_set1_epi16(PLANAR_MISSING));
+    return __builtin_expect(none, 1) ? 0 : missing_of(e, symbols);
+}
+
+ENT_AVX2 void ent_planar_encode_avx2(const planar_encoder *e, planar_job *job, const uint8_t *symbols)
+{
+    __m256i x[PLANAR_GROUPS * PARTS];
+    const unsigned groups = job->groups;
+    for (unsigned i = 0; i < groups * PARTS; i++) {
+        __m256i q = _mm256_cvtepu8_epi16(_mm_load_si128((const void *)(job->q + 16 * i)));
+        x[i] = _mm256_or_si256(_mm256_slli_epi16(q, 8),
+                               _mm256_cvtepu8_epi16(_mm_load_si128((const void *)(job->s + 16 * i))));
+    }
+    for (size_t i = job->rounds * groups; i-- > 0;) {
+        size_t g = i % groups;
+        job->missing[i] = encode_group(e, x + g * PARTS, &job->at[g], symbols + i * PLANAR_LANES);
+    }
+    for (unsigned i = 0; i < groups * PARTS; i++) {
+        uint16_t state[16];
+        _mm256_storeu_si256((void *)state, x[i]);
+        for (unsigned l = 0; l < 16; l++) {
+            job->q[16 * i + l] = (uint8_t)(state[l] >> 8);
+            job->s[16 * i + l] = (uint8_t)state[l];
+        }
+    }
 }
 #endif

@@ -288,6 +288,9 @@ void ent_planar_build_encoder(const ent_coder_spec *spec, const void *table, voi
         if (missing || e->frequency[s] < t->frequency[i]) enter(e, s, t->frequency[i], first[i]);
     }
     e->low = t->low;
+    for (uint32_t s = 0; s < 256; s++)
+        e->packed[s] = e->frequency[s] | (uint32_t)e->first[s] << 8 | (uint32_t)e->reciprocal_low[s] << 16 |
+                       (uint32_t)e->reciprocal_high[s] << 24;
     for (uint32_t i = 0; i < t->listed; i++) e->name[t->list[i]] = (uint8_t)i;
     spread(t, slot);
     for (uint32_t i = 0; i < PLANAR_SLOTS; i++) e->slot[first[slot[i].entry] + slot[i].rank] = (uint8_t)i;
