@@ -150,22 +150,42 @@ static size_t encoder_size(const ent_coder_spec *spec, const void *table)
     return sizeof(tiered_encoder);
 }
 
+/* The tier where a rank stays and its code there. */
+static uint8_t key_of(const tiered_table *t, uint32_t rank)
+{
+    uint32_t tier = 0;
+    for (; tier + 1 < t->tiers && rank >= (1u << t->width[tier]) - 1; tier++) rank -= (1u << t->width[tier]) - 1;
+    return (uint8_t)(tier << TIERED_WIDTH | rank);
+}
+
+static void build_keys(const tiered_table *t, tiered_encoder *e)
+{
+    e->blocks = 0;
+    e->escape_key = key_of(t, e->last);
+    for (uint32_t b = 0; b < 256; b += 16) {
+        bool other = false;
+        for (uint32_t s = b; s < b + 16; s++) {
+            e->key[s] = key_of(t, e->rank[s]);
+            other |= e->key[s] != e->escape_key;
+        }
+        if (other) e->block[e->blocks++] = (uint8_t)b;
+    }
+}
+
 static void build_encoder(const ent_coder_spec *spec, const void *table, void *encoder)
 {
+    (void)spec;
     const tiered_table *t = table;
     tiered_encoder *e = encoder;
+    e->most = 0;
     e->tiers = t->tiers;
     e->last = capacity(t);
     e->escapes = t->escapes;
     memcpy(e->width, t->width, sizeof e->width);
-    for (uint32_t s = 0; s < 256; s++) {
-        e->rank[s] = (uint8_t)e->last;
-        e->known[s] = t->escapes && s < spec->alphabet;
-    }
-    for (uint32_t r = 0; r < t->ranked; r++) {
-        e->rank[t->symbol[r]] = (uint8_t)r;
-        e->known[t->symbol[r]] = true;
-    }
+    for (uint32_t k = 0; k < t->tiers; k++) e->most = t->width[k] > e->most ? t->width[k] : e->most;
+    memset(e->rank, (uint8_t)e->last, sizeof e->rank);
+    for (uint32_t r = 0; r < t->ranked; r++) e->rank[t->symbol[r]] = (uint8_t)r;
+    build_keys(t, e);
 }
 
 /* Bit 0 of each of 8 bytes. */
@@ -187,8 +207,7 @@ void ent_tiered_encode_group(const tiered_encoder *e, tiered_job *job, const uin
             for (unsigned i = 0; i < TIERED_GROUP; i += 8) plane |= gather(ent_load64(code + i) >> j) << i;
             plane &= live;
             escaped &= plane;
-            tiered_put(job, k, plane & UINT32_MAX, n < 32 ? (unsigned)n : 32);
-            if (n > 32) tiered_put(job, k, plane >> 32, (unsigned)n - 32);
+            tiered_put(job, k, plane, (unsigned)n);
         }
         job->count[k] += n;
         for (n = 0; escaped; escaped &= escaped - 1, n++) {
@@ -200,6 +219,19 @@ void ent_tiered_encode_group(const tiered_encoder *e, tiered_job *job, const uin
     if (!e->escapes) return;
     memcpy(job->escape, escapes, n);
     job->escape += n;
+}
+
+static bool below(const uint8_t *symbols, const uint8_t *end, uint32_t alphabet)
+{
+    uint8_t most = 0;
+    for (; alphabet < 256 && symbols < end; symbols++) most = *symbols > most ? *symbols : most;
+    return most < alphabet;
+}
+
+static bool has_fast_loops(void)
+{
+    const unsigned avx2 = ENT_CPU_AVX2 | ENT_CPU_BMI2;
+    return (ent_cpu_features() & ENT_CPU_AVX512) || (ent_cpu_features() & avx2) == avx2;
 }
 
 static size_t groups_of(size_t n) { return n / TIERED_GROUP; }
@@ -215,14 +247,6 @@ static size_t bound(const ent_coder_spec *spec, size_t n)
 
 static size_t work_size(const ent_coder_spec *spec, size_t n) { return bound(spec, n) + 64; }
 
-static bool codable(const tiered_encoder *e, const uint8_t *symbols, size_t n, uint32_t alphabet)
-{
-    bool good = true;
-    if (alphabet == 256 && e->escapes) return true;
-    for (size_t i = 0; i < n; i++) good &= e->known[symbols[i]];
-    return good;
-}
-
 static uint8_t *append(uint8_t *p, const uint8_t *bytes, size_t n)
 {
     memcpy(p, bytes, n);
@@ -236,13 +260,14 @@ static ent_status encode(const ent_coder_spec *spec, const void *encoder, const 
     const uint8_t *s = symbols;
     uint8_t *begin[TIERED_TIERS + 1], *room = work, *p = out;
     tiered_job job = { 0 };
-    if (!codable(e, s, n, spec->alphabet)) return ENT_ERANGE;
+    if (!below(s, s + n, spec->alphabet)) return ENT_ERANGE; /* where nothing escapes, all of the alphabet is ranked */
     for (unsigned k = 0; k < e->tiers; k++, room += part_room(n, TIERED_WIDTH)) job.bits[k] = begin[k] = room;
     job.escape = begin[TIERED_TIERS] = room;
     size_t i = 0;
 #if defined __x86_64__
-    if (ent_cpu_features() & ENT_CPU_AVX512) {
-        ent_tiered_encode_avx512(e, &job, s, groups_of(n));
+    if (has_fast_loops()) {
+        (ent_cpu_features() & ENT_CPU_AVX512 ? ent_tiered_encode_avx512
+                                             : ent_tiered_encode_avx2)(e, &job, s, groups_of(n));
         i = groups_of(n) * TIERED_GROUP;
     }
 #endif
@@ -251,7 +276,10 @@ static ent_status encode(const ent_coder_spec *spec, const void *encoder, const 
     for (unsigned k = 1; k < e->tiers; k++) p += ent_varint_put(p, job.count[k]);
     tally->index_bits = 8 * (uint64_t)(p - out);
     p = append(p, begin[TIERED_TIERS], (size_t)(job.escape - begin[TIERED_TIERS]));
-    for (unsigned k = e->tiers; k-- > 0;) p = append(p, begin[k], (size_t)(job.bits[k] - begin[k]) + (job.fill[k] > 0));
+    for (unsigned k = e->tiers; k-- > 0;) {
+        *job.bits[k] = (uint8_t)job.held[k];
+        p = append(p, begin[k], (size_t)(job.bits[k] - begin[k]) + (job.fill[k] > 0));
+    }
     *size = (size_t)(p - out);
     tally->payload_bits = 8 * (uint64_t)*size - tally->index_bits;
     return ENT_OK;
@@ -318,13 +346,6 @@ bool ent_tiered_decode_group(const tiered_table *t, tiered_block *b, uint8_t *sy
     return true;
 }
 
-static bool below(const uint8_t *symbols, const uint8_t *end, uint32_t alphabet)
-{
-    bool good = true;
-    for (; symbols < end; symbols++) good &= *symbols < alphabet;
-    return good;
-}
-
 static bool open_block(const ent_coder_spec *spec, const tiered_table *t, ent_bytes in, size_t n, tiered_block *b)
 {
     const uint8_t *p = in.data;
@@ -366,9 +387,7 @@ static bool ends_well(const tiered_table *t, const tiered_block *b)
  * which comes last. */
 static size_t fast_groups(size_t n)
 {
-    const unsigned avx2 = ENT_CPU_AVX2 | ENT_CPU_BMI2;
-    bool fast = (ent_cpu_features() & ENT_CPU_AVX512) || (ent_cpu_features() & avx2) == avx2;
-    return fast && n / 8 >= TIERED_SLACK ? groups_of(n) : 0;
+    return has_fast_loops() && n / 8 >= TIERED_SLACK ? groups_of(n) : 0;
 }
 
 static bool decode_fast(const tiered_table *t, tiered_block *b, const ent_join *join, uint8_t *out, size_t groups)

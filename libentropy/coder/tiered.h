@@ -23,9 +23,12 @@ typedef struct tiered_table {
 
 typedef struct tiered_encoder {
     _Alignas(64) uint8_t rank[256]; /* by symbol; of those that have none what the escape has */
-    uint32_t tiers, last;           /* the last rank: all ones in every tier */
-    uint8_t width[TIERED_TIERS];
-    bool known[256];                /* symbols that can be coded */
+    uint8_t key[256];               /* by symbol: its code in the tier where it stays | the tier << TIERED_WIDTH */
+    uint8_t escape_key;
+    uint8_t block[16];              /* the 16s of symbols that have other keys */
+    uint32_t blocks, tiers;
+    uint32_t last;                  /* rank: all ones in every tier */
+    uint8_t width[TIERED_TIERS], most; /* the largest of them */
     bool escapes;
 } tiered_encoder;
 
@@ -48,14 +51,14 @@ typedef struct tiered_job {
     uint64_t count[TIERED_TIERS];         /* symbols that reached the tier */
 } tiered_job;
 
-/* Appends the lowest n <= 56 bits of `bits`, which has no others, to a tier. */
+/* Appends the lowest n <= 64 bits of `bits`, which has no others, to a tier. */
 static inline void tiered_put(tiered_job *job, unsigned tier, uint64_t bits, unsigned n)
 {
-    uint64_t held = job->held[tier] | bits << job->fill[tier];
-    unsigned fill = job->fill[tier] + n;
+    unsigned before = job->fill[tier], fill = before + n;
+    uint64_t held = job->held[tier] | bits << before;
     ent_store64(job->bits[tier], held);
     job->bits[tier] += fill / 8;
-    job->held[tier] = held >> (fill & ~7u);
+    job->held[tier] = fill < 64 ? held >> (fill & ~7u) : bits >> 1 >> (63 - before);
     job->fill[tier] = fill & 7;
 }
 
@@ -68,7 +71,8 @@ void ent_tiered_encode_group(const tiered_encoder *encoder, tiered_job *job, con
  * has more bytes than that. */
 bool ent_tiered_decode_avx512(const tiered_table *table, tiered_block *block, const ent_join *join, uint8_t *out,
                               size_t groups);
-/* Needs BMI2 too. */
+/* Need BMI2 too. */
+void ent_tiered_encode_avx2(const tiered_encoder *encoder, tiered_job *job, const uint8_t *symbols, size_t groups);
 bool ent_tiered_decode_avx2(const tiered_table *table, tiered_block *block, const ent_join *join, uint8_t *out,
                             size_t groups);
 void ent_tiered_encode_avx512(const tiered_encoder *encoder, tiered_job *job, const uint8_t *symbols, size_t groups);

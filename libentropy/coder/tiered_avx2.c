@@ -1,4 +1,4 @@
-/* tiered_avx2.c - the decoding loop of tiered with AVX2 and BMI2: 64 symbols at once.
+/* tiered_avx2.c - the loops of tiered with AVX2 and BMI2: 64 symbols at once.
  *
  * Bits become bytes by a broadcast, a byte shuffle and a comparison, which costs AVX2 most of the
  * time.  So the planes of all tiers are first folded, as machine words, to one set: the XOR of the
@@ -7,7 +7,7 @@
  * 5 planes of 9.  Their bits together index a table of at most 64 symbols.
  *
  * PDEP takes some hundred cycles on Zen 1 and 2, where this is no faster than the plain loop. */
-#include "coder/tiered.h"
+#include "coder/tiered_bmi2.h"
 
 #if defined __x86_64__
 #include "coder/avx2.h"
@@ -193,5 +193,43 @@ bool ent_tiered_decode_avx2(const tiered_table *t, tiered_block *b, const ent_jo
     case 0x03020102: return shape_2123[to](t, b, join, out, groups);
     default: return any_shape[to](t, b, join, out, groups);
     }
+}
+
+/* ---- encoding --------------------------------------------------------------------------------- */
+
+/* The keys of 32 symbols, out of 16 at a time: a byte permute gives zero where the top bit is set. */
+AVX2_BMI2_INLINE __m256i keys_of(const tiered_encoder *e, __m256i symbols)
+{
+    const __m256i escape = _mm256_set1_epi8((char)e->escape_key), others = _mm256_set1_epi8(0x70);
+    __m256i keys = escape;
+    for (unsigned i = 0; i < e->blocks; i++) {
+        __m256i key = _mm256_broadcastsi128_si256(_mm_load_si128((const void *)(e->key + e->block[i])));
+        __m256i at = _mm256_sub_epi8(symbols, _mm256_set1_epi8((char)e->block[i]));
+        at = _mm256_adds_epu8(at, others);
+        keys = _mm256_xor_si256(keys, _mm256_shuffle_epi8(_mm256_xor_si256(key, escape), at));
+    }
+    return keys;
+}
+
+/* A bit of 64 keys. */
+AVX2_BMI2_INLINE uint64_t plane_of(const __m256i keys[2], unsigned bit)
+{
+    __m128i up = _mm_cvtsi32_si128(7 - (int)bit);
+    uint32_t low = (uint32_t)_mm256_movemask_epi8(_mm256_sll_epi16(keys[0], up));
+    return (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_sll_epi16(keys[1], up)) << 32 | low;
+}
+
+AVX2_BMI2 void ent_tiered_encode_avx2(const tiered_encoder *e, tiered_job *job, const uint8_t *symbols, size_t groups)
+{
+    tiered_job local = *job;
+    for (size_t i = 0; i < groups; i++, symbols += TIERED_GROUP) {
+        const __m256i keys[2] = { keys_of(e, ent_load256(symbols)), keys_of(e, ent_load256(symbols + ENT_AVX2_LANES)) };
+        uint64_t code[TIERED_WIDTH] = { 0 };
+#pragma GCC unroll 4
+        for (unsigned j = 0; j < TIERED_WIDTH; j++)
+            if (j < e->most) code[j] = plane_of(keys, j);
+        tiered_put_group(e, &local, code, plane_of(keys, TIERED_WIDTH), plane_of(keys, TIERED_WIDTH + 1), symbols);
+    }
+    *job = local;
 }
 #endif

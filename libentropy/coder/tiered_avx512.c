@@ -2,7 +2,7 @@
  *
  * The body is one function of the shape (the widths of the tiers); the usual shapes are compiled on
  * their own so that no width is a variable, all others share a general one. */
-#include "coder/tiered.h"
+#include "coder/tiered_bmi2.h"
 
 #if defined __x86_64__
 #include "coder/avx512.h"
@@ -159,45 +159,25 @@ bool ent_tiered_decode_avx512(const tiered_table *t, tiered_block *b, const ent_
 
 /* ---- encoding ------------------------------------------------------------------------------- */
 
-/* One tier of the symbols in `reach`, `codes` being what is left of their ranks; returns those that escape. */
-ENT_AVX512_INLINE uint64_t encode_tier(tiered_job *job, unsigned tier, unsigned width, uint64_t reach, __m512i codes)
+ENT_AVX512_INLINE uint64_t plane_of(__m512i keys, unsigned bit)
 {
-    unsigned count = (unsigned)_mm_popcnt_u64(reach);
-    uint64_t escaped = reach, together = 0;
-    bool few = width * count <= 56;
-    for (unsigned j = 0; j < width; j++) {
-        uint64_t mask = _mm512_test_epi8_mask(codes, _mm512_set1_epi8((char)(1 << j))), plane = _pext_u64(mask, reach);
-        escaped &= mask;
-        if (few) {
-            together |= plane << j * count;
-        } else {
-            tiered_put(job, tier, plane & UINT32_MAX, count < 32 ? count : 32);
-            if (count > 32) tiered_put(job, tier, plane >> 32, count - 32);
-        }
-    }
-    if (few) tiered_put(job, tier, together, width * count);
-    job->count[tier] += count;
-    return escaped;
+    return _cvtmask64_u64(_mm512_test_epi8_mask(keys, _mm512_set1_epi8((char)(1 << bit))));
 }
 
 ENT_AVX512 void ent_tiered_encode_avx512(const tiered_encoder *e, tiered_job *job, const uint8_t *symbols,
                                          size_t groups)
 {
-    const __m512i r0 = _mm512_load_si512(e->rank), r1 = _mm512_load_si512(e->rank + 64);
-    const __m512i r2 = _mm512_load_si512(e->rank + 128), r3 = _mm512_load_si512(e->rank + 192);
-    for (size_t i = 0; i < groups; i++) {
-        __m512i z = _mm512_loadu_si512(symbols + 64 * i);
-        __m512i ranks = _mm512_mask_blend_epi8(_mm512_movepi8_mask(z), _mm512_permutex2var_epi8(r0, z, r1),
-                                               _mm512_permutex2var_epi8(r2, z, r3));
-        uint64_t reach = ~0ull;
-        for (unsigned k = 0; k < e->tiers; k++) {
-            __m512i escape = _mm512_set1_epi8((char)((1 << e->width[k]) - 1));
-            reach = encode_tier(job, k, e->width[k], reach, _mm512_min_epu8(ranks, escape));
-            ranks = _mm512_subs_epu8(ranks, escape);
-        }
-        if (!e->escapes || !reach) continue;
-        _mm512_storeu_si512(job->escape, _mm512_maskz_compress_epi8(reach, z));
-        job->escape += _mm_popcnt_u64(reach);
+    const __m512i k0 = _mm512_load_si512(e->key), k1 = _mm512_load_si512(e->key + 64);
+    const __m512i k2 = _mm512_load_si512(e->key + 128), k3 = _mm512_load_si512(e->key + 192);
+    tiered_job local = *job;
+    for (size_t i = 0; i < groups; i++, symbols += TIERED_GROUP) {
+        __m512i z = _mm512_loadu_si512(symbols);
+        __m512i keys = _mm512_mask_blend_epi8(_mm512_movepi8_mask(z), _mm512_permutex2var_epi8(k0, z, k1),
+                                              _mm512_permutex2var_epi8(k2, z, k3));
+        uint64_t code[TIERED_WIDTH];
+        for (unsigned j = 0; j < TIERED_WIDTH; j++) code[j] = plane_of(keys, j);
+        tiered_put_group(e, &local, code, plane_of(keys, TIERED_WIDTH), plane_of(keys, TIERED_WIDTH + 1), symbols);
     }
+    *job = local;
 }
 #endif
