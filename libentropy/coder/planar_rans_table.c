@@ -17,6 +17,7 @@ enum {
     REPAIR_BITS = 16,
     ENTRY_BITS = 16,
     LOW_WORTH = 256, /* what is slower to decode must save one part in so many */
+    FEW = 64,        /* symbols, for which the slots do */
     LEAST_LEFT = 8,  /* symbols, when low bits are cut off */
     LOW_FOLLOWS = 0  /* first byte of a table with low bits: no other table begins with it */
 };
@@ -134,19 +135,21 @@ ent_status ent_planar_train(const ent_coder_spec *spec, const ent_counts *counts
     double best, bits;
     uint64_t upper[256], total = ent_counts_total(counts);
     ent_status status = train_symbols(counts, t, &best);
-    for (size_t i = 0; i < sizeof lows && !status; i++) {
+    if (status || ent_counts_live(counts) <= FEW) return status;
+    for (size_t i = 0; i < sizeof lows; i++) {
         uint32_t low = lows[i];
         if (spec->alphabet % (1u << low) || spec->alphabet >> low < LEAST_LEFT) continue;
         memset(upper, 0, sizeof upper);
         for (uint32_t s = 0; s < spec->alphabet; s++) upper[s >> low] += counts->count[s];
         trial = (planar_table){ .low = low };
         status = train_symbols(&(ent_counts){ spec->alphabet >> low, upper }, &trial, &bits);
+        if (status) return status;
         bits += (double)total * low;
-        if (status || bits >= best - best / LOW_WORTH) continue;
+        if (bits >= best - best / LOW_WORTH) continue;
         best = bits;
         *t = trial;
     }
-    return status;
+    return ENT_OK;
 }
 
 /* ---- as bytes ------------------------------------------------------------------------------- */

@@ -11,7 +11,9 @@
  * which are sums of population counts.
  *
  * Against Huffman codes it pays the fixed widths: on exponents of weights 4 % of their 2.6 bits.
- * Left out on purpose: an index of positions (a parallel decoder gets them by prefix sums). */
+ * Left out on purpose: an index of positions (a parallel decoder gets them by prefix sums); a raw form
+ * for flat symbols, of which a code may be larger (8-bit codes of weights: 8.9 bits): a block of a codec,
+ * which is how symbols are stored, keeps any stream raw that its coder would make no smaller. */
 #include <string.h>
 
 #include "base/bits.h"
