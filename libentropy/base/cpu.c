@@ -34,7 +34,8 @@ static unsigned detect(char brand[49])
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi") &&
-        __builtin_cpu_supports("avx512vbmi2") && (found & ENT_CPU_BMI2) && (found & ENT_CPU_AVX2))
+        __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512vpopcntdq") &&
+        (found & ENT_CPU_BMI2) && (found & ENT_CPU_AVX2))
         found |= ENT_CPU_AVX512;
     return found;
 }

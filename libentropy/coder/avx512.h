@@ -12,7 +12,7 @@
 
 /* On every function of a kernel: ENT_CPU_AVX512 stands for these. */
 #define ENT_AVX512 \
-    __attribute__((target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vbmi,avx512vbmi2," \
+    __attribute__((target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,avx512vpopcntdq," \
                           "bmi,bmi2,lzcnt,popcnt,prfchw")))
 #define ENT_AVX512_INLINE ENT_AVX512 static inline __attribute__((always_inline))
 

@@ -9,6 +9,7 @@ const oracle oracles[] = {
     { "tiered", oracle_tiered },
     { "planar-rans", oracle_planar_rans },
     { "huffman", oracle_huffman },
+    { "wavelet-tree", oracle_wavelet_tree },
     { "tans", oracle_tans },
     { "rans", oracle_rans },
     { "arithmetic", oracle_arithmetic },

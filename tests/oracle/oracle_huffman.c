@@ -1,4 +1,5 @@
 /* oracle_huffman.c - see oracle.h. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "oracle.h"
@@ -111,4 +112,51 @@ int oracle_huffman(uint32_t alphabet, const uint32_t *param, const uint8_t *tabl
     for (uint32_t i = 0; i < streams; i++)
         if (!oracle_ended(&stream[i])) return 1;
     return 0;
+}
+
+/* ---- the same codes, kept by tree node ------------------------------------------------------- */
+
+/* Whether a node, given by the bits that lead to it, is a leaf; then its symbol. */
+static bool is_leaf(const codes *c, uint64_t read, unsigned length, uint16_t *symbol)
+{
+    for (uint32_t i = c->first[length]; i < c->first[length + 1]; i++)
+        if (c->code[i] == read) {
+            *symbol = c->symbol[i];
+            return true;
+        }
+    return false;
+}
+
+/* The n symbols below a node, in their order. */
+static bool read_node(byte_string *in, const codes *c, uint64_t read, unsigned length, uint16_t *symbols, size_t n)
+{
+    uint16_t leaf;
+    if (is_leaf(c, read, length, &leaf)) {
+        for (size_t i = 0; i < n; i++) symbols[i] = leaf;
+        return true;
+    }
+    byte_string part = oracle_part(in, (n + 7) / 8);
+    if (in->over) return false;
+    bit_string bits = oracle_bits(part.bytes, part.size), again = bits;
+    size_t ones = 0;
+    for (size_t i = 0; i < n; i++) ones += oracle_bit(&bits);
+    uint16_t *left = malloc((n + 1) * sizeof *left), *right = left ? left + (n - ones) : NULL;
+    bool good = left && oracle_ended(&bits) && read_node(in, c, 2 * read, length + 1, left, n - ones) &&
+                read_node(in, c, 2 * read + 1, length + 1, right, ones);
+    for (size_t i = 0, zero = 0, one = 0; good && i < n; i++)
+        symbols[i] = oracle_bit(&again) ? right[one++] : left[zero++];
+    free(left);
+    return good;
+}
+
+int oracle_wavelet_tree(uint32_t alphabet, const uint32_t *param, const uint8_t *table, size_t table_size,
+                        const uint8_t *code, size_t code_size, uint16_t *symbols, size_t n)
+{
+    static lengths t;
+    static codes c;
+    byte_string in = { code, code_size, 0, false };
+    if (!read_lengths(alphabet, table, table_size, &t) || !lengths_within_limit(alphabet, param[0], &t)) return 1;
+    if (n == 0) return code_size != 0;
+    make_codes(alphabet, &t, &c);
+    return !read_node(&in, &c, 0, 0, symbols, n) || !oracle_all_read(&in);
 }

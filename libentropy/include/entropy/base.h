@@ -75,7 +75,7 @@ ENT_API ent_status ent_buffer_reserve(ent_buffer *buffer, size_t capacity);
 enum {
     ENT_CPU_BMI2 = 1,
     ENT_CPU_AVX2 = 2,   /* and FMA, which comes with it */
-    ENT_CPU_AVX512 = 4, /* F, BW, CD, DQ, VL, VBMI and VBMI2 together: Ice Lake, Zen 4 and later */
+    ENT_CPU_AVX512 = 4, /* F, BW, CD, DQ, VL, VBMI, VBMI2 and VPOPCNTDQ together: Ice Lake, Zen 4 and later */
 };
 
 /* The features that kernels may use: those of the machine without the ones that the environment
