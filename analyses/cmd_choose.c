@@ -88,14 +88,14 @@ static ent_status set_problem(struct job *job, ent_error *error)
 {
     ent_option raw = costs_of(&job->costs, RAW);
     ent_choosing *p = &job->problem;
-    bool fastest = job->memory && !job->latency;
+    bool fastest = job->memory && !(job->latency > 0);
     *p = (ent_choosing){ .items = job->costs.tensors, .options = job->costs.codecs, .option = job->costs.option,
                          .minimise = fastest ? ENT_COST_NS : ENT_COST_BYTES,
                          .most = { INFINITY, INFINITY, INFINITY } };
     if (job->memory) p->most[ENT_COST_BYTES] = (double)job->memory;
-    if (job->latency) p->most[ENT_COST_NS] = job->latency * raw.cost[ENT_COST_NS];
-    if (job->energy) p->most[ENT_COST_PJ] = job->energy * raw.cost[ENT_COST_PJ];
-    if (job->energy && !job->costs.energy)
+    if (job->latency > 0) p->most[ENT_COST_NS] = job->latency * raw.cost[ENT_COST_NS];
+    if (job->energy > 0) p->most[ENT_COST_PJ] = job->energy * raw.cost[ENT_COST_PJ];
+    if (job->energy > 0 && !job->costs.energy)
         return ent_fail(error, ENT_EINVAL, "target %s does not state the energy of all that it does",
                         ent_target_name(job->target));
     return ENT_OK;
@@ -289,9 +289,9 @@ static void print_head(const struct job *job)
     printf("%s on %s", model_name(job->model), target);
     if (p->threads) printf(", %u thread%s", p->threads, p->threads == 1 ? "" : "s");
     printf(": least %s", fastest ? "time" : "bytes");
-    if (!fastest && job->latency) printf(", decoding in at most %g of the time of a copy", job->latency);
+    if (!fastest && job->latency > 0) printf(", decoding in at most %g of the time of a copy", job->latency);
     if (job->memory) printf(", at most %s", show_bytes(job->memory).text);
-    if (job->energy) printf(", at most %g of the energy of a copy", job->energy);
+    if (job->energy > 0) printf(", at most %g of the energy of a copy", job->energy);
     printf("\n%.0f bytes", p->bytes);
     if (p->bytes_error > 0) printf(" (estimated, standard error %.0f)", p->bytes_error);
     printf(", decoded in %.4g ms, copied uncoded in %.4g ms (%s)\n", 1e-6 * p->ns, 1e-6 * p->raw_ns,
@@ -338,7 +338,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (!job->model) argp_error(state, "which model?");
-        if (!job->latency && !job->memory && !job->energy) job->latency = 1.05;
+        if (!(job->latency > 0) && !job->memory && !(job->energy > 0)) job->latency = 1.05;
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }

@@ -109,7 +109,7 @@ static ent_status forward(const double setting[], ent_matrix_job *job, ent_error
 
 const ent_transform ent_transform_prune = {
     .name = "prune", .brief = "the least important weights become zero", .cite = "sun2024wanda",
-    .setting = { { "share", "of the weights that go", 0, 1, 0.5 },
+    .setting = { { "share", "of the weights that go", 0, 1, 0.5, false },
                  { "by", "0: |w|; 1: times the input's norm; 2: times its largest magnitude", 0, 2, 0, true },
                  GROUP_SETTING(GROUP_ROW),
                  { "n", "with m: how many of m neighbours stay", 0, 64, 2, true },

@@ -81,6 +81,6 @@ static ent_status inverse(const double setting[], const ent_packed *packed, floa
 const ent_transform ent_transform_rescale = {
     .name = "rescale", .brief = "columns times (largest input)^alpha before what follows", .cite = "wang2024",
     .calibrated = true,
-    .setting = { { "alpha", "0: nothing; 1: as loud as the inputs", 0, 1, 0.5 } },
+    .setting = { { "alpha", "0: nothing; 1: as loud as the inputs", 0, 1, 0.5, false } },
     .forward = forward, .inverse = inverse,
 };
