@@ -24,6 +24,7 @@ static const struct {
     { "row-spread", "X", "make: standard deviation of the logarithm of the rows' scales (preset 0)" },
     { "tensor-spread", "X", "make: the same for the tensors' scales (preset 0)" },
     { "nu", "X", "make student: degrees of freedom (preset 4)" },
+    { "spread", "X", "make mixture: standard deviation of the logarithm of the weights' scales (preset 0.3)" },
     { HISTOGRAM, "CSV", "make histogram: exponent counts (preset: those that come with the program)" },
     { "model", "NAME", "make histogram: rows of this model alone (preset: all)" },
     { "tensor-class", "NAME", "make histogram: rows of this class of tensors alone (preset: linear)" },
@@ -195,7 +196,7 @@ int cmd_dataset(int argc, char **argv)
     const struct argp argp = {
         .options = options,
         .parser = parse,
-        .args_doc = "list\nget NAME [-o DIR]\nmake normal|student|histogram -o FILE\nverify NAME|FOLDER",
+        .args_doc = "list\nget NAME [-o DIR]\nmake normal|laplace|student|mixture|histogram -o FILE\nverify NAME|FOLDER",
         .doc = "Models to work on: a catalogue, downloads that are checked, and generated weights.",
     };
     struct job job = { 0 };

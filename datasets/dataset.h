@@ -56,7 +56,13 @@ ent_status ent_dataset_verify(const char *folder, const ent_run *run, ent_error 
 
 /* ---- making one ------------------------------------------------------------------------------ */
 
-typedef enum ent_dataset_law { ENT_LAW_NORMAL, ENT_LAW_STUDENT, ENT_LAW_HISTOGRAM } ent_dataset_law;
+typedef enum ent_dataset_law {
+    ENT_LAW_NORMAL,
+    ENT_LAW_LAPLACE,
+    ENT_LAW_STUDENT,
+    ENT_LAW_MIXTURE, /* normal times exp(spread * another normal), both new for each weight */
+    ENT_LAW_HISTOGRAM
+} ent_dataset_law;
 
 /* What to make.  Weights lie in rows of 4096 (tensors of at most 64 Mi weights, what is left over in
  * a vector); each is sigma * (its tensor's scale) * (its row's scale) * variate, and the scales are
@@ -68,6 +74,7 @@ typedef struct ent_dataset_options {
     uint64_t seed;        /* preset 1 */
     double sigma;         /* preset 0.02 */
     double nu;            /* degrees of freedom of student; preset 4 */
+    double spread;        /* of mixture; preset 0.3 */
     double row_spread;    /* preset 0 */
     double tensor_spread; /* preset 0 */
     /* law histogram (BF16 only): exponents as counted in a published model, sign and mantissa uniform */
@@ -76,7 +83,7 @@ typedef struct ent_dataset_options {
     char tensor_class[64]; /* likewise; preset "linear" */
 } ent_dataset_options;
 
-/* Presets of a law by name: "normal", "student", "histogram"; ENT_EINVAL for another. */
+/* Presets of a law by name: "normal", "laplace", "student", "mixture", "histogram"; ENT_EINVAL for another. */
 ent_status ent_dataset_options_init(ent_dataset_options *options, const char *law, ent_error *error);
 /* Sets one by its name above with '-' for '_', from text; whole numbers take Ki, Mi, Gi, k, M, G. */
 ent_status ent_dataset_options_set(ent_dataset_options *options, const char *name, const char *value, ent_error *error);

@@ -1,10 +1,11 @@
 /* law.c - random weights of a row, in the file's format.
  *
- * Normal variates: GSL's ziggurat (Marsaglia and Tsang 2000), Student's t and the alias method
- * (Walker 1977) likewise from GSL, over ent_random, so that a row's numbers depend on the seed and
+ * Normal variates: GSL's ziggurat (Marsaglia and Tsang 2000), Student's t, Laplace's and the
+ * alias method (Walker 1977) likewise from GSL, over ent_random, so that a row's numbers depend on the seed and
  * the row alone.  Values are rounded to float and then once to the format, ties to even, as a cast
  * of trained float weights would; all formats here have at most the range of float.
  */
+#include <math.h>
 #include <string.h>
 
 #include <gsl/gsl_randist.h>
@@ -68,6 +69,16 @@ static void exponent_words(const ent_law *law, const gsl_rng *rng, size_t n, uin
     }
 }
 
+static double variate(const ent_dataset_options *o, const gsl_rng *rng, double scale)
+{
+    switch (o->law) {
+    case ENT_LAW_LAPLACE: return gsl_ran_laplace(rng, scale);
+    case ENT_LAW_STUDENT: return scale * gsl_ran_tdist(rng, o->nu);
+    case ENT_LAW_MIXTURE: scale *= exp(gsl_ran_gaussian_ziggurat(rng, o->spread)); /* fall through */
+    default: return gsl_ran_gaussian_ziggurat(rng, scale);
+    }
+}
+
 void ent_law_row(const ent_law *law, uint64_t row, double scale, size_t n, void *out)
 {
     ent_random random;
@@ -82,8 +93,7 @@ void ent_law_row(const ent_law *law, uint64_t row, double scale, size_t n, void 
     for (size_t at = 0; at < n; at += PIECE) {
         size_t k = n - at < PIECE ? n - at : PIECE;
         for (size_t i = 0; i < k; i++) {
-            double x = o->law == ENT_LAW_NORMAL ? gsl_ran_gaussian_ziggurat(&rng, scale)
-                                                : scale * gsl_ran_tdist(&rng, o->nu);
+            double x = variate(o, &rng, scale);
             x = x > 3e38 ? 3e38 : x < -3e38 ? -3e38 : x; /* within float, which ends at 3.4e38 */
             value[i] = (float)x;
         }

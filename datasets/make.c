@@ -92,9 +92,10 @@ static ent_status make_header(const struct making *m, ent_buffer *out)
     if (ent_buffer_reserve(out, TOP + (tensors + 1) * ENTRY)) return ENT_ENOMEM;
     char *text = (char *)out->data + 8, *limit = (char *)out->data + out->capacity;
 #define ADD(...) text += snprintf(text, (size_t)(limit - text), __VA_ARGS__)
-    static const char *const laws[] = { "normal", "student", "histogram" };
+    static const char *const laws[] = { "normal", "laplace", "student", "mixture", "histogram" };
     ADD("{\"__metadata__\":{\"generator\":\"libentropy\",\"law\":\"%s\",\"dtype\":\"%s\",\"seed\":\"%llu\",",
         laws[o->law], o->dtype, (unsigned long long)o->seed);
+    if (o->law == ENT_LAW_MIXTURE) ADD("\"spread\":\"%.17g\",", o->spread);
     ADD("\"sigma\":\"%.17g\",\"nu\":\"%.17g\",\"row-spread\":\"%.17g\",\"tensor-spread\":\"%.17g\"}", o->sigma, o->nu,
         o->row_spread, o->tensor_spread);
     for (uint64_t t = 0; t < tensors; t++) {

@@ -10,18 +10,21 @@
 static const struct {
     const char *name;
     ent_dataset_law law;
-} laws[] = { { "normal", ENT_LAW_NORMAL }, { "student", ENT_LAW_STUDENT }, { "histogram", ENT_LAW_HISTOGRAM } };
+} laws[] = {
+    { "normal", ENT_LAW_NORMAL },   { "laplace", ENT_LAW_LAPLACE },     { "student", ENT_LAW_STUDENT },
+    { "mixture", ENT_LAW_MIXTURE }, { "histogram", ENT_LAW_HISTOGRAM },
+};
 
 ent_status ent_dataset_options_init(ent_dataset_options *options, const char *law, ent_error *error)
 {
-    *options = (ent_dataset_options){ .dtype = "BF16", .weights = 16 << 20, .seed = 1, .sigma = 0.02, .nu = 4,
+    *options = (ent_dataset_options){ .dtype = "BF16", .weights = 16 << 20, .seed = 1, .sigma = 0.02, .nu = 4, .spread = 0.3,
                                       .tensor_class = "linear" };
     for (size_t i = 0; i < sizeof laws / sizeof *laws; i++)
         if (!strcmp(laws[i].name, law)) {
             options->law = laws[i].law;
             return ENT_OK;
         }
-    return ent_fail(error, ENT_EINVAL, "no law '%s' (normal, student, histogram)", law);
+    return ent_fail(error, ENT_EINVAL, "no law '%s' (normal, laplace, student, mixture, histogram)", law);
 }
 
 /* A whole number with an optional unit. */
@@ -73,13 +76,14 @@ ent_status ent_dataset_options_set(ent_dataset_options *o, const char *option, c
     else if (!strcmp(option, "seed")) good = whole(value, &o->seed);
     else if (!strcmp(option, "sigma")) good = real(value, 1e-30, 1e30, &o->sigma);
     else if (!strcmp(option, "nu")) good = real(value, 0.1, 1e6, &o->nu);
+    else if (!strcmp(option, "spread")) good = real(value, 0, 10, &o->spread);
     else if (!strcmp(option, "row-spread")) good = real(value, 0, 10, &o->row_spread);
     else if (!strcmp(option, "tensor-spread")) good = real(value, 0, 10, &o->tensor_spread);
     else if (!strcmp(option, "histogram")) good = name(value, o->histogram, sizeof o->histogram);
     else if (!strcmp(option, "model")) good = name(value, o->model, sizeof o->model);
     else if (!strcmp(option, "tensor-class")) good = name(value, o->tensor_class, sizeof o->tensor_class);
     else return ent_fail(error, ENT_EINVAL,
-                         "no option '%s' (dtype, weights, seed, sigma, nu, row-spread, tensor-spread, "
+                         "no option '%s' (dtype, weights, seed, sigma, nu, spread, row-spread, tensor-spread, "
                          "histogram, model, tensor-class)", option);
     return good ? ENT_OK : ent_fail(error, ENT_EINVAL, "%s: '%s' is not a value for it", option, value);
 }

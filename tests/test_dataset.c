@@ -144,7 +144,7 @@ static void threads_leave_no_trace(void **state)
     (void)state;
     static const char *const texts[] = {
         "normal weights=300001 row-spread=0.3 tensor-spread=0.2", "student weights=266241 dtype=F32",
-        "normal weights=1",
+        "normal weights=1", "laplace weights=70000", "mixture weights=70000 spread=0.5",
         "normal weights=4096 dtype=F8_E4M3", "normal weights=4095 dtype=F16-from-BF16",
         "histogram weights=200000 histogram=datasets/exponent-histograms.csv",
     };
@@ -262,6 +262,25 @@ static void normal_weights_have_the_known_entropy(void **state)
     ent_weights_close(w);
 }
 
+/* Computed apart from this library by quadrature. */
+static void other_laws_have_the_known_entropy(void **state)
+{
+    (void)state;
+    static const struct { const char *text; double exponent, word; } rows[] = {
+        { "laplace sigma=0.0110485434560398 weights=4Mi", 2.8319, 10.7761 }, /* scale 2^-6.5 */
+        { "mixture sigma=0.015625 spread=0.3 weights=4Mi", 2.6384, 10.5711 },
+        { "normal sigma=0.015625 dtype=F16 weights=4Mi", 2.5387, NAN }, /* words: too many for so few weights */
+        { "normal sigma=64 dtype=F8_E4M3 weights=4Mi", 2.544, 6.474 },
+        { "normal sigma=64 dtype=F8_E5M2 weights=4Mi", 2.543, 5.485 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ent_weights *w = made_model(rows[i].text);
+        assert_close(bits_of(w, "exponent"), rows[i].exponent, 0.005);
+        if (!isnan(rows[i].word)) assert_close(bits_of(w, "word"), rows[i].word, 0.005);
+        ent_weights_close(w);
+    }
+}
+
 static void moments_and_quantiles(void **state)
 {
     (void)state;
@@ -340,6 +359,7 @@ int main(void)
         cmocka_unit_test(the_file_has_the_promised_shape),
         cmocka_unit_test(formats_round_to_nearest),
         cmocka_unit_test(normal_weights_have_the_known_entropy),
+        cmocka_unit_test(other_laws_have_the_known_entropy),
         cmocka_unit_test(moments_and_quantiles),
         cmocka_unit_test(scales_vary_by_row_and_tensor),
         cmocka_unit_test(histograms_are_sampled),
