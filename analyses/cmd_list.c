@@ -140,6 +140,14 @@ static void list_estimators(struct list *list, const struct common *common)
         list_row(list, (const char *[]){ ent_estimators[i]->name, ent_estimators[i]->brief, ent_estimators[i]->cite });
 }
 
+static void list_laws(struct list *list, const struct common *common)
+{
+    (void)common;
+    list_begin(list, (const char *[]){ "name", "brief", "cite", NULL });
+    for (size_t i = 0; ent_fit_laws[i]; i++)
+        list_row(list, (const char *[]){ ent_fit_laws[i]->name, ent_fit_laws[i]->brief, ent_fit_laws[i]->cite });
+}
+
 static void list_contexts(struct list *list, const struct common *common)
 {
     (void)common;
@@ -214,6 +222,7 @@ static const struct {
     { "codecs", list_codecs },     { "coders", list_coders },         { "transforms", list_transforms },
     { "formats", list_formats },   { "readers", list_readers },       { "targets", list_targets },
     { "datasets", list_datasets }, { "estimators", list_estimators },   { "contexts", list_contexts },
+    { "laws", list_laws },
 };
 
 int list_print(const char *name, const struct common *common)
@@ -248,7 +257,7 @@ int cmd_list(int argc, char **argv)
 {
     static const struct argp argp = {
         .parser = parse,
-        .args_doc = "codecs|coders|transforms|formats|readers|targets|datasets|estimators|contexts",
+        .args_doc = "codecs|coders|transforms|formats|readers|targets|datasets|estimators|contexts|laws",
         .doc = "Shows what this build has.\vA target or codec is data: a file or a line of text, no compiler needed.",
     };
     struct common common = { 0 };

@@ -6,12 +6,13 @@
 #include "command.h"
 #include "dependence.h"
 #include "estimate.h"
+#include "fits.h"
 #include "model.h"
 #include "save.h"
 #include "stats_report.h"
 
 enum { KEY_TENSORS = 0x2001, KEY_SUM, KEY_SAVE, KEY_COUNTS, KEY_DEPENDENCE, KEY_CONTEXT, KEY_AGAINST, KEY_INTERVAL,
-       KEY_SEED, KEY_ESTIMATE, KEY_SHARE };
+       KEY_SEED, KEY_ESTIMATE, KEY_SHARE, KEY_FITS, KEY_LINES };
 
 struct stats {
     struct common common;
@@ -27,6 +28,8 @@ struct stats {
     struct dependence dependence;
     bool guess; /* --estimate, nothing else */
     struct estimate estimate;
+    bool fit;
+    struct fits_options fits;
 };
 
 static ent_status each_tensor(void *context, const char *name, const char *role, const char *dtype,
@@ -50,6 +53,20 @@ static ent_status save_roles(struct stats *stats, const struct census *census, e
         const struct census_entry *e = &census->entry[i];
         status = census_write_line(stats->out.file, "role", e->role, e->dtype, &e->counts, error);
     }
+    return status;
+}
+
+static ent_status fit_model(const struct stats *stats, const char *argument, ent_error *error)
+{
+    ent_weights *weights;
+    struct tensor_fit *list = NULL;
+    size_t count = 0;
+    ent_status status = model_open(&weights, argument, error);
+    if (status) return status;
+    status = fits_of(weights, &stats->common, &stats->fits, &list, &count, error);
+    if (!status) fits_print(model_name(argument), list, count, stats->common.json);
+    ent_free(list);
+    ent_weights_close(weights);
     return status;
 }
 
@@ -77,6 +94,7 @@ static ent_status run(struct stats *stats, const char *name, char **model, size_
     if (!status) status = stats_report_finish(&stats->report, &census, error);
     if (!status) dependence_report(&stats->dependence);
     dependence_clear(&stats->dependence);
+    for (size_t i = 0; stats->fit && i < models && !status; i++) status = fit_model(stats, model[i], error);
     stats_report_clear(&stats->report);
     census_free(&census);
     return status;
@@ -144,8 +162,13 @@ static const struct argp_option options[] = {
       .doc = "Entropy estimator, or all; may be given several times (preset: plugin)" },
     { .name = "interval", .key = KEY_INTERVAL,
       .doc = "Also 95 % intervals, and standard errors by a bootstrap; for whole models, with --json for every row" },
+    { .name = "fits", .key = KEY_FITS,
+      .doc = "Also moments and fitted laws of every float tensor, the exponent entropy that each law foretells, and "
+             "what is odd: outlier rows and columns, zeros, constant tensors, tensors that are the same" },
+    { .name = "lines", .key = KEY_LINES, .arg = "N",
+      .doc = "--fits of this many rows and columns of each tensor, too" },
     { .name = "seed", .key = KEY_SEED, .arg = "N",
-      .doc = "Of the bootstrap, and of the sample of --estimate (preset 1)" },
+      .doc = "Of the bootstrap, and of the samples of --fits and --estimate (preset 1)" },
     { .name = "sum", .key = KEY_SUM, .doc = "Report all models together, as one" },
     { .name = "save-counts", .key = KEY_SAVE, .arg = "FILE",
       .doc = "Also write the counts, of roles or, with --tensors, of tensors" },
@@ -175,7 +198,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_TENSORS: stats->report.tensors = true; return 0;
     case KEY_SUM: stats->sum = true; return 0;
     case KEY_INTERVAL: stats->report.intervals = true; return 0;
-    case KEY_SEED: stats->report.interval.seed = option_count(state, "seed", text); return 0;
+    case KEY_SEED: stats->report.interval.seed = stats->fits.seed = option_count(state, "seed", text); return 0;
+    case KEY_FITS: stats->fit = true; return 0;
+    case KEY_LINES:
+        stats->fits.lines = (uint32_t)(option_count(state, "lines", text) & UINT32_MAX);
+        stats->fit = true;
+        return 0;
     case KEY_SAVE: stats->save_path = text; return 0;
     case KEY_COUNTS: stats->counts[stats->files++] = text; return 0;
     case KEY_ESTIMATE: stats->guess = true; return 0;
@@ -193,6 +221,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (!stats->models && !stats->files) argp_error(state, "which model?");
         if (!stats->report.estimators) choose_estimator(stats, "plugin", state);
         if (stats->guess && stats->files) argp_error(state, "--estimate needs weights, not counts");
+        if (stats->fit && !stats->models) argp_error(state, "--fits needs weights, not counts");
         if (stats->depends && stats->files) argp_error(state, "--dependence needs weights, not counts");
         if (stats->depends && !stats->dependence.context[0]) choose_context(stats, NULL, state);
         return 0;
@@ -208,18 +237,24 @@ int cmd_stats(int argc, char **argv)
         .args_doc = "MODEL...",
         .doc = "Entropy of every field of the weights, by model, role and tensor, with standard errors, and what "
                "coding could reach.\vJSON keys: scope (model, role, tensor), name, dtype, field, count, estimator, "
-               "bits, stderr, model, with --interval also low and high; rows of field \"word\" (all bits jointly; words of over 16 bits as the sum over "
-               "16-bit planes, estimator \"...-sum\") also have word_bits, fields_bits (each field coded alone) and "
+               "bits, stderr, model, with --interval also low and high; rows of field \"word\" (all bits jointly; "
+               "words of over 16 bits as the sum over 16-bit planes, estimator \"...-sum\") also have word_bits, "
+               "fields_bits (each field coded alone) and "
                "exponent_coded_bits (the exponent coded, the rest stored).  With --dependence also rows with context, "
                "bits and information (of the field, and about it, less what chance shows), conditional_bits (left when "
                "the context is known), miller_information, plugin_information (as counted), null_information and "
-               "null_stderr (by chance), p.  With --estimate: scope, name, codec, estimate_bytes, low_bytes and "
+               "null_stderr (by chance), p.  With --fits also rows of tensors: one with mean, deviation, skewness, "
+               "kurtosis, least, most, zeros, not_finite, distinct words, commonest, exponent_bits, outlier_rows, "
+               "outlier_columns, row_spread, column_spread, constant, same_as, and with --lines best_in_rows and "
+               "best_in_columns; and one a law with law, rank, parameters, log_likelihood, aic, bic, ks, exponent_bits, "
+               "predicted_exponent_bits.  "
+               "With --estimate: scope, name, codec, estimate_bytes, low_bytes and "
                "high_bytes (19 times in 20 between them), stored_bytes, weights, bits_per_weight, sample_blocks, "
                "blocks, sample_bytes, pays.",
     };
     struct stats stats = { .model = ent_calloc((size_t)argc, sizeof(char *)),
                            .counts = ent_calloc((size_t)argc, sizeof(char *)),
-                           .report.interval.seed = 1,
+                           .report.interval.seed = 1, .fits.seed = 1,
                            .estimate.codec = ent_calloc((size_t)argc, sizeof(char *)) };
     ent_error error = { 0 };
     bool room = stats.model && stats.counts && stats.estimate.codec;

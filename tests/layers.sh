@@ -7,7 +7,7 @@ allowed() { # module -> modules whose headers it may include
     case $1 in
         base) echo "base" ;;
         count | field | weights) echo "$1 base" ;;
-        stats | dependence) echo "dependence stats count field weights base" ;; # one room, two headers
+        stats | dependence | fit) echo "dependence fit stats count field weights base" ;; # one room, three headers
         transform) echo "transform count field weights base" ;;
         coder) echo "coder count base" ;; # no more: the HDF5 plugin links it alone
         codec) echo "codec stats transform coder count field weights base" ;;

@@ -91,7 +91,7 @@ done
 
 # ---- lists ----
 
-for list in codecs coders formats readers targets datasets estimators contexts; do
+for list in codecs coders formats readers targets datasets estimators contexts laws; do
     expect "list $list" 0 '' list $list --quiet
     json "list $list, JSON" 0 name list $list
 done
@@ -141,6 +141,14 @@ head -c 300 "$t/1.counts" >"$t/cut.counts"
 expect 'counts: cut short' 3 'line 2' stats --counts "$t/cut.counts"
 expect 'intervals' 0 '95 % from' stats "$model" --interval
 json 'intervals, JSON' 0 'field bits stderr low high' stats datasets/gutenberg-llama-4.7m --interval --seed 7 -e grassberger
+expect 'fits' 0 'best law by BIC' stats "$model" --fits
+json 'fits, JSON' 0 'scope name count model' stats "$model" --lines 3
+check 'fits, JSON: rows of laws' grep -q '"law":"student".*"nu":.*"bic":.*"ks":.*"predicted_exponent_bits":' "$t/out"
+check 'fits, JSON: rows of moments' grep -q '"kurtosis":.*"outlier_columns":.*"constant":false' "$t/out"
+"$entropy" stats "$model" --lines 3 --json --threads 1 >"$t/one" 2>"$t/err"
+"$entropy" stats "$model" --lines 3 --json --threads 3 >"$t/three" 2>"$t/err"
+check 'fits: the same for any number of threads' cmp "$t/one" "$t/three"
+expect 'fits of counts' 2 'needs weights' stats --counts "$t/1.counts" --fits
 expect 'dependence' 0 'its row' stats "$model" --dependence
 json 'dependence, JSON' 0 'scope name field count bits model' stats "$model" --dependence
 check 'dependence, JSON: rows of contexts' grep -q \

@@ -10,6 +10,7 @@
 #include <entropy/count.h>
 #include <entropy/dependence.h>
 #include <entropy/field.h>
+#include <entropy/fit.h>
 #include <entropy/quality.h>
 #include <entropy/stats.h>
 #include <entropy/target.h>
