@@ -114,7 +114,7 @@ static void moments_table(const struct tensor_fit *list, size_t count)
         table_number(&table, t->kurtosis, 2);
         table_number(&table, t->row_spread, 3);
         table_number(&table, t->column_spread, 3);
-        table_cell(&table, t->distinct ? "%" PRIu64 : "", t->distinct);
+        table_number(&table, t->distinct ? (double)t->distinct : NAN, 0);
         remark_cell(&table, t);
     }
     printf("\nmoments\n\n");
