@@ -76,5 +76,29 @@ echo '{ "hidden_size": 4096 }' >"$work/data/published/configs/OPT-13B.json"
 check 'a config without layers' fails 3 'OPT-13B.json' \
     env ENT_DATA="$work/data" "$entropy" reproduce huff-llm -w 10k -o "$work/4"
 
+cost() { "$entropy" cost gutenberg-llama-4.7m -q "$@"; }
+value() { # KEY OPTIONS... : of the only line
+    key=$1; shift
+    cost --json "$@" | sed -n "s/.*\"$key\":\([^,}]*\).*/\1/p"
+}
+near() { awk "BEGIN { exit !(($1) > ($2) * 0.9999 && ($1) < ($2) * 1.0001) }"; }
+simba="--codec raw --target huff-llm-simba-64"
+config="--config analyses/published/configs/Llama-3-8B.json"
+# Llama-3-8B: 32 x (2 x 4096 x 4096 + 2 x 1024 x 4096 + 3 x 14336 x 4096) + 128256 x 4096 = 7504658432 weights
+check 'cost: a token is 16 bits a weight over 64 GB/s' near "$(value time_ns $simba $config)" 7504658432*2/64
+check 'cost: a prompt is bound by arithmetic' near "$(value time_ns $simba $config --prompt 1000)" \
+    '(6979321856*1000/2048+525336576*2/64)'
+check 'cost: and a batch that is large' [ "$(value limit $simba $config --batch 1000)" = '"compute"' ]
+own='(5*(2*256*256+2*128*256+3*704*256)+4096*256)*2/64'
+check 'cost: layers of the model itself' near "$(value time_ns $simba)" "$own"
+check 'cost: and of its config' near "$(value time_ns $simba --config datasets/gutenberg-llama-4.7m/config.json)" "$own"
+check 'cost: raw is 1' near "$(value over_raw $simba)" 1
+check 'cost: the area of 384 decoders' near "$(value decoders_mm2 --codec huff-llm --target huff-llm-simba-64)" 384*1199.3/1e6
+check 'cost: what a target cannot decode is a remark' fails 0 'no decoder' \
+    "$entropy" cost gutenberg-llama-4.7m --codec tiered --target huff-llm-simba-64
+check 'cost: a host is measured' fails 2 'bench' "$entropy" cost gutenberg-llama-4.7m --target host
+check 'cost: no target' fails 2 'target' "$entropy" cost gutenberg-llama-4.7m
+check 'cost: no such config' fails 3 'nonsense' cost --target phone --config nonsense
+
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

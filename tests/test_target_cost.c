@@ -182,6 +182,28 @@ static void cores_decode_at_the_pace_of_what_is_scarce(void **state)
     ent_target_free(t);
 }
 
+/* A loop for vectors counts where the machine has registers for it, and the widest it has. */
+static void vectors_take_the_place_of_plain_loops(void **state)
+{
+    (void)state;
+    ent_recipe r = recipe_of("word=tiered", "F8_E4M3");
+    const ent_ops *o = &r.spec[0].coder->ops;
+    assert_true(o->vector32.vectors > o->vector32.all / 4 && o->vector64.vectors < o->vector64.all / 4); /* each limit once */
+    for (unsigned bytes = 16; bytes <= 64; bytes *= 2) {
+        char text[2000], more[200];
+        ent_prediction p;
+        snprintf(more, sizeof more, "  vector_bytes: { value: %u, status: paper, source: test }\n"
+                 "  vectors_per_cycle: { value: 0.5, status: paper, source: test }\n", bytes);
+        snprintf(text, sizeof text, processor, "model", more);
+        ent_target *t = read_target(text);
+        assert_ok(ent_target_predict(t, &r, 1e-6, 0, &p, NULL));
+        if (bytes == 16) assert_true(p.decoder_weights_per_ns < 12 * 0.5 / o->vector32.vectors);
+        else if (bytes == 32) near(p.decoder_weights_per_ns, 12 * 0.5 / o->vector32.vectors);
+        else near(p.decoder_weights_per_ns, 12 * 2 / o->vector64.all); /* two instructions a cycle in all */
+        ent_target_free(t);
+    }
+}
+
 static void what_was_measured_is_not_computed(void **state)
 {
     (void)state;
@@ -257,6 +279,7 @@ int main(void)
         cmocka_unit_test(a_small_model_is_read_from_the_nearer_level),
         cmocka_unit_test(area_follows_the_bits_of_the_table),
         cmocka_unit_test(cores_decode_at_the_pace_of_what_is_scarce),
+        cmocka_unit_test(vectors_take_the_place_of_plain_loops),
         cmocka_unit_test(what_was_measured_is_not_computed),
         cmocka_unit_test(mistakes_are_refused),
     };

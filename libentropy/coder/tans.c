@@ -440,7 +440,8 @@ const ent_coder ent_coder_tans = {
                [PARAM_STATES] = { "states", "interleaved states", 1, STATES, PRESET_STATES } },
     /* take the symbol, count and base, mask and add, shift the window, count; every GROUP symbols a
      * load, two shifts, or, subtract, add, or.  Of a state: look up, mask, add. */
-    .ops = { .lookups = 1, .simple = 8 + 7.0 / GROUP, .chain = 3, .lanes = PRESET_STATES },
+    .ops = { .lookups = 1, .simple = 8 + 7.0 / GROUP, .chain = 3, .lanes = PRESET_STATES,
+            .vector64 = { 124 / 64., 155 / 64. } },
     .table_size = table_size,
     .train = train,
     .write_table = write_table,

@@ -50,9 +50,10 @@ static ent_status by_decoders(const ent_target *t, const ent_recipe *recipe, mac
 
 double ent_machine_cycles_per_symbol(const machine_execution *core, const ent_ops *ops)
 {
-    double bytes = machine_value(core->vector_bytes, 0), vectors = bytes >= 64 ? ops->vector64 : 0;
-    if (!(vectors > 0) && bytes >= 32) vectors = ops->vector32;
-    if (vectors > 0) return vectors / core->vectors_per_cycle->value;
+    double bytes = machine_value(core->vector_bytes, 0);
+    ent_loop loop = bytes >= 64 && ops->vector64.all > 0 ? ops->vector64 : ops->vector32;
+    if (bytes >= 32 && loop.all > 0)
+        return fmax(loop.vectors / core->vectors_per_cycle->value, loop.all / core->operations_per_cycle.value);
     double operations = ops->lookups + ops->multiplies + ops->simple + ops->branches,
            chain = ops->chain + (core->load_latency_cycles.value - 1) * fmin(ops->lookups, 1) +
                    (core->multiply_latency_cycles.value - 1) * fmin(ops->multiplies, 1);

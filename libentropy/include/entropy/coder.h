@@ -46,6 +46,11 @@ typedef struct ent_tally {
     uint64_t index_bits;   /* sizes and offsets that let parts be found and decoded in parallel */
 } ent_tally;
 
+/* Instructions a symbol of a loop for vectors, as compiled by gcc 12; 0: there is no such loop. */
+typedef struct ent_loop {
+    double vectors, all; /* those on vectors; all of them */
+} ent_loop;
+
 /* Work to decode one symbol with the plain C decoder, averaged: what a target model multiplies. */
 typedef struct ent_ops {
     double lookups;    /* loads from the table */
@@ -54,9 +59,7 @@ typedef struct ent_ops {
     double branches;   /* that depend on the data */
     double chain;      /* dependent operations from one symbol of a lane to the next of that lane */
     double lanes;      /* independent chains that the format offers */
-    /* The loops for vectors: their instructions a symbol with registers of 32 bytes (AVX2) and of 64 (AVX-512
-     * with VBMI2), as compiled; 0: there is no such loop, or it is no faster. */
-    double vector32, vector64;
+    ent_loop vector32, vector64; /* with registers of 32 bytes (AVX2) and of 64 (AVX-512 with VBMI2) */
 } ent_ops;
 
 enum { ENT_JOIN_PLANES = 3 };

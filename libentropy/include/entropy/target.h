@@ -102,9 +102,9 @@ ENT_API unsigned ent_target_threads(const ent_target *target);  /* cores of the 
  *          (chain + (load_latency - 1) min(lookups, 1) + (multiply_latency - 1) min(multiplies, 1)) / lanes )
  *     + branches * branch_cycles
  *
- * or, where the file states vector_bytes and the coder has a loop for registers of that size, its vector
- * instructions / vectors_per_cycle.  Decode energy is pj_per_cycle of a core.  Cores share the levels'
- * bandwidth; a core alone draws gbps_per_core at most.
+ * or, where the file states vector_bytes and the coder has a loop for such registers, the larger of the loop's
+ * vector instructions / vectors_per_cycle and all of them / operations_per_cycle.  Decode energy is
+ * pj_per_cycle of a core.  Cores share the levels' bandwidth; a core alone draws gbps_per_core at most.
  *
  * Left out on purpose: traffic other than weights, the latency of memory, and whether the longest code
  * word fits a decoder, which depends on the weights (ent_cam_decode counts it). */
