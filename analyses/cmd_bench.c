@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bench_container.h"
+#include "bench_gap.h"
 #include "bench_product.h"
 #include "calibrate.h"
 #include "command.h"
@@ -17,7 +18,7 @@
 #include "progress.h"
 #include "sample.h"
 
-enum { KEY_TARGET = 0x2001, KEY_RUNS, KEY_SAMPLE, KEY_SECONDS, KEY_PRODUCT, KEY_ROWS, KEY_COLS,
+enum { KEY_TARGET = 0x2001, KEY_RUNS, KEY_SAMPLE, KEY_SECONDS, KEY_PRODUCT, KEY_GAP, KEY_ROWS, KEY_COLS,
        KEY_PLAN, KEY_CALIBRATE, KEY_FORCE,
        MAX_RUNS = 10000 };
 
@@ -35,7 +36,7 @@ struct bench {
     unsigned runs;
     double seconds; /* a codec gets about this long, but at least one run */
     uint64_t sample_bytes;
-    bool product;
+    bool product, gap;
     uint64_t rows, cols; /* of the product */
     struct sample sample;
     ent_target **modelled; /* [targets] */
@@ -258,13 +259,15 @@ static ent_status run(struct bench *bench, ent_error *error)
 }
 
 /* The codecs that this build has, in order. */
-static ent_status run_product(struct bench *bench, ent_error *error)
+static ent_status run_other(struct bench *bench, ent_error *error)
 {
     ent_status status = parse_codecs(bench, error);
     size_t n = 0;
     for (size_t i = 0; i < bench->codecs && !status; i++)
         if (bench->codec[i]) bench->codec[n++] = bench->codec[i];
     bench->codecs = status ? bench->codecs : n;
+    if (bench->gap && !status)
+        return bench_gap(&bench->common, bench->model, bench->codec, n, bench->sample_bytes, error);
     struct bench_product product = { &bench->common, bench->model, bench->codec, n, (size_t)bench->rows,
                                      (size_t)bench->cols, bench->runs };
     return status ? status : bench_product(&product, error);
@@ -336,6 +339,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (!(bench->sample_bytes = option_count(state, "--sample", text))) argp_error(state, "--sample: at least 1");
         return 0;
     case KEY_PRODUCT: bench->product = true; return 0;
+    case KEY_GAP: bench->gap = true; return 0;
     case KEY_ROWS:
         if (!(bench->rows = option_count(state, "--rows", text))) argp_error(state, "--rows: at least 1");
         return 0;
@@ -352,6 +356,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (!bench->model) argp_error(state, "which model?");
+        if (bench->product && bench->gap) argp_error(state, "--product or --gap");
+        if (bench->gap && bench->targets) argp_error(state, "--gap is of sizes, of no target");
         if (bench->product && bench->targets) argp_error(state, "--product is measured here, on no other target");
         if (bench->calibrate && !bench->output) argp_error(state, "--calibrate: where to? -o TARGET.yaml");
         if (bench->output && !bench->calibrate) argp_error(state, "-o belongs to --calibrate");
@@ -373,6 +379,10 @@ static const struct argp_option options[] = {
     { .name = "sample", .key = KEY_SAMPLE, .arg = "BYTES",
       .doc = "Measure so many bytes of weights, repeating the model's if it has fewer (preset: all it has, but 64Mi "
              "to 256Mi)" },
+    { .name = "gap", .key = KEY_GAP,
+      .doc = "Measure no speed but where the bits go: the entropy of the coded fields, what code lengths or "
+             "frequencies cost over it, what the coder costs over those (states, padding; of coders without "
+             "tables, all), streams kept raw, tables, index; the sum is the size" },
     { .name = "product", .key = KEY_PRODUCT,
       .doc = "Measure y = W x instead: from plain weights, from weights decoded first, and straight from code, alone "
              "and beside threads that copy memory (BF16; preset codecs: planar-rans and tiered, block=128k)" },
@@ -401,7 +411,9 @@ int cmd_bench(int argc, char **argv)
                "bits_per_weight (payload, tables and index), payload_bits, table_bits, index_bits, bound_bits (per "
                "weight), encode_gbps, decode_gbps, memcpy_gbps, their medians, runs, verified; predicted, limit "
                "(memory, decoder or intake; measured or rates when a measured target's rows tell it) and error_percent "
-               "for other targets.  With --product: product, codec, "
+               "for other targets.  With --gap: codec, model, dtype, weights, bits (in all), bits_per_weight, and of "
+               "these bound_bits, model_bits, coder_bits, kept_raw_bits, table_bits, index_bits.  With --product: "
+               "product, codec, "
                "model, rows, cols, threads, state, copiers, copied_gbps, bytes_read_per_weight, seconds, weights_gbps, "
                "time_over_plain, error, runs, verified; and for each codec crossing, derived_least_gbps, "
                "derived_most_gbps, fitted_gbps, measured_gbps, won_in_all, lost_in_all.  Of a container: file, codec, "
@@ -419,10 +431,10 @@ int cmd_bench(int argc, char **argv)
     if (!status) {
         keep_command(&bench, argc, argv);
         command_parse(&argp, argc, argv, &bench, &bench.common);
-        status = bench.calibrate             ? run_calibrate(&bench, &error)
-                 : is_container(bench.model) ? run_container(&bench, &error)
-                 : bench.product             ? run_product(&bench, &error)
-                                             : run(&bench, &error);
+        status = bench.calibrate              ? run_calibrate(&bench, &error)
+                 : is_container(bench.model)  ? run_container(&bench, &error)
+                 : bench.product || bench.gap ? run_other(&bench, &error)
+                                              : run(&bench, &error);
     }
     for (size_t i = 0; i < bench.targets && bench.modelled; i++)
         if (bench.modelled[i]) ent_target_free(bench.modelled[i]);

@@ -71,6 +71,44 @@ static void model_table(const struct findings *f)
     table_end(&table);
 }
 
+static void reach_row(struct table *table, const char *text, double bits, double stored)
+{
+    table_cell(table, "%s", text);
+    table_number(table, bits, 4);
+    table_number(table, 100 * bits / stored, 1);
+}
+
+/* What coding could reach with a table for each tensor, and for each class of a context. */
+static void reach_table(const struct findings *f)
+{
+    struct table table;
+    const ent_format *format = ent_format_find(f->dtype);
+    bool floating = format->kind == ENT_KIND_FLOAT;
+    double stored = format->bits, rest = floating ? stored - format->exponent_bits : 0;
+    double alone = NAN, all = 0; /* without a context; symbols: of the first, which leaves none out but in vectors */
+    table_begin(&table, "<with a table for each tensor, tables not counted|bits/weight|% of stored");
+    for (size_t k = 0; k < f->n; k++) {
+        const ent_information *i = &f->finding[k].information;
+        ent_field field;
+        char text[128];
+        if (!i->symbols) continue;
+        if (isnan(alone)) {
+            alone = rest + ent_information_entropy(i);
+            all = (double)i->symbols;
+            reach_row(&table, floating ? "exponents coded, the rest stored" : "codes coded", alone, stored);
+        }
+        snprintf(text, sizeof text, "  given %s", brief_of(f->finding[k].context));
+        if (ent_context_find(f->finding[k].context))
+            reach_row(&table, text, alone - ent_information_bits(i) * (double)i->symbols / all, stored);
+        else if (!strncmp(f->finding[k].symbol, "mantissa", 8) && !strcmp(f->finding[k].context, "exponent") &&
+                 !ent_field_parse(format, f->finding[k].symbol, &field, NULL))
+            reach_row(&table, "and mantissas given their exponent",
+                      alone - ent_field_bits(&field) + ent_information_conditional(i), stored);
+    }
+    putchar('\n');
+    table_end(&table);
+}
+
 /* Information by role, the contexts of place only: one a column. */
 static void role_table(const struct dependence *d, const struct findings *model)
 {
@@ -108,5 +146,6 @@ void dependence_report(struct dependence *d)
         if (d->common->json || strcmp(d->sum[i].scope, "model")) continue;
         model_table(&d->sum[i]);
         role_table(d, &d->sum[i]);
+        reach_table(&d->sum[i]);
     }
 }

@@ -410,6 +410,11 @@ expect 'bench of a product, no target' 2 'target' bench "$model" --product --tar
 expect 'bench of a product, too large' 2 'too large' bench "$model" --product --rows 4294967296 --cols 4294967296
 expect 'bench, no such target' 2 'targets' bench "$model" --target nonsense
 
+expect 'bench of the gap' 0 '^huffman .* 0.0' bench "$model" --gap --sample 400k --codec huffman --codec zipnn
+json 'bench of the gap, JSON' 0 'codec bits bits_per_weight bound_bits model_bits coder_bits kept_raw_bits table_bits index_bits' \
+    bench "$model" --gap --sample 400k
+expect 'bench of the gap, no target' 2 'no target' bench "$model" --gap --target huff-llm-simba-64
+
 # ---- a real model ----
 
 shipped=datasets/gutenberg-llama-4.7m

@@ -179,6 +179,17 @@ ent_status ent_table_write(const ent_table *table, ent_buffer *out)
     return c->write_table ? c->write_table(&table->spec, table->table, out) : ENT_OK;
 }
 
+ent_status ent_table_price(const ent_table *table, const ent_counts *counts, double *bits)
+{
+    const ent_coder *c = table->spec.coder;
+    *bits = 0;
+    if (!c->price) return ENT_EUNSUPPORTED;
+    if (counts->alphabet != table->spec.alphabet) return ENT_EINVAL;
+    for (uint32_t s = 0; s < counts->alphabet; s++)
+        if (counts->count[s]) *bits += (double)counts->count[s] * c->price(&table->spec, table->table, s);
+    return ENT_OK;
+}
+
 const ent_coder_spec *ent_table_spec(const ent_table *table) { return &table->spec; }
 
 size_t ent_encode_bound(const ent_table *table, size_t n)

@@ -443,6 +443,7 @@ const ent_coder ent_coder_huffman = {
     .train = ent_huffman_train,
     .write_table = ent_huffman_write,
     .read_table = ent_huffman_read,
+    .price = ent_huffman_price,
     .encoder_size = encoder_size,
     .build_encoder = build_encoder,
     .decoder_size = decoder_size,

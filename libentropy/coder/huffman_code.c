@@ -3,6 +3,7 @@
  * The stored form is that of frequency tables (freq.c) with lengths in the place of magnitudes:
  * runs of live symbols, and for each the step from its neighbour's length.  40 exponents take some
  * 15 bytes.  The code is complete, so its end needs no mark. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,4 +129,11 @@ void ent_huffman_canonical(const ent_coder_spec *spec, const ent_huffman_lengths
     *c = (ent_huffman_canon){ 0 };
     for (uint32_t s = 0; s < spec->alphabet; s++) c->count[t->length[s]] += t->length[s] != 0;
     for (unsigned l = 1; l <= LONGEST; l++) c->first[l + 1] = (c->first[l] + c->count[l]) << 1;
+}
+
+double ent_huffman_price(const ent_coder_spec *spec, const void *table, uint32_t symbol)
+{
+    (void)spec;
+    const ent_huffman_lengths *t = table;
+    return t->length[symbol] || (t->live == 1 && t->only == symbol) ? t->length[symbol] : INFINITY;
 }

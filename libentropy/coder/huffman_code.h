@@ -23,6 +23,7 @@ size_t ent_huffman_table_size(const ent_coder_spec *spec);
 ent_status ent_huffman_train(const ent_coder_spec *spec, const ent_counts *counts, void *table);
 ent_status ent_huffman_write(const ent_coder_spec *spec, const void *table, ent_buffer *out);
 ent_status ent_huffman_read(const ent_coder_spec *spec, ent_bytes in, void *table);
+double ent_huffman_price(const ent_coder_spec *spec, const void *table, uint32_t symbol);
 
 /* The longest code that `live` symbols may have: the limit asked for, but never less than they need. */
 unsigned ent_huffman_limit(const ent_coder_spec *spec, uint32_t live);

@@ -448,6 +448,7 @@ const ent_coder ent_coder_planar_rans = {
     .train = ent_planar_train,
     .write_table = ent_planar_write_table,
     .read_table = ent_planar_read_table,
+    .price = ent_planar_price,
     .encoder_size = ent_planar_encoder_size,
     .build_encoder = ent_planar_build_encoder,
     .decoder_size = ent_planar_decoder_size,

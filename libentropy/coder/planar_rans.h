@@ -55,6 +55,7 @@ size_t ent_planar_table_size(const ent_coder_spec *spec);
 ent_status ent_planar_train(const ent_coder_spec *spec, const ent_counts *counts, void *table);
 ent_status ent_planar_write_table(const ent_coder_spec *spec, const void *table, ent_buffer *out);
 ent_status ent_planar_read_table(const ent_coder_spec *spec, ent_bytes in, void *table);
+double ent_planar_price(const ent_coder_spec *spec, const void *table, uint32_t symbol);
 size_t ent_planar_encoder_size(const ent_coder_spec *spec, const void *table);
 void ent_planar_build_encoder(const ent_coder_spec *spec, const void *table, void *encoder);
 size_t ent_planar_decoder_size(const ent_coder_spec *spec, const void *table);

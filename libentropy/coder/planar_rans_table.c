@@ -212,6 +212,21 @@ ent_status ent_planar_read_table(const ent_coder_spec *spec, ent_bytes in, void 
     return ENT_OK;
 }
 
+/* A left-out symbol is coded as the commonest and repaired. */
+double ent_planar_price(const ent_coder_spec *spec, const void *table, uint32_t symbol)
+{
+    (void)spec;
+    const planar_table *t = table;
+    const uint8_t s = (uint8_t)(symbol >> t->low);
+    uint8_t own = 0, most = 0;
+    for (uint32_t i = 0; i < t->entries; i++) {
+        if (t->frequency[i] > most) most = t->frequency[i];
+        if (t->symbol[i] == s && t->frequency[i] > own) own = t->frequency[i];
+    }
+    if (own) return t->low + LOG2_SLOTS - log2(own);
+    return t->low + LOG2_SLOTS - log2(most) + REPAIR_BITS + (memchr(t->list, s, t->listed) ? 0 : 8);
+}
+
 /* ---- slots ---------------------------------------------------------------------------------- */
 
 typedef struct place { /* slot: the r-th of an entry */

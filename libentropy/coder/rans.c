@@ -375,6 +375,7 @@ const ent_coder ent_coder_rans = {
     .train = train,
     .write_table = ent_slots_write,
     .read_table = ent_slots_read,
+    .price = ent_slots_price,
     .encoder_size = encoder_size,
     .build_encoder = build_encoder,
     .decoder_size = decoder_size,

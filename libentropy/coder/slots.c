@@ -92,6 +92,13 @@ ent_status ent_slots_read(const ent_coder_spec *spec, ent_bytes in, void *table)
     return wish && log != log_for(wish, live_of(slots, spec->alphabet)) ? ENT_ECORRUPT : ENT_OK;
 }
 
+double ent_slots_price(const ent_coder_spec *spec, const void *table, uint32_t symbol)
+{
+    (void)spec;
+    const ent_slots *slots = table;
+    return slots->log - log2(slots->freq[symbol]);
+}
+
 /* ---- search --------------------------------------------------------------------------------- */
 
 static unsigned cells_log(const ent_slots *slots, uint32_t live)

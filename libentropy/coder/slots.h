@@ -31,6 +31,7 @@ ent_status ent_slots_train(const ent_coder_spec *spec, const ent_counts *counts,
                            void *table);
 ent_status ent_slots_write(const ent_coder_spec *spec, const void *table, ent_buffer *out);
 ent_status ent_slots_read(const ent_coder_spec *spec, ent_bytes in, void *table);
+double ent_slots_price(const ent_coder_spec *spec, const void *table, uint32_t symbol);
 
 /* ---- search --------------------------------------------------------------------------------- */
 

@@ -9,6 +9,7 @@
  * Slots are dealt out by FSE's fixed step.  Placing them by probability (Duda's precise spread) is left
  * out: all that a table of 2^12 loses on a stream like exponents is 0.07 %.  The encoder starts every state at slot
  * 0, so the decoder must end there: a check against damage for some bits that FSE saves. */
+#include <math.h>
 #include <string.h>
 
 #include <entropy/coder.h>
@@ -92,6 +93,13 @@ static ent_status read_table(const ent_coder_spec *spec, ent_bytes in, void *tab
     m->log = log;
     count_live(m, spec->alphabet);
     return log == log_of(spec, m->live) ? ENT_OK : ENT_ECORRUPT;
+}
+
+static double price(const ent_coder_spec *spec, const void *table, uint32_t symbol)
+{
+    (void)spec;
+    const model *m = table;
+    return m->log - log2(m->freq[symbol]);
 }
 
 /* Deals the 2^log slots to the symbols; the step is odd, so every slot comes once. */
@@ -446,6 +454,7 @@ const ent_coder ent_coder_tans = {
     .train = train,
     .write_table = write_table,
     .read_table = read_table,
+    .price = price,
     .encoder_size = encoder_size,
     .build_encoder = build_encoder,
     .decoder_size = decoder_size,

@@ -14,6 +14,7 @@
  * Left out on purpose: an index of positions (a parallel decoder gets them by prefix sums); a raw form
  * for flat symbols, of which a code may be larger (8-bit codes of weights: 8.9 bits): a block of a codec,
  * which is how symbols are stored, keeps any stream raw that its coder would make no smaller. */
+#include <math.h>
 #include <string.h>
 
 #include "base/bits.h"
@@ -142,6 +143,20 @@ static ent_status read_table(const ent_coder_spec *spec, ent_bytes in, void *tab
     }
     complete(t);
     return ENT_OK;
+}
+
+static double price(const ent_coder_spec *spec, const void *table, uint32_t symbol)
+{
+    (void)spec;
+    const tiered_table *t = table;
+    const uint8_t *at = memchr(t->symbol, (int)symbol, t->ranked);
+    uint32_t rank = at ? (uint32_t)(at - t->symbol) : capacity(t), first = 0;
+    double bits = 0;
+    for (uint32_t k = 0; k < t->tiers && rank >= first; k++) {
+        bits += t->width[k];
+        first += (1u << t->width[k]) - 1;
+    }
+    return at ? bits : t->escapes ? bits + ESCAPE_BITS : INFINITY;
 }
 
 /* ---- encoding ------------------------------------------------------------------------------- */
@@ -450,6 +465,7 @@ const ent_coder ent_coder_tiered = {
     .train = train,
     .write_table = write_table,
     .read_table = read_table,
+    .price = price,
     .encoder_size = encoder_size,
     .build_encoder = build_encoder,
     .bound = bound,

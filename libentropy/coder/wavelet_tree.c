@@ -381,6 +381,7 @@ const ent_coder ent_coder_wavelet_tree = {
     .train = ent_huffman_train,
     .write_table = ent_huffman_write,
     .read_table = ent_huffman_read,
+    .price = ent_huffman_price,
     .encoder_size = tree_size,
     .build_encoder = build_tree,
     .decoder_size = tree_size,

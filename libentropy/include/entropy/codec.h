@@ -113,6 +113,21 @@ ENT_API size_t ent_block_bound(const ent_recipe *recipe, const ent_tables *table
 ENT_API ent_status ent_block_encode(const ent_recipe *recipe, const ent_tables *tables, const void *words, size_t n,
                                     ent_buffer *out, ent_tally *tally, ent_workspace *work);
 
+/* Where the bits of coded blocks went, in bits.  The sum is the size of the blocks and tables, exactly. */
+typedef struct ent_gap {
+    double bound;    /* entropy of the coded fields under their counts, and the bits of the raw ones */
+    double model;    /* what the tables' code lengths or frequencies cost over that */
+    double kept_raw; /* streams stored raw, over what the tables say */
+    double coder;    /* over all that: states, padding, rounding; also what a coder without tables takes or saves */
+    double table, index;
+} ent_gap;
+ENT_API double ent_gap_sum(const ent_gap *gap);
+
+/* Adds a block of n words that ent_block_encode made with these tables and tally.  `counts`: of all words that the
+ * tables serve (NULL for scope block).  Tables outside blocks are for the caller to add. */
+ENT_API ent_status ent_gap_block(const ent_recipe *recipe, const ent_tables *tables, const ent_counts counts[],
+                                 const void *words, size_t n, ent_bytes block, const ent_tally *tally, ent_gap *gap);
+
 enum { /* flags of ent_block_decode */
     ENT_TRUSTED = 1, /* the checksum has been verified before */
     ENT_STREAM = 2,  /* all the output, of which this is a block, is larger than the cache (see ent_join) */

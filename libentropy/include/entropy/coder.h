@@ -93,11 +93,13 @@ struct ent_coder {
     ent_ops ops;
 
     /* Training.  `table` points at table_size bytes, zeroed, 64-aligned.  Byte and adaptive coders
-     * leave all four NULL. */
+     * leave all of these NULL. */
     size_t (*table_size)(const ent_coder_spec *spec);
     ent_status (*train)(const ent_coder_spec *spec, const ent_counts *counts, void *table);
     ent_status (*write_table)(const ent_coder_spec *spec, const void *table, ent_buffer *out); /* appends; may grow */
     ent_status (*read_table)(const ent_coder_spec *spec, ent_bytes in, void *table); /* all of `in`, trusting nothing */
+    /* Bits that the table gives a symbol: its code length, or -log2 of its frequency; INFINITY: it has no code. */
+    double (*price)(const ent_coder_spec *spec, const void *table, uint32_t symbol);
 
     /* Tables in the form that the loops want.  NULL sizes: the loops use `table` itself. */
     size_t (*encoder_size)(const ent_coder_spec *spec, const void *table);
@@ -152,6 +154,9 @@ ENT_API ent_status ent_table_train(ent_table **table, const ent_coder_spec *spec
 ENT_API ent_status ent_table_read(ent_table **table, const ent_coder_spec *spec, ent_bytes bytes, unsigned use);
 ENT_API ent_status ent_table_write(const ent_table *table, ent_buffer *out); /* appends, growing the buffer */
 ENT_API const ent_coder_spec *ent_table_spec(const ent_table *table);
+/* What symbols of these counts cost by the table alone, whatever its coder adds: sum of count * price, in
+ * bits; INFINITY where one has no code.  ENT_EUNSUPPORTED for coders without tables. */
+ENT_API ent_status ent_table_price(const ent_table *table, const ent_counts *counts, double *bits);
 ENT_API void ent_table_free(ent_table *table);
 
 /* Most bytes that n symbols can take; SIZE_MAX when n is absurd. */
