@@ -49,6 +49,7 @@ if make_in "$build"; then
     rule tests/layers.sh
     rule tests/headers.sh
     rule tests/symbols.sh "$build"
+    rule tests/cites.sh "$build"
     for disabled in "" avx512 avx512,avx2 avx512,avx2,bmi2; do
         say "unit tests, CPU features taken away: ${disabled:-none}"
         ENT_DISABLE_CPU=$disabled units "$build" "${disabled:+without $disabled}"

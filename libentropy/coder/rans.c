@@ -360,7 +360,7 @@ static ent_status decode(const ent_coder_spec *spec, const void *built, ent_byte
 const ent_coder ent_coder_rans = {
     .name = "rans",
     .brief = "range ANS, interleaved states, exact tables",
-    .cite = "duda2013ans",
+    .cite = "duda2013asymmetric",
     .id = 4,
     .max_alphabet = ENT_MAX_ALPHABET,
     .param = {
