@@ -6,8 +6,8 @@
 #include "command.h"
 #include "model.h"
 #include "output.h"
+#include "pass.h"
 #include "sample.h"
-#include "shapes.h"
 
 enum { KEY_TARGET = 0x2001, KEY_PROMPT, KEY_BATCH, KEY_CONFIG, KEY_SAMPLE, MOST_TOKENS = 1 << 24 };
 
@@ -27,48 +27,9 @@ struct job {
 
 struct line {
     const char *codec, *target;
-    double bits, tokens_per_second, over_raw, energy_mj, raw_energy_mj, area_mm2; /* energies: of a token */
-    ent_layer_cost cost; /* of the pass over all layers */
+    double bits;
+    struct pass_cost pass;
 };
-
-static ent_status cost_of(const struct job *job, const ent_target *target, const ent_recipe *recipe, double bits,
-                          ent_layer_cost *cost, ent_error *error)
-{
-    uint64_t vectors = job->batch * (job->prompt ? job->prompt : 1);
-    return shapes_cost(&job->shapes, target, recipe, bits, vectors, job->batch, cost, error);
-}
-
-static ent_status raw_cost(const struct job *job, const ent_target *target, ent_layer_cost *cost, ent_error *error)
-{
-    ent_codec *raw;
-    ent_recipe recipe;
-    ent_status status = ent_codec_parse(&raw, "raw", error);
-    if (status) return status;
-    status = ent_codec_bind(raw, job->dtype, &recipe, error);
-    ent_codec_free(raw);
-    return status ? status : cost_of(job, target, &recipe, recipe.split.word_bits, cost, error);
-}
-
-static ent_status evaluate(const struct job *job, const ent_target *target, const ent_codec *codec, struct line *line,
-                           ent_error *error)
-{
-    ent_recipe recipe;
-    ent_prediction p;
-    ent_layer_cost raw;
-    ent_status status = ent_codec_bind(codec, job->dtype, &recipe, error);
-    if (!status) status = ent_target_predict(target, &recipe, line->bits, 0, &p, error);
-    if (!status) status = cost_of(job, target, &recipe, line->bits, &line->cost, error);
-    if (status) return status;
-    double tokens = (double)(job->batch * (job->prompt ? job->prompt : 1));
-    bool raw_fits = !raw_cost(job, target, &raw, NULL); /* it need not */
-    line->target = ent_target_name(target);
-    line->tokens_per_second = 1e9 * tokens / line->cost.time_ns;
-    line->energy_mj = 1e-9 * line->cost.energy_pj / tokens;
-    line->over_raw = raw_fits ? raw.time_ns / line->cost.time_ns : NAN;
-    line->raw_energy_mj = raw_fits ? 1e-9 * raw.energy_pj / tokens : NAN;
-    line->area_mm2 = 1e-6 * p.area_um2;
-    return ENT_OK;
-}
 
 static void print_line(struct job *job, const struct line *l)
 {
@@ -76,13 +37,13 @@ static void print_line(struct job *job, const struct line *l)
         table_cell(&job->table, "%s", l->codec);
         table_cell(&job->table, "%s", l->target);
         table_number(&job->table, l->bits, 3);
-        table_cell(&job->table, "%.4g", l->tokens_per_second);
-        table_number(&job->table, l->over_raw, 3);
-        table_cell(&job->table, "%s", l->cost.limit);
-        if (isnan(l->energy_mj)) table_cell(&job->table, "%s", "");
-        else table_cell(&job->table, "%.4g", l->energy_mj);
-        table_number(&job->table, 100 * (l->energy_mj / l->raw_energy_mj), 1);
-        table_number(&job->table, l->area_mm2, 3);
+        table_cell(&job->table, "%.4g", l->pass.tokens_per_second);
+        table_number(&job->table, l->pass.over_raw, 3);
+        table_cell(&job->table, "%s", l->pass.cost.limit);
+        if (isnan(l->pass.energy_mj)) table_cell(&job->table, "%s", "");
+        else table_cell(&job->table, "%.4g", l->pass.energy_mj);
+        table_number(&job->table, 100 * (l->pass.energy_mj / l->pass.raw_energy_mj), 1);
+        table_number(&job->table, l->pass.area_mm2, 3);
         return;
     }
     json_t *object = json_object();
@@ -93,17 +54,17 @@ static void print_line(struct job *job, const struct line *l)
     json_count(object, "prompt", job->prompt);
     json_count(object, "batch", job->batch);
     json_real_or_null(object, "bits_per_weight", l->bits);
-    json_real_or_null(object, "tokens_per_second", l->tokens_per_second);
-    json_real_or_null(object, "over_raw", l->over_raw);
-    json_text(object, "limit", l->cost.limit);
-    json_real_or_null(object, "time_ns", l->cost.time_ns);
-    json_real_or_null(object, "memory_ns", l->cost.memory_ns);
-    json_real_or_null(object, "decode_ns", l->cost.decode_ns);
-    json_real_or_null(object, "intake_ns", l->cost.intake_ns);
-    json_real_or_null(object, "compute_ns", l->cost.mac_ns);
-    json_real_or_null(object, "energy_mj", l->energy_mj);
-    json_real_or_null(object, "raw_energy_mj", l->raw_energy_mj);
-    json_real_or_null(object, "decoders_mm2", l->area_mm2);
+    json_real_or_null(object, "tokens_per_second", l->pass.tokens_per_second);
+    json_real_or_null(object, "over_raw", l->pass.over_raw);
+    json_text(object, "limit", l->pass.cost.limit);
+    json_real_or_null(object, "time_ns", l->pass.cost.time_ns);
+    json_real_or_null(object, "memory_ns", l->pass.cost.memory_ns);
+    json_real_or_null(object, "decode_ns", l->pass.cost.decode_ns);
+    json_real_or_null(object, "intake_ns", l->pass.cost.intake_ns);
+    json_real_or_null(object, "compute_ns", l->pass.cost.mac_ns);
+    json_real_or_null(object, "energy_mj", l->pass.energy_mj);
+    json_real_or_null(object, "raw_energy_mj", l->pass.raw_energy_mj);
+    json_real_or_null(object, "decoders_mm2", l->pass.area_mm2);
     json_line(object);
 }
 
@@ -117,8 +78,10 @@ static ent_status codec_lines(struct job *job, ent_target *const target[], const
     if (status) return status;
     status = ent_container_forecast(job->weights, codec, job->sample_bytes, 1, &run, &forecast, error);
     for (size_t i = 0; i < job->targets && !status; i++) {
-        struct line line = { .codec = ent_codec_name(codec), .bits = 8 * forecast.bytes / (double)forecast.weights };
-        status = evaluate(job, target[i], codec, &line, error);
+        struct line line = { .codec = ent_codec_name(codec), .target = ent_target_name(target[i]),
+                             .bits = 8 * forecast.bytes / (double)forecast.weights };
+        const struct pass pass = { &job->shapes, job->dtype, job->prompt, job->batch };
+        status = pass_find(&pass, target[i], codec, line.bits, &line.pass, error);
         if (!status) print_line(job, &line);
         if (status != ENT_EUNSUPPORTED) continue;
         if (!job->common.quiet) complain("%s: %s", ent_codec_name(codec), error->text);

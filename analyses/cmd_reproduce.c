@@ -107,8 +107,8 @@ static ent_status write_table(const struct reproduce *r, const char *name, const
     if (!status) status = save_table(&table, r->folder, file, true, error);
     if (!status && r->common.json) print_json(&table, file);
     if (!status && !r->common.json && !r->common.quiet) printf("\n%s\n\n", heading);
-    if (status || r->common.json || r->common.quiet) table.cells = 0; /* to be freed, not printed */
-    table_end(&table);
+    if (status || r->common.json || r->common.quiet) table_free(&table);
+    else table_end(&table);
     return status;
 }
 

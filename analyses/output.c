@@ -154,6 +154,13 @@ void table_tsv(const struct table *table, FILE *file) { write_rows(table, "", "\
 
 void table_markdown(const struct table *table, FILE *file) { write_rows(table, "| ", " | ", " |\n", file); }
 
+void table_free(struct table *table)
+{
+    for (size_t i = 0; i < table->cells; i++) free(table->cell[i]);
+    free(table->cell);
+    *table = (struct table){ 0 };
+}
+
 void table_end(struct table *table)
 {
     int width[TABLE_COLUMNS] = { 0 };
@@ -164,9 +171,7 @@ void table_end(struct table *table)
     while (table->cells % table->columns) table_add(table, "", 0);
     if (table->cells > table->columns)
         for (size_t i = 0; i < table->cells; i += table->columns) print_row(table, table->cell + i, width);
-    for (size_t i = 0; i < table->cells; i++) free(table->cell[i]);
-    free(table->cell);
-    *table = (struct table){ 0 };
+    table_free(table);
 }
 
 /* ---- sizes ----------------------------------------------------------------------------------- */

@@ -41,6 +41,7 @@ void table_number(struct table *table, double value, int digits);
 /* The table as a file for programs: headings as given, tabs between; and as Markdown. */
 void table_tsv(const struct table *table, FILE *file);
 void table_markdown(const struct table *table, FILE *file);
+void table_free(struct table *table);
 /* Prints (nothing when there are only headings) and frees. */
 void table_end(struct table *table);
 

@@ -5,7 +5,7 @@
 # writes OUT.svg and OUT.pdf.
 #
 # DATA's columns are found by name.  Labels were placed for a frame of 2.85 x 2.25 inches, text of 7
-# points and these two scales (figure.c): change them together.  Colours: Okabe and Ito.
+# points and these two scales (pareto.c): change them together.  Colours: Okabe and Ito.
 blue = "#0072B2"; vermillion = "#D55E00"; green = "#009E73"; grey = "#666666"
 
 data = ARG1
@@ -25,7 +25,7 @@ set border 3 lc rgb grey
 set tics nomirror out scale 0.6 tc rgb "black"
 set xtics (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 set format x "%g"
-if (word(ARG3, 2) / word(ARG3, 1) < 5) { do for [i = 1:30] { set xtics add (sprintf("%g", i / 10.) i / 10.) } }
+if (word(ARG3, 2) / word(ARG3, 1) < 2.5) { do for [i = 1:30] { set xtics add (sprintf("%g", i / 10.) i / 10.) } }
 
 # whole bits, and the first half and tenths above the bound where there is room for them
 set ytics 1

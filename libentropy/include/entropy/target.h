@@ -70,6 +70,24 @@ ENT_API ent_target_kind ent_target_kind_of(const ent_target *target);
 ENT_API const char *ent_target_kind_name(ent_target_kind kind); /* as in the file */
 ENT_API unsigned ent_target_threads(const ent_target *target);  /* cores of the file, or most threads measured; 1 */
 
+/* A number of a target's file. */
+typedef struct ent_fact {
+    const char *part, *key; /* the memory level, the decoders' coder, "execution", "compute" or ""; the key */
+    const char *text;       /* the value, as written */
+    const char *status;     /* "measured", "paper", "datasheet", "second-hand", "derived" or "assumed" */
+    unsigned doubt;         /* the place of the status in that list, 0 to 5 */
+    const char *source;     /* where it stands, how it was derived, why it was assumed; a measurement's command */
+    const char *date;       /* of a measurement, else "" */
+} ent_fact;
+
+/* Copies up to `room` of the target's numbers, in the order of its file's keys, and returns how many there are;
+ * the texts live as long as the target.  The rates of a measured target are not among them. */
+ENT_API size_t ent_target_facts(const ent_target *target, ent_fact *fact, size_t room);
+
+/* How a measured target was measured: command, date and processor. */
+typedef struct ent_target_origin { const char *command, *date, *cpu; } ent_target_origin;
+ENT_API bool ent_target_origin_of(const ent_target *target, ent_target_origin *origin); /* false: not measured */
+
 /* ---- the cost model ---------------------------------------------------------------------------
  *
  * Stages work at once on a stream of weights, so the slowest sets the pace.  For a layer y = W x with n
