@@ -8,6 +8,8 @@
 enum {
     SYMBOLS = 65536, /* with what is made of them they fit a second-level cache of 1 MiB */
     WIDTH = 6,       /* operations that a core begins in a cycle */
+    PORTS64 = 2,     /* of them on registers of 64 bytes, */
+    PORTS32 = 3,     /* and on those of 32: of Sapphire Rapids */
     LOAD_CYCLES = 5, /* from the first cache to an address or operand */
     ROWS = 256,
 };
@@ -218,12 +220,17 @@ static ent_status run_decode(const struct kernel *k)
                       k->symbols);
 }
 
-/* What the instructions of a vector loop take to begin, where the coder states them. */
-static void bound_vectors(struct kernel *k, int set, double instructions)
+/* What the instructions of a vector loop take, where the coder states them: all of them to begin, those on
+ * vectors by the ports that have these registers. */
+static void bound_vectors(struct kernel *k, int set, ent_loop loop, int ports)
 {
     char why[96];
-    snprintf(why, sizeof why, "issue: %.3g instructions a symbol, %d a cycle", instructions, WIDTH);
-    bound(k, set, instructions / WIDTH, why);
+    bool issue = loop.all / WIDTH > loop.vectors / ports;
+    if (issue)
+        snprintf(why, sizeof why, "issue: %.3g instructions a symbol, %d a cycle", loop.all, WIDTH);
+    else
+        snprintf(why, sizeof why, "ports: %.3g vector instructions a symbol, %d a cycle", loop.vectors, ports);
+    bound(k, set, issue ? loop.all / WIDTH : loop.vectors / ports, why);
 }
 
 /* From what the coder states of its decoder (see ent_ops).  Of plain C the operations, or the chain of a lane over the
@@ -233,8 +240,8 @@ static void bound_decoder(struct kernel *k, const ent_ops *ops)
     const double all = ops->lookups + ops->multiplies + ops->simple + ops->branches;
     const double chain = (ops->chain + (ops->lookups > 0 ? LOAD_CYCLES - 1 : 0)) / ops->lanes;
     char why[96];
-    bound_vectors(k, SET_AVX512, ops->vector64);
-    bound_vectors(k, SET_AVX2, ops->vector32);
+    bound_vectors(k, SET_AVX512, ops->vector64, PORTS64);
+    bound_vectors(k, SET_AVX2, ops->vector32, PORTS32);
     if (chain > all / WIDTH)
         snprintf(why, sizeof why, "latency: a chain of %.3g, one a load, in %.3g lanes", ops->chain, ops->lanes);
     else
