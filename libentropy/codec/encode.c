@@ -77,7 +77,7 @@ static ent_status put_raw(encoder *e, uint32_t field)
     return status;
 }
 
-/* A table of this block's own, its bytes at the start of e->work->code. */
+/* A table of this block's own, its bytes at the start of e->work->code.  ENT_ERANGE: raw is no larger. */
 static ent_status train_own(encoder *e, uint32_t field, ent_table **table)
 {
     const ent_coder_spec *spec = &e->recipe->spec[field];
@@ -85,8 +85,12 @@ static ent_status train_own(encoder *e, uint32_t field, ent_table **table)
     ent_status status = ent_counts_init(&counts, spec->alphabet);
     if (!status) status = ent_counts_add(&counts, e->symbols[field], spec->width, e->n);
     if (!status) status = ent_table_train(table, spec, &counts, ENT_ENCODE);
+    if (!status) status = ent_table_write(*table, &e->work->code);
+    double bits = 0; /* that the code has at the least */
+    if (!status && spec->coder->whole_bits) status = ent_table_price(*table, &counts, &bits);
     ent_counts_free(&counts);
-    return status ? status : ent_table_write(*table, &e->work->code);
+    if (status) return status;
+    return e->work->code.size + (size_t)(bits / 8) < ent_raw_size(e->recipe, field, e->n) ? ENT_OK : ENT_ERANGE;
 }
 
 /* Codes a stream into the workspace, after its own table if it has one.  ENT_ERANGE: it cannot be coded. */

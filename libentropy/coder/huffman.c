@@ -12,19 +12,18 @@
  * and strings get out of step: as many operations as two look-ups.
  *
  * The loops are compiled twice, the second time for BMI2, whose shifts take their count from
- * any register. */
+ * any register.  Encoding has others for vectors (huffman_avx2.c, huffman_avx512.c). */
 #include <string.h>
 
 #include <entropy/coder.h>
 
-#include "base/bits.h"
-#include "coder/huffman_code.h"
+#include "coder/huffman.h"
 
 enum {
     PARAM_MAX = ENT_HUFFMAN_MAX,
     PARAM_STREAMS,
     LONGEST = ENT_HUFFMAN_LONGEST,
-    STREAMS = 8,
+    STREAMS = HUFFMAN_STREAMS,
     LOOKUP_BITS = ENT_HUFFMAN_PRESET,
     SIZE_BYTES = 10, /* a varint */
     /* windows are reloaded at a bit 0 .. 7 of a byte and keep one bit for the mark: 56 bits for symbols */
@@ -44,10 +43,8 @@ _Static_assert(GROUP * LOOKUP_BITS <= 56 && (7 + LONGEST) / 8 <= GROUP_BYTES, "w
 
 /* ---- encoding ------------------------------------------------------------------------------- */
 
-typedef struct encoder {
-    uint32_t live, only, longest;
-    uint64_t code[]; /* bits as sent << 8 | length, for every value that a symbol's memory can hold */
-} encoder;
+typedef huffman_encoder encoder;
+typedef huffman_writer writer;
 
 static const uint64_t no_code = (uint64_t)1 << 63; /* a bit that no code has; its length is 0 */
 
@@ -66,12 +63,20 @@ static void build_encoder(const ent_coder_spec *spec, const void *table, void *m
     e->live = t->live;
     e->only = t->only;
     e->longest = t->longest;
+    e->small = true;
     for (uint32_t s = 0; s < spec->alphabet; s++) {
         unsigned l = t->length[s];
         if (l) e->code[s] = (uint64_t)ent_huffman_as_sent(c.first[l]++, l) << 8 | l;
+        if (l && s >= 64) e->small = false;
     }
     for (uint32_t s = 0; s < 1u << 8 * spec->width; s++)
         if (!e->code[s]) e->code[s] = no_code;
+    for (uint32_t s = 0; s < sizeof e->length; s++) {
+        bool is_short = s < spec->alphabet && t->length[s] && t->length[s] <= HUFFMAN_SHORT;
+        e->low[s] = (uint8_t)(e->code[s] >> 8);
+        e->high[s] = (uint8_t)(e->code[s] >> 16);
+        e->length[s] = is_short ? t->length[s] : HUFFMAN_LONGER;
+    }
 }
 
 static size_t bound(const ent_coder_spec *spec, size_t n)
@@ -79,12 +84,6 @@ static size_t bound(const ent_coder_spec *spec, size_t n)
     size_t streams = spec->param[PARAM_STREAMS], bits = ent_huffman_limit(spec, spec->alphabet);
     return n * bits / 8 + streams + SIZE_BYTES * streams; /* each string's last byte, each size */
 }
-
-typedef struct writer {
-    uint8_t *next, *end;
-    uint64_t held, codes; /* codes: all that were written, or-ed */
-    unsigned bits;
-} writer;
 
 /* Whole groups for as long as every string has room for a store of 8 bytes; returns symbols done. */
 INLINE size_t encode_groups(const encoder *e, const void *symbols, size_t n, uint32_t width, writer *w, size_t streams,
@@ -136,22 +135,43 @@ BMI2 static size_t encode_bmi2(const encoder *e, const void *symbols, size_t n, 
     return encode_any(e, symbols, n, width, w, streams);
 }
 
+#if defined __x86_64__
+static size_t encode_vectors(const encoder *e, const uint8_t *symbols, size_t n, writer *w, huffman_loop *loop,
+                             size_t group)
+{
+    size_t longest = e->longest < HUFFMAN_SHORT ? e->longest : HUFFMAN_SHORT, i = 0;
+    size_t bytes = (7 + group / STREAMS * longest) / 8; /* most that a group moves a string on */
+    for (;;) {
+        size_t groups = (n - i) / group;
+        for (size_t s = 0; s < STREAMS; s++) {
+            size_t room = (size_t)(w[s].end - w[s].next), most = room < 8 ? 0 : (room - 8) / bytes;
+            if (groups > most) groups = most;
+        }
+        if (!groups) return i;
+        size_t done = loop(e, symbols + i, groups, w);
+        i += group * done;
+        if (done < groups) /* the next group is for the plain way */
+            for (size_t end = i + group; i < end; i++) huffman_put(&w[i % STREAMS], e->code[symbols[i]]);
+    }
+}
+#endif
+
 static size_t encode_most(const encoder *e, const void *symbols, size_t n, uint32_t width, writer *w, size_t streams)
 {
+#if defined __x86_64__
+    unsigned features = width == 1 && streams == STREAMS ? ent_cpu_features() : 0;
+    if (features & ENT_CPU_AVX512)
+        return encode_vectors(e, symbols, n, w, ent_huffman_encode_avx512, HUFFMAN_GROUP_AVX512);
+    if (features & ENT_CPU_AVX2) return encode_vectors(e, symbols, n, w, ent_huffman_encode_avx2, HUFFMAN_GROUP_AVX2);
+#endif
     if (ent_cpu_features() & ENT_CPU_BMI2) return encode_bmi2(e, symbols, n, width, w, streams);
     return encode_any(e, symbols, n, width, w, streams);
 }
 
 static void encode_strings(const encoder *e, const void *symbols, size_t n, uint32_t width, writer *w, size_t streams)
 {
-    for (size_t i = encode_most(e, symbols, n, width, w, streams); i < n; i++) {
-        writer *one = &w[i % streams];
-        uint64_t code = e->code[ent_symbol_at(symbols, width, i)];
-        one->codes |= code;
-        one->held |= (code >> 8) << one->bits;
-        for (one->bits += (unsigned)code & 255; one->bits >= 8; one->bits -= 8, one->held >>= 8)
-            *one->next++ = (uint8_t)one->held;
-    }
+    for (size_t i = encode_most(e, symbols, n, width, w, streams); i < n; i++)
+        huffman_put(&w[i % streams], e->code[ent_symbol_at(symbols, width, i)]);
     for (size_t s = 0; s < streams; s++)
         if (w[s].bits) *w[s].next++ = (uint8_t)w[s].held;
 }
@@ -434,6 +454,7 @@ const ent_coder ent_coder_huffman = {
     .brief = "canonical Huffman code, optimal under a length limit",
     .cite = "larmore1990fast",
     .id = 2,
+    .whole_bits = true,
     .max_alphabet = ENT_MAX_ALPHABET,
     .param = { [PARAM_MAX] = { "max", "longest code in bits; 0: 12, or 24 for alphabets over 256", 0, LONGEST, 0 },
                [PARAM_STREAMS] = { "streams", "interleaved bit strings", 1, STREAMS, STREAMS } },

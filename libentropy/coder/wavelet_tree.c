@@ -373,6 +373,7 @@ const ent_coder ent_coder_wavelet_tree = {
     .brief = "Huffman code laid out by tree node, 64 symbols at once",
     .cite = "grossi2003",
     .id = 11,
+    .whole_bits = true,
     .max_alphabet = 256,
     .param = { [ENT_HUFFMAN_MAX] = { "max", "longest code in bits", 1, ENT_HUFFMAN_LONGEST, ENT_HUFFMAN_LONGEST } },
     /* for each of a symbol's bits, 2.7 on weights: take it, choose a side, load, store, step on */

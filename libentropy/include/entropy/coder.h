@@ -89,6 +89,7 @@ struct ent_coder {
     uint32_t max_alphabet; /* largest alphabet it takes */
     bool wide;             /* a byte coder: no training, takes symbols as plain bytes, 4 and 8 byte words too */
     bool adaptive;         /* learns while coding: the table is empty */
+    bool whole_bits;       /* a symbol takes whole bits: no code is below what ent_table_price says */
     ent_param param[ENT_CODER_PARAMS];
     ent_ops ops;
 

@@ -1,0 +1,44 @@
+/* huffman.h - private to huffman: tables and states of the encoder that its loops share. */
+#ifndef ENT_CODER_HUFFMAN_H
+#define ENT_CODER_HUFFMAN_H
+
+#include "base/bits.h"
+#include "coder/huffman_code.h"
+
+enum {
+    HUFFMAN_STREAMS = 8, /* most strings; as many as the vector loops want */
+    HUFFMAN_SHORT = 14,  /* longest code that they take: four of them and 7 bits before fit 64 bits */
+    HUFFMAN_LONGER = 128 /* in the place of a length: the code is longer, or there is none */
+};
+
+typedef struct huffman_encoder {
+    uint32_t live, only, longest;
+    bool small; /* codes are of symbols below 64 */
+    /* for symbols of a byte: the bytes of codes as sent, and their lengths */
+    _Alignas(64) uint8_t low[256], high[256], length[256];
+    uint64_t code[]; /* bits as sent << 8 | length, for every value that a symbol's memory can hold */
+} huffman_encoder;
+
+typedef struct huffman_writer {
+    uint8_t *next, *end;
+    uint64_t held, codes; /* codes: all that were written, or-ed */
+    unsigned bits;        /* below 8 */
+} huffman_writer;
+
+/* One symbol; touches no byte beyond those that it fills. */
+static inline void huffman_put(huffman_writer *w, uint64_t code)
+{
+    w->codes |= code;
+    w->held |= (code >> 8) << w->bits;
+    for (w->bits += (unsigned)code & 255; w->bits >= 8; w->bits -= 8, w->held >>= 8) *w->next++ = (uint8_t)w->held;
+}
+
+/* Up to `groups` groups of symbols of a byte to HUFFMAN_STREAMS strings, which have room for them and for a store of
+ * 8 bytes; stops before a group in which a code is longer than HUFFMAN_SHORT or none.  Returns how many it wrote. */
+typedef size_t huffman_loop(const huffman_encoder *e, const uint8_t *symbols, size_t groups, huffman_writer *w);
+
+enum { HUFFMAN_GROUP_AVX2 = 32, HUFFMAN_GROUP_AVX512 = 64 };
+
+huffman_loop ent_huffman_encode_avx2, ent_huffman_encode_avx512;
+
+#endif
