@@ -50,12 +50,14 @@ static ent_status train(struct coding *c, ent_gap *sum, uint64_t *bytes)
     return status;
 }
 
-static ent_status run_codec(const struct sample *sample, const ent_codec *codec, unsigned threads, ent_gap *sum,
-                            uint64_t *bytes, ent_error *error)
+ent_status gap_of_codec(const struct sample *sample, const ent_codec *codec, unsigned threads, ent_gap *sum,
+                        uint64_t *bytes, ent_error *error)
 {
     struct coding c = { .sample = sample };
     ent_status status = ent_codec_bind(codec, sample->dtype, &c.recipe, error);
     if (status) return status;
+    *sum = (ent_gap){ 0 };
+    *bytes = 0;
     c.blocks = (sample->n - 1) / c.recipe.block + 1;
     c.gap = ent_calloc(c.blocks, sizeof *c.gap);
     c.bytes = ent_calloc(c.blocks, sizeof *c.bytes);
@@ -119,9 +121,9 @@ ent_status bench_gap(const struct common *common, const char *model, ent_codec *
         printf("%s: %s, %s weights; bits a weight\n\n", model_name(model), sample.dtype, show_count(sample.n).text);
     table_begin(&table, "<codec|size|= bound|+ model|+ coder|+ kept raw|+ tables|+ index");
     for (size_t i = 0; i < codecs && !status; i++) {
-        ent_gap gap = { 0 };
-        uint64_t bytes = 0;
-        status = run_codec(&sample, codec[i], common->threads, &gap, &bytes, error);
+        ent_gap gap;
+        uint64_t bytes;
+        status = gap_of_codec(&sample, codec[i], common->threads, &gap, &bytes, error);
         if (!status) print_row(common, &table, &sample, model_name(model), ent_codec_name(codec[i]), &gap, bytes);
     }
     table_end(&table);

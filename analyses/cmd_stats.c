@@ -9,6 +9,7 @@
 #include "fits.h"
 #include "model.h"
 #include "save.h"
+#include "stats_folder.h"
 #include "stats_report.h"
 
 enum { KEY_TENSORS = 0x2001, KEY_SUM, KEY_SAVE, KEY_COUNTS, KEY_DEPENDENCE, KEY_CONTEXT, KEY_AGAINST, KEY_INTERVAL,
@@ -30,6 +31,7 @@ struct stats {
     struct estimate estimate;
     bool fit;
     struct fits_options fits;
+    const char *folder; /* -o */
 };
 
 static ent_status each_tensor(void *context, const char *name, const char *role, const char *dtype,
@@ -37,10 +39,9 @@ static ent_status each_tensor(void *context, const char *name, const char *role,
 {
     struct stats *stats = context;
     ent_status status = ENT_OK;
-    (void)role;
     if (stats->out.file && stats->report.tensors)
         status = census_write_line(stats->out.file, "tensor", name, dtype, counts, error);
-    if (!status) status = stats_report_tensor(&stats->report, name, dtype, counts, error);
+    if (!status) status = stats_report_tensor(&stats->report, name, role, dtype, counts, error);
     if (status || !stats->depends) return status;
     return dependence_tensor(&stats->dependence, stats->weights, ent_weights_find(stats->weights, name), counts, error);
 }
@@ -56,15 +57,33 @@ static ent_status save_roles(struct stats *stats, const struct census *census, e
     return status;
 }
 
-static ent_status fit_model(const struct stats *stats, const char *argument, ent_error *error)
+static ent_status write_folder(const struct stats *stats, const struct stats_folder *folder, ent_error *error)
 {
-    ent_weights *weights;
-    struct tensor_fit *list = NULL;
-    size_t count = 0;
-    ent_status status = model_open(&weights, argument, error);
+    unsigned drawn = 0;
+    bool missing = false;
+    ent_status status = stats_folder_write(folder, &drawn, &missing, error);
     if (status) return status;
-    status = fits_of(weights, &stats->common, &stats->fits, &list, &count, error);
-    if (!status) fits_print(model_name(argument), list, count, stats->common.json);
+    if (missing) complain("no gnuplot on this machine: the tables are there, the figures are not; install gnuplot-nox");
+    if (!stats->common.json && !stats->common.quiet)
+        printf("\n%s: tables, and %u figures in %s/figures as .svg and .pdf\n", folder->path, drawn, folder->path);
+    return ENT_OK;
+}
+
+/* What takes another pass over the weights, and what is written from all that is known then; `argument` NULL: there
+ * are counts alone. */
+static ent_status fit_and_write(const struct stats *stats, const struct census *census, const char *argument,
+                                ent_error *error)
+{
+    struct stats_folder folder = { .path = stats->folder, .common = &stats->common, .report = &stats->report,
+                                   .census = census, .dependence = &stats->dependence };
+    ent_weights *weights = NULL;
+    struct tensor_fit *list = NULL;
+    ent_status status = argument ? model_open(&weights, argument, error) : ENT_OK;
+    if (!status && argument) status = fits_of(weights, &stats->common, &stats->fits, &list, &folder.fits, error);
+    if (!status && stats->fit) fits_print(model_name(argument), list, folder.fits, stats->common.json);
+    folder.fit = list;
+    folder.weights = weights;
+    if (!status && stats->folder) status = write_folder(stats, &folder, error);
     ent_free(list);
     ent_weights_close(weights);
     return status;
@@ -93,8 +112,10 @@ static ent_status run(struct stats *stats, const char *name, char **model, size_
     if (!status) status = save_roles(stats, &census, error);
     if (!status) status = stats_report_finish(&stats->report, &census, error);
     if (!status) dependence_report(&stats->dependence);
+    for (size_t i = 0; (stats->fit || stats->folder) && i < models && !status; i++)
+        status = fit_and_write(stats, &census, model[i], error);
+    if (stats->folder && !models && !status) status = fit_and_write(stats, &census, NULL, error);
     dependence_clear(&stats->dependence);
-    for (size_t i = 0; stats->fit && i < models && !status; i++) status = fit_model(stats, model[i], error);
     stats_report_clear(&stats->report);
     census_free(&census);
     return status;
@@ -169,6 +190,10 @@ static const struct argp_option options[] = {
       .doc = "--fits of this many rows and columns of each tensor, too" },
     { .name = "seed", .key = KEY_SEED, .arg = "N",
       .doc = "Of the bootstrap, and of the samples of --fits and --estimate (preset 1)" },
+    { .name = "output", .key = 'o', .arg = "FOLDER",
+      .doc = "Also write tables (stats.tsv, .md and .tex; moments.tsv, fits.tsv, dependence.tsv) and figures with "
+             "their data: exponents and fitted laws, entropy by layer and role, what mantissa bits hold, what codecs "
+             "spend above the bound; of one model, or of counts" },
     { .name = "sum", .key = KEY_SUM, .doc = "Report all models together, as one" },
     { .name = "save-counts", .key = KEY_SAVE, .arg = "FILE",
       .doc = "Also write the counts, of roles or, with --tensors, of tensors" },
@@ -199,6 +224,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_SUM: stats->sum = true; return 0;
     case KEY_INTERVAL: stats->report.intervals = true; return 0;
     case KEY_SEED: stats->report.interval.seed = stats->fits.seed = option_count(state, "seed", text); return 0;
+    case 'o': stats->folder = text; return 0;
     case KEY_FITS: stats->fit = true; return 0;
     case KEY_LINES:
         stats->fits.lines = (uint32_t)(option_count(state, "lines", text) & UINT32_MAX);
@@ -220,6 +246,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_END:
         if (!stats->models && !stats->files) argp_error(state, "which model?");
         if (!stats->report.estimators) choose_estimator(stats, "plugin", state);
+        if (stats->folder && (stats->models + !!stats->files > 1 || stats->guess))
+            argp_error(state, "-o is of one model or of counts, and not of --estimate");
+        stats->report.folder = stats->folder != NULL;
         if (stats->guess && stats->files) argp_error(state, "--estimate needs weights, not counts");
         if (stats->fit && !stats->models) argp_error(state, "--fits needs weights, not counts");
         if (stats->depends && stats->files) argp_error(state, "--dependence needs weights, not counts");

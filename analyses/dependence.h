@@ -7,6 +7,8 @@
 
 #include "command.h"
 
+struct table;
+
 enum { MAX_FINDINGS = 64, MAX_CONTEXTS = 15 };
 
 /* What one thing tells about another. */
@@ -37,6 +39,8 @@ ent_status dependence_tensor(struct dependence *dependence, const ent_weights *w
                              const ent_word_counts *counts, ent_error *error);
 /* Tables, or JSON lines of roles and the model; ready for another model afterwards. */
 void dependence_report(struct dependence *dependence);
+/* For files: what the report has, a row a finding. */
+void dependence_table(const struct dependence *dependence, struct table *table);
 void dependence_clear(struct dependence *dependence);
 
 /* One tensor's findings as JSON lines. */

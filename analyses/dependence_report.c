@@ -1,4 +1,5 @@
 /* dependence_report.c - what depends on what, as JSON lines and tables. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -137,6 +138,30 @@ static void role_table(const struct dependence *d, const struct findings *model)
         for (size_t k = 0; k < columns; k++) table_number(&table, ent_information_bits(&f->finding[k].information), 5);
     }
     table_end(&table);
+}
+
+void dependence_table(const struct dependence *d, struct table *table)
+{
+    table_begin(table, "<scope|<name|<dtype|<field|<context|count|bits|information|conditional_bits|plugin_information|"
+                       "null_information|null_stderr|p");
+    for (const struct findings *f = d->sum; f < d->sum + d->sums; f++)
+        for (size_t k = 0; k < f->n; k++) {
+            const ent_information *i = &f->finding[k].information;
+            if (!i->symbols) continue;
+            table_cell(table, "%s", f->scope);
+            table_cell(table, "%s", f->name);
+            table_cell(table, "%s", f->dtype);
+            table_cell(table, "%s", f->finding[k].symbol);
+            table_cell(table, "%s", f->finding[k].context);
+            table_cell(table, "%" PRIu64, i->symbols);
+            table_number(table, ent_information_entropy(i), 6);
+            table_number(table, ent_information_bits(i), 8);
+            table_number(table, ent_information_conditional(i), 6);
+            table_number(table, per_symbol(i, i->information), 8);
+            table_number(table, per_symbol(i, i->null_mean), 8);
+            table_number(table, per_symbol(i, sqrt(i->null_variance)), 8);
+            table_cell(table, "%.6g", ent_information_p(i));
+        }
 }
 
 void dependence_report(struct dependence *d)

@@ -1,50 +1,22 @@
 /* figure.c - see figure.h.  The scripts analyses/plots/NAME.gp draw a TSV by its column names; a figure's TSV lies
  * beside it. */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "figure.h"
 #include "gnuplot.h"
 #include "model.h"
 #include "pareto.h"
+#include "plotter.h"
 #include "record.h"
 #include "save.h"
 
-enum {
-    FILE_NAME_ROOM = 400, /* of a figure's file name after its folder */
-};
-
 struct drawing {
     const struct records *records;
-    char folder[PATH_MAX - FILE_NAME_ROOM];
-    unsigned drawn;
-    bool missing;
+    struct plotter plotter;
 };
-
-/* ---- files and counts -------------------------------------------------------------------------  */
-
-/* Notes what gnuplot answered; that there is none is no failure. */
-static ent_status counted(struct drawing *d, ent_status status)
-{
-    d->missing |= status == ENT_EUNSUPPORTED;
-    d->drawn += !status;
-    return status == ENT_EUNSUPPORTED ? ENT_OK : status;
-}
-
-/* FOLDER/KIND-MODEL[-TARGET], other than plain characters as '_'. */
-static void figure_path(const struct drawing *d, char path[PATH_MAX], const char *kind, const char *model,
-                        const char *target)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
-    size_t folder = strlen(d->folder) + 1;
-    snprintf(path, PATH_MAX, "%s/%s-%.200s%s%.100s", d->folder, kind, model, target ? "-" : "", target ? target : "");
-    for (char *p = path + folder; *p; p++)
-        if (!strchr(plain, *p)) *p = '_';
-}
 
 /* ---- bits per weight against decoding --------------------------------------------------------- */
 
@@ -75,13 +47,13 @@ static ent_status draw_pareto(struct drawing *d, const char *model, const char *
     if (!n) return ENT_OK;
     bool host = !strcmp(any->kind, "host");
     char path[PATH_MAX];
-    figure_path(d, path, "pareto", model, target);
+    plot_path(&d->plotter, path, "pareto", model, target);
     snprintf(text.title, sizeof text.title, "%.200s on %.100s", model_name(model), model_name(target));
     snprintf(text.axis, sizeof text.axis,
              host ? "decode speed / memcpy speed (%llu thread%s)" : "weights per second, coded / uncoded (predicted)",
              (unsigned long long)any->threads, any->threads == 1 ? "" : "s");
     snprintf(text.one, sizeof text.one, "%s", host ? "memcpy" : "uncoded");
-    return counted(d, pareto_draw(point, n, &text, isfinite(bound) ? bound : NAN, path, error));
+    return plot_counted(&d->plotter, pareto_draw(point, n, &text, isfinite(bound) ? bound : NAN, path, error));
 }
 
 /* ---- bars of bits per weight ------------------------------------------------------------------ */
@@ -113,7 +85,7 @@ static ent_status draw_bars(struct drawing *d, const char *model, ent_error *err
     size_t n = collect_sizes(d->records, model, found);
     if (!n) return ENT_OK;
     char path[PATH_MAX], data[PATH_MAX + 8], count[32], title[300];
-    figure_path(d, path, "bits", model, NULL);
+    plot_path(&d->plotter, path, "bits", model, NULL);
     snprintf(data, sizeof data, "%s.tsv", path);
     struct save save;
     ent_status status = save_open(&save, data, error);
@@ -125,7 +97,7 @@ static ent_status draw_bars(struct drawing *d, const char *model, ent_error *err
     snprintf(count, sizeof count, "%zu", n);
     snprintf(title, sizeof title, "%.200s", model_name(model));
     const char *const argument[] = { data, path, count, title };
-    return status ? status : counted(d, gnuplot_run("bits", argument, sizeof argument / sizeof *argument, error));
+    return status ? status : plot_counted(&d->plotter, gnuplot_run("bits", argument, sizeof argument / sizeof *argument, error));
 }
 
 /* ---- all of them ------------------------------------------------------------------------------ */
@@ -144,16 +116,13 @@ ent_status figures_draw(const struct records *records, const char *dir, unsigned
                         ent_error *error)
 {
     struct drawing d = { .records = records };
-    if (snprintf(d.folder, sizeof d.folder, "%s/figures", dir) >= (int)sizeof d.folder)
-        return ent_fail(error, ENT_EINVAL, "%s: the name is too long", dir);
-    if (mkdir(d.folder, 0777) && errno != EEXIST) return ent_fail(error, ENT_EIO, "%s: %s", d.folder, strerror(errno));
-    ent_status status = ENT_OK;
+    ent_status status = plot_begin(&d.plotter, dir, error);
     for (size_t i = 0; i < records->rows && !status; i++) {
         const struct record *r = &records->row[i];
         if (is_first(records, i, false)) status = draw_bars(&d, r->model, error);
         if (!status && is_first(records, i, true) && r->target[0]) status = draw_pareto(&d, r->model, r->target, error);
     }
-    *drawn = d.drawn;
-    *missing = d.missing;
+    *drawn = d.plotter.drawn;
+    *missing = d.plotter.missing;
     return status;
 }

@@ -7,6 +7,7 @@
 #include <entropy/weights.h>
 
 struct common;
+struct table;
 
 struct fits_options {
     uint64_t seed;  /* of the samples */
@@ -41,5 +42,8 @@ ent_status fits_of(const ent_weights *weights, const struct common *common, cons
                    struct tensor_fit **list, size_t *count, ent_error *error);
 /* As a table or JSON lines. */
 void fits_print(const char *model, const struct tensor_fit *list, size_t count, bool json);
+/* For files: a row a tensor; a row a tensor and law, the parameters in order. */
+void fits_moments_table(const struct tensor_fit *list, size_t count, struct table *table);
+void fits_laws_table(const struct tensor_fit *list, size_t count, struct table *table);
 
 #endif

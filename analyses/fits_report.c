@@ -144,6 +144,61 @@ static void laws_table(const struct tensor_fit *list, size_t count)
     table_end(&table);
 }
 
+static void real_cell(struct table *table, double value)
+{
+    if (isfinite(value))
+        table_cell(table, "%.9g", value);
+    else
+        table_cell(table, "%s", "");
+}
+
+void fits_moments_table(const struct tensor_fit *list, size_t count, struct table *table)
+{
+    table_begin(table, "<tensor|<role|<dtype|weights|mean|deviation|skewness|kurtosis|least|most|zeros|not_finite|distinct|"
+                       "commonest|exponent_bits|outlier_rows|outlier_columns|row_spread|column_spread|constant|<same_as");
+    for (const struct tensor_fit *t = list; t < list + count; t++) {
+        const double real[] = { t->mean, t->deviation, t->skewness, t->kurtosis, t->least, t->most };
+        const uint64_t whole[] = { t->zeros, t->not_finite, t->distinct, t->commonest };
+        table_cell(table, "%s", t->tensor->name);
+        table_cell(table, "%s", t->tensor->role);
+        table_cell(table, "%s", t->tensor->dtype);
+        table_cell(table, "%" PRIu64, t->tensor->elements);
+        for (size_t i = 0; i < sizeof real / sizeof *real; i++)
+            real_cell(table, real[i]);
+        for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) table_cell(table, "%" PRIu64, whole[i]);
+        table_number(table, t->exponent_bits, 6);
+        table_cell(table, "%" PRIu64, t->outlier_rows);
+        table_cell(table, "%" PRIu64, t->outlier_columns);
+        table_number(table, t->row_spread, 6);
+        table_number(table, t->column_spread, 6);
+        table_cell(table, "%d", constant(t));
+        table_cell(table, "%s", t->same_as ? t->same_as : "");
+    }
+}
+
+void fits_laws_table(const struct tensor_fit *list, size_t count, struct table *table)
+{
+    table_begin(table, "<tensor|<role|<dtype|<law|rank|location|scale|shape|log_likelihood|aic|bic|ks|exponent_bits|"
+                       "predicted_exponent_bits");
+    for (const struct tensor_fit *t = list; t < list + count; t++)
+        for (size_t i = 0; i < t->fits; i++) {
+            const ent_fit *fit = &t->fit[i];
+            table_cell(table, "%s", t->tensor->name);
+            table_cell(table, "%s", t->tensor->role);
+            table_cell(table, "%s", t->tensor->dtype);
+            table_cell(table, "%s", fit->law->name);
+            table_cell(table, "%zu", i + 1);
+            for (int p = 0; p < ENT_FIT_PARAMETERS; p++)
+                real_cell(table, fit->law->parameter[p] ? fit->parameter[p] : NAN);
+            table_number(table, fit->log_likelihood, 3);
+            table_number(table, fit->aic, 3);
+            table_number(table, fit->bic, 3);
+            table_number(table, fit->distance, 6);
+            table_number(table, t->exponent_bits, 6);
+            table_number(table, t->foretold_bits[i], 6);
+        }
+}
+
 /* Over all tensors: how often each law is the best, of whole tensors and of single rows and columns. */
 static void tally_table(const struct tensor_fit *list, size_t count)
 {

@@ -161,6 +161,38 @@ void table_free(struct table *table)
     *table = (struct table){ 0 };
 }
 
+const char *table_style_suffix(enum table_style style)
+{
+    static const char *const suffix[] = { "tsv", "md", "tex" };
+    return suffix[style];
+}
+
+void table_text(const char *text, enum table_style style, FILE *file)
+{
+    static const char *const special[TABLE_STYLES] = { "", "|\\*_`<", "&%$#_{}" };
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c < ' ' || c == 127) fputc(' ', file); /* a tab or a line's end would break the table */
+        else if (style == STYLE_LATEX && strchr("\\~^", c)) fprintf(file, "\\char`\\%c{}", c);
+        else fprintf(file, strchr(special[style], c) ? "\\%c" : "%c", c);
+    }
+}
+
+void table_latex(const struct table *table, FILE *file)
+{
+    fputs("\\begin{tabular}{", file);
+    for (unsigned c = 0; c < table->columns; c++) fputc(table->left[c] ? 'l' : 'r', file);
+    fputs("}\n\\hline\n", file);
+    for (size_t i = 0; i < table->cells; i++) {
+        unsigned c = (unsigned)(i % table->columns);
+        if (c) fputs(" & ", file);
+        table_text(table->cell[i], STYLE_LATEX, file);
+        if (c + 1 == table->columns) fputs(" \\\\\n", file);
+        if (i + 1 == table->columns) fputs("\\hline\n", file);
+    }
+    fputs("\\hline\n\\end{tabular}\n", file);
+}
+
 void table_end(struct table *table)
 {
     int width[TABLE_COLUMNS] = { 0 };

@@ -38,9 +38,16 @@ void table_begin(struct table *table, const char *headings);
 void table_cell(struct table *table, const char *format, ...) ENT_PRINTF(2, 3);
 /* The next cell, a number with `digits` after the point; empty for NaN. */
 void table_number(struct table *table, double value, int digits);
-/* The table as a file for programs: headings as given, tabs between; and as Markdown. */
+/* The table as a file for programs: headings as given, tabs between; as Markdown, cells as given; and as LaTeX. */
 void table_tsv(const struct table *table, FILE *file);
 void table_markdown(const struct table *table, FILE *file);
+void table_latex(const struct table *table, FILE *file);
+
+enum table_style { STYLE_TSV, STYLE_MARKDOWN, STYLE_LATEX, TABLE_STYLES };
+const char *table_style_suffix(enum table_style style); /* "tsv", "md", "tex" */
+/* One text of a table, what the style would take for its own escaped. */
+void table_text(const char *text, enum table_style style, FILE *file);
+
 void table_free(struct table *table);
 /* Prints (nothing when there are only headings) and frees. */
 void table_end(struct table *table);

@@ -260,12 +260,6 @@ const char *record_table_name(enum record_table table)
     return name[table];
 }
 
-const char *table_style_suffix(enum table_style style)
-{
-    static const char *const suffix[] = { "tsv", "md", "tex" };
-    return suffix[style];
-}
-
 /* A size belongs to a model and codec: of the cells that share it, the first that knows it. */
 static bool gives_the_size(const struct records *records, size_t i)
 {
@@ -290,24 +284,13 @@ static bool belongs(const struct records *records, size_t i, enum record_table t
     return !strcmp(r->kind, "host") && (r->decode_gbps > 0 || !record_ok(r));
 }
 
-static void print_text(const char *text, enum table_style style, FILE *file)
-{
-    static const char *const special[TABLE_STYLES] = { "", "|\\*_`<", "&%$#_{}" };
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c < ' ' || c == 127) fputc(' ', file); /* a tab or a line's end would break the table */
-        else if (style == STYLE_LATEX && strchr("\\~^", c)) fprintf(file, "\\char`\\%c{}", c);
-        else fprintf(file, strchr(special[style], c) ? "\\%c" : "%c", c);
-    }
-}
-
 static void print_cell(const struct column *c, const void *row, enum table_style style, FILE *file)
 {
     const char *place = (const char *)row + c->offset;
     double real;
     uint64_t count;
     switch (c->type) {
-    case COLUMN_TEXT: print_text(*column_text(c, (char *)row), style, file); break;
+    case COLUMN_TEXT: table_text(*column_text(c, (char *)row), style, file); break;
     case COLUMN_COUNT:
         memcpy(&count, place, sizeof count);
         fprintf(file, "%" PRIu64, count);
@@ -331,7 +314,7 @@ static void print_row(const struct column *columns, enum record_table table, con
         if (!(c->tables & 1u << table) || (style != STYLE_TSV && !c->heading)) continue;
         if (printed++) fputs(between[style], file);
         if (row) print_cell(c, row, style, file);
-        else print_text(style == STYLE_TSV ? c->name : c->heading, style, file);
+        else table_text(style == STYLE_TSV ? c->name : c->heading, style, file);
     }
     fputs(end[style], file);
 }

@@ -9,6 +9,8 @@
 
 #include <entropy/base.h>
 
+#include "output.h"
+
 struct plan;
 
 /* A cell of a plan.  Texts are never NULL once a record is in `struct records`; NaN and 0 mean "not
@@ -78,10 +80,8 @@ ent_status records_merge(struct records *records, const struct records *from, en
 /* ---- tables ---------------------------------------------------------------------------------- */
 
 enum record_table { TABLE_SIZES, TABLE_ENTROPY, TABLE_PREDICTIONS, TABLE_TIMES, RECORD_TABLES };
-enum table_style { STYLE_TSV, STYLE_MARKDOWN, STYLE_LATEX, TABLE_STYLES };
 
-const char *record_table_name(enum record_table table);     /* "sizes", ...: the file's name */
-const char *table_style_suffix(enum table_style style);     /* "tsv", "md", "tex" */
+const char *record_table_name(enum record_table table); /* "sizes", ...: the file's name */
 /* Sizes, entropies and predictions depend on the plan and the models alone; times are the rest. */
 void records_print(const struct records *records, enum record_table table, enum table_style style, FILE *file);
 

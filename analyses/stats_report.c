@@ -51,6 +51,7 @@ static void json_row(const struct stats_report *report, const struct stats_row *
 static void row_free(struct stats_row *row)
 {
     ent_free(row->name);
+    ent_free(row->role);
     ent_free(row->dtype);
     ent_free(row->by);
 }
@@ -63,9 +64,9 @@ static char *copy_text(const char *text)
 
 static ent_status row_make(const struct stats_report *report, struct stats_row *row, const ent_word_counts *counts)
 {
-    ent_status status = row->name && row->dtype ? ENT_OK : ENT_ENOMEM;
+    ent_status status = row->name && row->role && row->dtype ? ENT_OK : ENT_ENOMEM;
     if (!status && !(row->by = ent_calloc(report->estimators, sizeof *row->by))) status = ENT_ENOMEM;
-    bool intervals = report->intervals && (report->json || !strcmp(row->scope, "model"));
+    bool intervals = report->intervals && (report->json || report->folder || !strcmp(row->scope, "model"));
     for (size_t e = 0; e < report->estimators && !status; e++)
         status = measure(counts, &(struct measuring){ report->estimator[e], intervals ? &report->interval : NULL },
                          &row->by[e]);
@@ -85,19 +86,20 @@ static ent_status rows_grow(struct stats_report *report)
     return ENT_OK;
 }
 
-/* Estimates one row: printed at once as JSON, kept for the tables otherwise. */
-static ent_status add_row(struct stats_report *report, const char *scope, const char *name, const char *dtype,
-                          const ent_word_counts *counts, ent_error *error)
+/* Estimates one row: printed at once as JSON, kept for tables. */
+static ent_status add_row(struct stats_report *report, const char *scope, const char *name, const char *role,
+                          const char *dtype, const ent_word_counts *counts, ent_error *error)
 {
-    struct stats_row row = { .scope = scope, .name = copy_text(name), .dtype = copy_text(dtype) };
+    struct stats_row row = { .scope = scope, .name = copy_text(name), .role = copy_text(role),
+                             .dtype = copy_text(dtype) };
     ent_status status = row_make(report, &row, counts);
-    bool keep = !report->json;
+    bool keep = !report->json || report->folder;
     if (!status && keep) status = rows_grow(report);
+    if (!status && report->json) json_row(report, &row);
     if (!status && keep)
         report->row[report->rows++] = row;
-    else if (!status)
-        json_row(report, &row);
-    if (status || !keep) row_free(&row);
+    else
+        row_free(&row);
     return status ? ent_fail(error, status, "%s %s: %s", scope, name, ent_status_text(status)) : ENT_OK;
 }
 
@@ -107,7 +109,7 @@ static ent_status add_sums(struct stats_report *report, const struct census *cen
     ent_status status = ENT_OK;
     for (size_t i = 0; i < census->entries && !status; i++) {
         const struct census_entry *e = &census->entry[i];
-        status = add_row(report, "role", e->role, e->dtype, &e->counts, error);
+        status = add_row(report, "role", e->role, e->role, e->dtype, &e->counts, error);
     }
     for (size_t i = 0; i < census->entries && !status; i++) {
         const char *dtype = census->entry[i].dtype;
@@ -118,7 +120,7 @@ static ent_status add_sums(struct stats_report *report, const struct census *cen
         if ((status = ent_word_counts_init(&sum, census->entry[i].counts.format))) break;
         for (size_t k = i; k < census->entries && !status; k++)
             if (!strcmp(census->entry[k].dtype, dtype)) status = ent_word_counts_merge(&sum, &census->entry[k].counts);
-        if (!status) status = add_row(report, "model", report->model, dtype, &sum, error);
+        if (!status) status = add_row(report, "model", report->model, "", dtype, &sum, error);
         ent_word_counts_free(&sum);
     }
     return status;
@@ -178,25 +180,38 @@ static void scope_rows(const struct stats_report *report, struct table *table, c
     }
 }
 
+/* What a row counts: other dtypes are opaque bytes. */
+static const char *unit_of(const char *dtype) { return ent_format_find(dtype) ? "weight" : "byte"; }
+
+void stats_title(const struct stats_report *report, const struct stats_row *model, size_t e, char *text, size_t size)
+{
+    snprintf(text, size, "%s: entropy in bits a %s (%s)", model->dtype, unit_of(model->dtype),
+             report->estimator[e]->name);
+}
+
+void stats_table(const struct stats_report *report, const struct stats_row *model, size_t e, bool tensors,
+                 struct table *table)
+{
+    char heads[ENT_MAX_FIELDS * sizeof model->by->word.field];
+    snprintf(heads, sizeof heads, "<%s|%ss", tensors ? "tensor" : "role", unit_of(model->dtype));
+    measures_head(&model->by[e], heads, sizeof heads);
+    table_begin(table, heads);
+    if (!tensors) scope_rows(report, table, "model", model->dtype, e);
+    scope_rows(report, table, tensors ? "tensor" : "role", model->dtype, e);
+}
+
 /* The tables of one dtype and estimator. */
 static void dtype_tables(const struct stats_report *report, const struct stats_row *model, size_t e)
 {
     struct table table;
-    char heads[ENT_MAX_FIELDS * sizeof model->by->word.field];
-    const char *unit = ent_format_find(model->dtype) ? "weight" : "byte"; /* other dtypes are opaque bytes */
-    printf("\n%s: entropy in bits a %s (%s)\n\n", model->dtype, unit, report->estimator[e]->name);
-    snprintf(heads, sizeof heads, "<role|%ss", unit);
-    measures_head(&model->by[e], heads, sizeof heads);
-    table_begin(&table, heads);
-    scope_rows(report, &table, "model", model->dtype, e);
-    scope_rows(report, &table, "role", model->dtype, e);
+    char title[200];
+    stats_title(report, model, e, title, sizeof title);
+    printf("\n%s\n\n", title);
+    stats_table(report, model, e, false, &table);
     table_end(&table);
     if (!report->tensors) return;
-    snprintf(heads, sizeof heads, "<tensor|%ss", unit);
-    measures_head(&model->by[e], heads, sizeof heads);
     putchar('\n');
-    table_begin(&table, heads);
-    scope_rows(report, &table, "tensor", model->dtype, e);
+    stats_table(report, model, e, true, &table);
     table_end(&table);
 }
 
@@ -221,7 +236,7 @@ static struct reach reach_of(const struct stats_report *report, const char *scop
     return r;
 }
 
-static void reach_table(const struct stats_report *report, size_t e)
+void stats_reach_table(const struct stats_report *report, size_t e, struct table *table)
 {
     struct reach model = reach_of(report, "model", e), role = reach_of(report, "role", e);
     const struct { const char *name; double bits; } line[] = {
@@ -232,16 +247,13 @@ static void reach_table(const struct stats_report *report, size_t e)
         { "  with tables for each role", role.fields },
         { "whole words coded", model.words },
     };
-    struct table table;
-    table_begin(&table, "<what coding could reach, tables not counted|bytes|bits/weight|% of stored");
+    table_begin(table, "<what coding could reach, tables not counted|bytes|bits/weight|% of stored");
     for (size_t i = 0; i < sizeof line / sizeof *line && model.weights > 0; i++) {
-        table_cell(&table, "%s", line[i].name);
-        table_cell(&table, "%s", show_bytes((uint64_t)(line[i].bits / 8)).text);
-        table_number(&table, line[i].bits / model.weights, 4);
-        table_number(&table, 100 * line[i].bits / model.stored, 1);
+        table_cell(table, "%s", line[i].name);
+        table_cell(table, "%s", show_bytes((uint64_t)(line[i].bits / 8)).text);
+        table_number(table, line[i].bits / model.weights, 4);
+        table_number(table, 100 * line[i].bits / model.stored, 1);
     }
-    putchar('\n');
-    table_end(&table);
 }
 
 static void print_tables(const struct stats_report *report, const struct census *census)
@@ -254,16 +266,20 @@ static void print_tables(const struct stats_report *report, const struct census 
     for (size_t e = 0; e < report->estimators; e++) {
         for (size_t i = 0; i < report->rows; i++)
             if (!strcmp(report->row[i].scope, "model")) dtype_tables(report, &report->row[i], e);
-        reach_table(report, e);
+        struct table reach;
+        stats_reach_table(report, e, &reach);
+        putchar('\n');
+        table_end(&reach);
     }
 }
 
 /* ---- the report ------------------------------------------------------------------------------ */
 
-ent_status stats_report_tensor(struct stats_report *report, const char *name, const char *dtype,
+ent_status stats_report_tensor(struct stats_report *report, const char *name, const char *role, const char *dtype,
                                const ent_word_counts *counts, ent_error *error)
 {
-    return report->tensors || report->json ? add_row(report, "tensor", name, dtype, counts, error) : ENT_OK;
+    bool wanted = report->tensors || report->json || report->folder;
+    return wanted ? add_row(report, "tensor", name, role, dtype, counts, error) : ENT_OK;
 }
 
 ent_status stats_report_finish(struct stats_report *report, const struct census *census, ent_error *error)

@@ -92,25 +92,37 @@ static double edge_of(const ent_format *format, uint64_t e)
     return before + (before - ent_format_value(format, word - 2)) / 2;
 }
 
-ent_status ent_fit_exponent_bits(const ent_fit *fit, const ent_format *format, double zeros, double *bits)
+enum { MOST_EXPONENTS = 1 << 11 };
+
+ent_status ent_fit_exponents(const ent_fit *fit, const ent_format *format, double zeros, double *mass)
 {
     if (!format || format->kind != ENT_KIND_FLOAT || !format->exponent_bits || format->exponent_bits > 11)
         return ENT_EUNSUPPORTED;
-    enum { MOST = 1 << 11 };
+    enum { MOST = MOST_EXPONENTS };
     size_t n = (size_t)1 << format->exponent_bits;
-    double *edge = ent_calloc(4, MOST * sizeof *edge), *mass = edge ? edge + 2 * MOST : NULL, sum = 0;
+    double *edge = ent_calloc(4, MOST * sizeof *edge), *below = edge ? edge + 2 * MOST : NULL;
     if (!edge) return ENT_ENOMEM;
     for (size_t e = 1; e < n; e++) {
         edge[e] = edge_of(format, e);
         edge[MOST + e] = -edge[e];
     }
-    ent_status status = fit->law->cumulative(fit->parameter, edge, 2 * MOST, mass);
+    ent_status status = fit->law->cumulative(fit->parameter, edge, 2 * MOST, below);
     for (size_t e = 0; e < n && !status; e++) {
-        double within = e + 1 < n ? mass[e + 1] - mass[MOST + e + 1] : 1; /* P(|x| < upper edge) */
-        double p = (within - (e ? mass[e] - mass[MOST + e] : 0)) * (1 - zeros) + (e ? 0 : zeros);
-        if (p > 0) sum -= p * log2(p);
+        double within = e + 1 < n ? below[e + 1] - below[MOST + e + 1] : 1; /* P(|x| < upper edge) */
+        mass[e] = (within - (e ? below[e] - below[MOST + e] : 0)) * (1 - zeros) + (e ? 0 : zeros);
     }
     ent_free(edge);
-    *bits = sum;
+    return status;
+}
+
+ent_status ent_fit_exponent_bits(const ent_fit *fit, const ent_format *format, double zeros, double *bits)
+{
+    double *mass = ent_calloc(MOST_EXPONENTS, sizeof *mass), sum = 0;
+    if (!mass) return ENT_ENOMEM;
+    ent_status status = ent_fit_exponents(fit, format, zeros, mass);
+    for (size_t e = 0; e < MOST_EXPONENTS && !status; e++)
+        if (mass[e] > 0) sum -= mass[e] * log2(mass[e]);
+    ent_free(mass);
+    if (!status) *bits = sum;
     return status;
 }

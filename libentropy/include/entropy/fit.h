@@ -45,9 +45,10 @@ typedef struct ent_fit {
  * for ENT_FIT_SAMPLE values. */
 ENT_API ent_status ent_fit_all(const double *sorted, size_t n, ent_fit fits[ENT_MAX_FIT_LAWS], size_t *count);
 
-/* The entropy of the exponent field, bits, of values of the fitted law rounded to a float format, a share `zeros`
- * of which are 0 instead: from the mass between the roundings of neighbouring binades.  ENT_EUNSUPPORTED for a
- * format without exponents. */
+/* The share of each exponent field, mass[0 .. 2^exponent_bits), among values of the fitted law rounded to a float
+ * format, a share `zeros` of which are 0 instead: from the mass between the roundings of neighbouring binades; and
+ * the entropy of these shares, bits.  ENT_EUNSUPPORTED for a format without exponents. */
+ENT_API ent_status ent_fit_exponents(const ent_fit *fit, const ent_format *format, double zeros, double *mass);
 ENT_API ent_status ent_fit_exponent_bits(const ent_fit *fit, const ent_format *format, double zeros, double *bits);
 
 #ifdef __cplusplus
