@@ -1,16 +1,19 @@
-/* rtn.c - round to nearest on a uniform grid of 2 to 8 bits, one scale a tensor, row or group.
+/* rtn.c - a uniform grid of 2 to 8 bits, one scale a tensor, row or group: rounded to nearest, or by GPTQ.
  *
  * Symmetric: codes I<bits>, -q .. q with q = 2^(bits-1) - 1, value = code * scale, scale = max |w| / q.
  * Asymmetric: codes U<bits>, value = (code - zero) * scale, scale = (max - min) / (2^bits - 1) over a range that holds 0, zeros
  * U<bits>.  With search, of 20 ranges from all down to half of it the one with the least squared error.
  * Parts: codes, rows x cols; scales, F16, one a group; zeros, one a group.  Bits per weight, plain:
- * bits + (16 or 16 + bits) / group. */
+ * bits + (16 or 16 + bits) / group.
+ *
+ * gptq (Frantar et al. 2023): the same grids, found before any rounding, and the same parts; but each error is made
+ * good by the columns that follow (feedback.h).  Weights that were pruned do not stay zero. */
 #include <math.h>
 #include <stdio.h>
 
-#include "transform/parts.h"
+#include "transform/feedback.h"
 
-enum { BITS, GROUP, SYMMETRIC, SEARCH };
+enum { BITS, GROUP, SYMMETRIC, SEARCH, DAMP };
 enum { TRIALS = 20 };
 
 typedef struct grid { /* of one group */
@@ -77,46 +80,97 @@ static grid choose(const double setting[], const ent_format *format, const float
     return best;
 }
 
-static void pack_group(const grid *g, ent_part *codes, float *values, size_t first, uint32_t n)
-{
-    uint32_t mask = (1u << codes->format->bits) - 1;
-    for (uint32_t i = 0; i < n; i++) {
-        int code = code_of(g, values[first + i]);
-        ent_part_set_word(codes, first + i, (uint32_t)code & mask);
-        values[first + i] = value_of(g, code);
-    }
-}
-
 static const char *format_of(const double setting[], char name[8])
 {
     snprintf(name, 8, "%c%d", setting[SYMMETRIC] > 0 ? 'I' : 'U', (int)setting[BITS]);
     return name;
 }
 
-static ent_status forward(const double setting[], ent_matrix_job *job, ent_error *error)
+/* The parts, their grids chosen; the codes are still to come. */
+typedef struct plan {
+    ent_matrix_job *job;
+    groups groups;
+    grid *grid; /* one a group */
+    ent_part *codes, *scales, *zeros;
+} plan;
+
+static ent_status add_parts(const double setting[], plan *p, ent_error *error)
 {
-    groups g = ent_groups(setting[GROUP], job->rows, job->cols);
     char format[8];
     format_of(setting, format);
-    ent_part *codes = ent_packed_add(job->packed, "codes", format, job->rows, job->cols, error);
-    ent_part *scales = codes ? ent_packed_add(job->packed, "scales", "F16", g.rows, g.cols, error) : NULL;
-    ent_part *zeros = scales && setting[SYMMETRIC] == 0 ? ent_packed_add(job->packed, "zeros", format, g.rows, g.cols, error) : NULL;
-    if (!scales || (setting[SYMMETRIC] == 0 && !zeros)) return ENT_ENOMEM;
-    uint32_t rows = g.rows == 1 ? job->rows : 1; /* of a group */
+    p->codes = ent_packed_add(p->job->packed, "codes", format, p->job->rows, p->job->cols, error);
+    if (p->codes) p->scales = ent_packed_add(p->job->packed, "scales", "F16", p->groups.rows, p->groups.cols, error);
+    if (!p->scales) return ENT_ENOMEM;
+    if (setting[SYMMETRIC] > 0) return ENT_OK;
+    p->zeros = ent_packed_add(p->job->packed, "zeros", format, p->groups.rows, p->groups.cols, error);
+    return p->zeros ? ENT_OK : ENT_ENOMEM;
+}
+
+static ent_status choose_grids(const double setting[], plan *p, ent_error *error)
+{
+    const ent_matrix_job *job = p->job;
+    uint32_t rows = p->groups.rows == 1 ? job->rows : 1; /* of a group */
     for (uint32_t r = 0; r < job->rows; r += rows)
-        for (uint32_t c = 0; c < job->cols; c += g.width) {
-            float *w = job->values + (size_t)r * job->cols + c;
-            uint32_t width = group_width(&g, job->cols, c);
-            grid best = choose(setting, scales->format, w, width, rows, job->cols);
-            size_t at = group_of(&g, r, c);
-            if (!isfinite(best.scale))
+        for (uint32_t c = 0; c < job->cols; c += p->groups.width) {
+            size_t at = group_of(&p->groups, r, c);
+            grid *g = &p->grid[at];
+            *g = choose(setting, p->scales->format, job->values + (size_t)r * job->cols + c, group_width(&p->groups, job->cols, c),
+                        rows, job->cols);
+            if (!isfinite(g->scale))
                 return ent_fail(error, ENT_EINVAL, "row %u, column %u: weights too large for a scale in F16", r, c);
-            ent_part_set_word(scales, at, (uint32_t)ent_format_nearest(scales->format, best.scale));
-            if (zeros) ent_part_set_word(zeros, at, (uint32_t)best.zero);
-            for (uint32_t k = 0; k < rows; k++)
-                pack_group(&best, codes, job->values, (size_t)(r + k) * job->cols + c, width);
+            ent_part_set_word(p->scales, at, (uint32_t)ent_format_nearest(p->scales->format, g->scale));
+            if (p->zeros) ent_part_set_word(p->zeros, at, (uint32_t)g->zero);
         }
     return ENT_OK;
+}
+
+static float round_weight(void *context, uint32_t r, uint32_t c, float w)
+{
+    const plan *p = context;
+    const grid *g = &p->grid[group_of(&p->groups, r, c)];
+    size_t at = (size_t)r * p->job->cols + c;
+    int code = code_of(g, w);
+    ent_part_set_word(p->codes, at, (uint32_t)code & ((1u << p->codes->format->bits) - 1));
+    return p->job->values[at] = value_of(g, code);
+}
+
+static void round_to_nearest(plan *p)
+{
+    for (uint32_t r = 0; r < p->job->rows; r++)
+        for (uint32_t c = 0; c < p->job->cols; c++) round_weight(p, r, c, p->job->values[(size_t)r * p->job->cols + c]);
+}
+
+static ent_status round_with_feedback(const double setting[], plan *p, ent_error *error)
+{
+    feedback f;
+    ent_status status = ent_feedback_init(&f, p->job->input, setting[DAMP], error);
+    if (status) return status;
+    for (uint32_t r = 0; r < p->job->rows; r++) ent_feedback_row(&f, p->job->values + (size_t)r * p->job->cols, r, round_weight, p);
+    ent_feedback_free(&f);
+    return ENT_OK;
+}
+
+static ent_status pack(const double setting[], ent_matrix_job *job, bool nearest, ent_error *error)
+{
+    plan p = { .job = job, .groups = ent_groups(setting[GROUP], job->rows, job->cols) };
+    p.grid = ent_calloc((size_t)p.groups.rows * p.groups.cols, sizeof *p.grid);
+    if (!p.grid) return ent_fail(error, ENT_ENOMEM, "out of memory");
+    ent_status status = add_parts(setting, &p, error);
+    if (!status) status = choose_grids(setting, &p, error);
+    if (!status && nearest) round_to_nearest(&p);
+    if (!status && !nearest) status = round_with_feedback(setting, &p, error);
+    ent_free(p.grid);
+    return status;
+}
+
+static ent_status forward(const double setting[], ent_matrix_job *job, ent_error *error)
+{
+    return pack(setting, job, true, error);
+}
+
+static ent_status gptq_forward(const double setting[], ent_matrix_job *job, ent_error *error)
+{
+    return pack(setting, job, false, error);
 }
 
 static ent_status inverse(const double setting[], const ent_packed *packed, float *values, ent_error *error)
@@ -141,11 +195,20 @@ static ent_status inverse(const double setting[], const ent_packed *packed, floa
     return ENT_OK;
 }
 
+#define GRID_SETTINGS \
+    { "bits", "of a code", 2, 8, 4, true }, GROUP_SETTING(128), \
+    { "symmetric", "1: codes around 0; 0: with a zero point a group", 0, 1, 1, true }, \
+    { "search", "1: the range with the least squared error, not the largest weight", 0, 1, 0, true }
+
 const ent_transform ent_transform_rtn = {
     .name = "rtn", .brief = "round to nearest, integers with scales", .cite = "", .quantizer = true,
-    .setting = { { "bits", "of a code", 2, 8, 4, true },
-                 GROUP_SETTING(128),
-                 { "symmetric", "1: codes around 0; 0: with a zero point a group", 0, 1, 1, true },
-                 { "search", "1: the range with the least squared error, not the largest weight", 0, 1, 0, true } },
+    .setting = { GRID_SETTINGS },
     .forward = forward, .inverse = inverse,
+};
+
+const ent_transform ent_transform_gptq = {
+    .name = "gptq", .brief = "as rtn, later columns make good the errors of earlier ones", .cite = "frantar2023",
+    .quantizer = true, .calibrated = true,
+    .setting = { GRID_SETTINGS, DAMP_SETTING },
+    .forward = gptq_forward, .inverse = inverse,
 };

@@ -9,21 +9,65 @@
  * parts, each coded to its entropy, take `bits` a weight at most (found by bisection, nearest within
  * 0.1 %).  Parts: codes, rows x cols, I<bits> of the fewest bits that hold them, 16 at most (beyond, weights
  * are cut off); step, F32, one; lean, BF16, one for each code from -LEAN to LEAN. */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "transform/parts.h"
+#include "transform/step.h"
 
 enum { STEP, BITS, DEAD };
-enum { LEAN = 15, SEARCHES = 40, SIDE_BITS = 32 + 16 * (2 * LEAN + 1) };
+enum { SEARCHES = 40 };
 
-static int code_of(float w, double step, double dead)
+/* ---- shared with watersic -------------------------------------------------------------------------------- */
+
+ent_part *ent_step_add(ent_packed *packed, float step, const float lean[LEANS], int most, ent_error *error)
 {
-    double x = w / step;
-    double code = fabs(x) < 0.5 + dead ? 0 : nearbyint(x);
-    return (int)fmin(fmax(code, -INT16_MAX), INT16_MAX);
+    char format[8];
+    unsigned bits = 2;
+    while ((1 << (bits - 1)) - 1 < most) bits++;
+    snprintf(format, sizeof format, "I%u", bits & 31);
+    ent_part *codes = ent_packed_add(packed, "codes", format, packed->rows, packed->cols, error);
+    ent_part *steps = codes ? ent_packed_add(packed, "step", "F32", 1, 1, error) : NULL;
+    ent_part *leans = steps ? ent_packed_add(packed, "lean", "BF16", 1, LEANS, error) : NULL;
+    if (!leans) return NULL;
+    memcpy(steps->words, &step, sizeof step);
+    ent_format_words(leans->format, lean, LEANS, leans->words);
+    return codes;
 }
+
+void ent_step_lean(const uint64_t n[LEANS], const double sum[LEANS], float lean[LEANS])
+{
+    const ent_format *format = ent_format_find("BF16");
+    uint16_t words[LEANS];
+    for (int k = 0; k < LEANS; k++) lean[k] = k == LEAN || !n[k] ? 0 : (float)(sum[k] / (double)n[k]);
+    ent_format_words(format, lean, LEANS, words);
+    ent_format_floats(format, words, LEANS, lean);
+}
+
+ent_status ent_step_read(const ent_packed *packed, float *values, ent_error *error)
+{
+    float step, lean[LEANS];
+    const ent_part *codes = ent_packed_need(packed, "codes", NULL, packed->rows, packed->cols, error);
+    const ent_part *steps = codes ? ent_packed_need(packed, "step", "F32", 1, 1, error) : NULL;
+    const ent_part *leans = steps ? ent_packed_need(packed, "lean", "BF16", 1, LEANS, error) : NULL;
+    if (!leans) return ENT_ECORRUPT;
+    if (codes->format->kind != ENT_KIND_SIGNED)
+        return ent_fail(error, ENT_ECORRUPT, "the codes of a packed matrix are %s, not signed", codes->format->name);
+    memcpy(&step, steps->words, sizeof step);
+    ent_format_floats(leans->format, leans->words, LEANS, lean);
+    for (size_t i = 0; i < (size_t)packed->rows * packed->cols; i++)
+        values[i] = step_value((int)ent_part_value(codes, i), step, lean);
+    return ENT_OK;
+}
+
+double ent_step_entropy(const uint32_t *count, size_t n)
+{
+    double bits = 0;
+    for (uint32_t c = 0; c < 1u << 16; c++)
+        if (count[c]) bits += count[c] * log2((double)n / count[c]);
+    return bits;
+}
+
+/* ---- the step alone ------------------------------------------------------------------------------------------ */
 
 static double rms(const ent_matrix_job *job)
 {
@@ -37,12 +81,9 @@ static double rms(const ent_matrix_job *job)
 static double rate(const ent_matrix_job *job, double step, double dead, uint32_t *count)
 {
     size_t n = (size_t)job->rows * job->cols;
-    double bits = SIDE_BITS;
     memset(count, 0, sizeof *count << 16);
-    for (size_t i = 0; i < n; i++) count[code_of(job->values[i], step, dead) + INT16_MAX]++;
-    for (uint32_t c = 0; c < 1u << 16; c++)
-        if (count[c]) bits += count[c] * log2((double)n / count[c]);
-    return bits / (double)n;
+    for (size_t i = 0; i < n; i++) count[step_code(job->values[i], step, dead) + INT16_MAX]++;
+    return (STEP_SIDE_BITS + ent_step_entropy(count, n)) / (double)n;
 }
 
 /* The smallest step found whose rate is at most `bits`. */
@@ -74,59 +115,43 @@ static ent_status find_step(const double setting[], const ent_matrix_job *job, f
     return isfinite(*step) ? ENT_OK : ent_fail(error, ENT_EINVAL, "weights too large for a step in F32");
 }
 
-/* The means of the cells, in steps from their middles; `lean` has one for each code from -LEAN to LEAN. */
-static void find_lean(const ent_matrix_job *job, float step, double dead, ent_part *lean)
+static int largest_code(const ent_matrix_job *job, float step, double dead)
 {
-    double sum[2 * LEAN + 1] = { 0 };
-    uint64_t n[2 * LEAN + 1] = { 0 };
-    float mean[2 * LEAN + 1];
+    int most = 1;
     for (size_t i = 0; i < (size_t)job->rows * job->cols; i++) {
-        int code = code_of(job->values[i], step, dead);
+        int code = step_code(job->values[i], step, dead);
+        if (code > most) most = code;
+        if (-code > most) most = -code;
+    }
+    return most;
+}
+
+static void find_lean(const ent_matrix_job *job, float step, double dead, float lean[LEANS])
+{
+    double sum[LEANS] = { 0 };
+    uint64_t n[LEANS] = { 0 };
+    for (size_t i = 0; i < (size_t)job->rows * job->cols; i++) {
+        int code = step_code(job->values[i], step, dead);
         if (code < -LEAN || code > LEAN) continue;
         sum[code + LEAN] += job->values[i] / (double)step - code;
         n[code + LEAN]++;
     }
-    for (int k = 0; k <= 2 * LEAN; k++) mean[k] = k == LEAN || !n[k] ? 0 : (float)(sum[k] / (double)n[k]); /* zero stays */
-    ent_format_words(lean->format, mean, 2 * LEAN + 1, lean->words);
-}
-
-static float value_of(int code, float step, const float lean[2 * LEAN + 1])
-{
-    return (code < -LEAN || code > LEAN ? (float)code : (float)code + lean[code + LEAN]) * step;
-}
-
-static unsigned bits_for(const ent_matrix_job *job, float step, double dead)
-{
-    int most = 1;
-    for (size_t i = 0; i < (size_t)job->rows * job->cols; i++) {
-        int code = code_of(job->values[i], step, dead);
-        if (code > most) most = code;
-        if (-code > most) most = -code;
-    }
-    unsigned bits = 2;
-    while ((1 << (bits - 1)) - 1 < most) bits++;
-    return bits;
+    ent_step_lean(n, sum, lean);
 }
 
 static ent_status forward(const double setting[], ent_matrix_job *job, ent_error *error)
 {
-    float step = 1, lean[2 * LEAN + 1];
-    char format[8];
+    float step = 1, lean[LEANS];
     ent_status status = find_step(setting, job, &step, error);
     if (status) return status;
-    unsigned bits = bits_for(job, step, setting[DEAD]);
-    snprintf(format, sizeof format, "I%u", bits);
-    ent_part *codes = ent_packed_add(job->packed, "codes", format, job->rows, job->cols, error);
-    ent_part *steps = codes ? ent_packed_add(job->packed, "step", "F32", 1, 1, error) : NULL;
-    ent_part *leans = steps ? ent_packed_add(job->packed, "lean", "BF16", 1, 2 * LEAN + 1, error) : NULL;
-    if (!leans) return ENT_ENOMEM;
-    memcpy(steps->words, &step, sizeof step);
-    find_lean(job, step, setting[DEAD], leans);
-    ent_format_floats(leans->format, leans->words, 2 * LEAN + 1, lean);
+    find_lean(job, step, setting[DEAD], lean);
+    ent_part *codes = ent_step_add(job->packed, step, lean, largest_code(job, step, setting[DEAD]), error);
+    if (!codes) return ENT_ENOMEM;
+    uint32_t mask = (1u << codes->format->bits) - 1;
     for (size_t i = 0; i < (size_t)job->rows * job->cols; i++) {
-        int code = code_of(job->values[i], step, setting[DEAD]);
-        ent_part_set_word(codes, i, (uint32_t)code & ((1u << bits) - 1));
-        job->values[i] = value_of(code, step, lean);
+        int code = step_code(job->values[i], step, setting[DEAD]);
+        ent_part_set_word(codes, i, (uint32_t)code & mask);
+        job->values[i] = step_value(code, step, lean);
     }
     return ENT_OK;
 }
@@ -134,18 +159,7 @@ static ent_status forward(const double setting[], ent_matrix_job *job, ent_error
 static ent_status inverse(const double setting[], const ent_packed *packed, float *values, ent_error *error)
 {
     (void)setting;
-    float step, lean[2 * LEAN + 1];
-    const ent_part *codes = ent_packed_need(packed, "codes", NULL, packed->rows, packed->cols, error);
-    const ent_part *steps = codes ? ent_packed_need(packed, "step", "F32", 1, 1, error) : NULL;
-    const ent_part *leans = steps ? ent_packed_need(packed, "lean", "BF16", 1, 2 * LEAN + 1, error) : NULL;
-    if (!leans) return ENT_ECORRUPT;
-    if (codes->format->kind != ENT_KIND_SIGNED)
-        return ent_fail(error, ENT_ECORRUPT, "the codes of a packed matrix are %s, not signed", codes->format->name);
-    memcpy(&step, steps->words, sizeof step);
-    ent_format_floats(leans->format, leans->words, 2 * LEAN + 1, lean);
-    for (size_t i = 0; i < (size_t)packed->rows * packed->cols; i++)
-        values[i] = value_of((int)ent_part_value(codes, i), step, lean);
-    return ENT_OK;
+    return ent_step_read(packed, values, error);
 }
 
 const ent_transform ent_transform_step = {

@@ -1,0 +1,36 @@
+/* step.h - codes on one uniform step, and the parts that say what they mean. */
+#ifndef ENT_TRANSFORM_STEP_H
+#define ENT_TRANSFORM_STEP_H
+
+#include <math.h>
+
+#include "transform/parts.h"
+
+/* lean has one value for each code from -LEAN to LEAN. */
+enum { LEAN = 15, LEANS = 2 * LEAN + 1, STEP_SIDE_BITS = 32 + 16 * LEANS };
+
+static inline int step_code(double w, double step, double dead)
+{
+    double x = w / step;
+    double code = fabs(x) < 0.5 + dead ? 0 : nearbyint(x);
+    return (int)fmin(fmax(code, -INT16_MAX), INT16_MAX);
+}
+
+static inline float step_value(int code, float step, const float lean[LEANS])
+{
+    return (code < -LEAN || code > LEAN ? (float)code : (float)code + lean[code + LEAN]) * step;
+}
+
+/* Adds the parts step, F32, one; lean, BF16, 1 x LEANS; codes, I<bits> of the fewest bits that hold all from -most to
+ * most, still zero, which it returns; NULL when there is no memory. */
+ent_part *ent_step_add(ent_packed *packed, float step, const float lean[LEANS], int most, ent_error *error);
+/* The means of cells in steps from their middles, as BF16, from the n[] weights in each and the sum[] of that.  Zero
+ * stays zero. */
+void ent_step_lean(const uint64_t n[LEANS], const double sum[LEANS], float lean[LEANS]);
+/* Values of all codes. */
+ent_status ent_step_read(const ent_packed *packed, float *values, ent_error *error);
+
+/* n times the entropy of counts[0 .. 65535]. */
+double ent_step_entropy(const uint32_t *count, size_t n);
+
+#endif
