@@ -14,14 +14,14 @@
 #include "tokens.h"
 
 enum { KEY_AGAINST = 0x100, KEY_CONFIG, KEY_TEXT, KEY_WINDOW, KEY_SEQUENCES, KEY_CALIBRATE, KEY_SECOND, KEY_CALIBRATION, KEY_WITH,
-       KEY_CODE, KEY_KEEP };
+       KEY_CODE, KEY_KEEP, KEY_SKIP };
 
 enum { CHUNK = 1 << 16, MOST_PIPELINES = 64 }; /* weights widened at a time */
 
 struct job {
     struct common common;
     const char *model, *against, *config, *text, *calibrate, *calibration;
-    size_t window, sequences;
+    size_t window, sequences, skip;
     bool window_given, second, keep;
     const char *code, *with[MOST_PIPELINES];
     size_t withs;
@@ -36,6 +36,7 @@ static const struct argp_option options[] = {
     { "keep-embedding", KEY_KEEP, NULL, 0, "With --with: the embedding stays as it is", 0 },
     { "second", KEY_SECOND, NULL, 0, "With --calibrate: second moments too (8 bytes times the square of the input's width)", 0 },
     { "sequences", KEY_SEQUENCES, "N", 0, "Only the first N sequences of the text", 0 },
+    { "skip", KEY_SKIP, "N", 0, "Pass over the first N sequences of the text, e.g. to calibrate on others than are measured", 0 },
     { "text", KEY_TEXT, "FILE", 0, "Tokens, little-endian: FILE.u16 or FILE.u32 (preset: valid.u16 beside the model)", 0 },
     { "window", KEY_WINDOW, "N", 0, "Predict N tokens a sequence (preset: the model's context); 0: a sequence begins at each "
       "token that begins a text", 0 },
@@ -54,6 +55,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_CONFIG: job->config = text; return 0;
     case KEY_SECOND: job->second = true; return 0;
     case KEY_SEQUENCES: job->sequences = option_count(state, "--sequences", text); return 0;
+    case KEY_SKIP: job->skip = option_count(state, "--skip", text); return 0;
     case KEY_TEXT: job->text = text; return 0;
     case KEY_CODE: job->code = text; return 0;
     case KEY_KEEP: job->keep = true; return 0;
@@ -136,7 +138,8 @@ static ent_status open_language(const struct job *job, struct language *l, const
     if (!status) status = ent_llama_open(&l->model, &config, weights, error);
     if (!status && against) status = ent_llama_open(&l->original, &config, against, error);
     if (status) return status;
-    l->text = (ent_text){ l->tokens.token, l->tokens.n, job->window_given ? job->window : config.context, job->sequences };
+    l->text = (ent_text){ l->tokens.token, l->tokens.n, job->window_given ? job->window : config.context, job->sequences,
+                          job->skip };
     return ENT_OK;
 }
 

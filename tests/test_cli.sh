@@ -388,6 +388,11 @@ expect 'quality of weights alone' 0 'SQNR' quality "$model" --against "$model"
 expect 'quality without a config' 2 'config.json' quality "$model"
 expect 'quality with matrices packed' 0 '^step(bits=3)  *[0-9.]*  *3\.0' \
     quality $shipped --sequences 1 --window 32 --with 'step(bits=3)' --with 'prune(share=0.5,by=1) nf4' --calibration "$t/calibration.h5"
+expect 'quality: calibration on other sequences, second moments' 0 '' \
+    quality $shipped --skip 2 --sequences 2 --window 32 --calibrate "$t/second.h5" --second
+expect 'quality with feedback' 0 '^watersic(bits=3)  *[0-9.]*  *3\.0' \
+    quality $shipped --sequences 1 --window 32 --with 'watersic(bits=3)' --with gptq --calibration "$t/second.h5"
+expect 'quality: nothing left to measure' 2 'passed over' quality $shipped --skip 100000
 json 'quality with matrices packed, JSON' 0 '' quality $shipped --sequences 1 --window 32 --with mxfp4
 expect 'quality: no such transform' 2 "no transform 'nonsense'" quality $shipped --sequences 1 --window 32 --with nonsense
 expect 'quality: not tokens' 2 'u16' quality $shipped --text datasets/gutenberg-llama-4.7m/config.json

@@ -239,7 +239,7 @@ static void loss_and_divergence_are_as_defined(void **state)
     for (unsigned threads = 1; threads <= 3; threads++) {
         ent_quality quality;
         ent_run run = { .threads = threads };
-        ent_text text = { tokens, 41, 10, 0 };
+        ent_text text = { tokens, 41, 10, 0, 0 };
         assert_ok(ent_llama_evaluate(model, reference, &text, &run, &quality, NULL));
         assert_int_equal(quality.sequences, 4);
         assert_int_equal(quality.predicted, 40);
@@ -268,7 +268,7 @@ static void texts_are_cut_as_stated(void **state)
     ent_quality q;
     ent_error error;
     ent_run run = { 0 };
-    ent_text text = { tokens, 10, 0, 0 };
+    ent_text text = { tokens, 10, 0, 0, 0 };
     assert_ok(ent_llama_evaluate(llama, NULL, &text, &run, &q, NULL));
     assert_int_equal(q.sequences, 3);
     assert_int_equal(q.predicted, 2 + 1 + 3);
@@ -276,15 +276,20 @@ static void texts_are_cut_as_stated(void **state)
     text.most = 2;
     assert_ok(ent_llama_evaluate(llama, NULL, &text, &run, &q, NULL));
     assert_int_equal(q.predicted, 3);
-    text = (ent_text){ tokens, 10, 3, 0 };
+    text.skip = 1;
+    assert_ok(ent_llama_evaluate(llama, NULL, &text, &run, &q, NULL));
+    assert_int_equal(q.predicted, 1 + 3);
+    text.skip = 3;
+    assert_status(ent_llama_evaluate(llama, NULL, &text, &run, &q, &error), ENT_EINVAL);
+    text = (ent_text){ tokens, 10, 3, 0, 0 };
     assert_ok(ent_llama_evaluate(llama, NULL, &text, &run, &q, NULL));
     assert_int_equal(q.predicted, 9);
     text.window = 25;
     assert_status(ent_llama_evaluate(llama, NULL, &text, &run, &q, &error), ENT_EINVAL);
-    text = (ent_text){ tokens, 1, 3, 0 };
+    text = (ent_text){ tokens, 1, 3, 0, 0 };
     assert_status(ent_llama_evaluate(llama, NULL, &text, &run, &q, &error), ENT_EINVAL);
     static const uint32_t beyond[] = { 1, 2, 37 };
-    text = (ent_text){ beyond, 3, 2, 0 };
+    text = (ent_text){ beyond, 3, 2, 0, 0 };
     assert_status(ent_llama_evaluate(llama, NULL, &text, &run, &q, &error), ENT_EINVAL);
     assert_non_null(strstr(error.text, "token 37 at position 2"));
     ent_llama_close(llama);
@@ -400,7 +405,7 @@ static void calibration_sums_what_layers_see(void **state)
     make_toy(&m, &small, 9, false);
     ent_llama *llama = open_toy(&m, "calibrated.safetensors");
     fill_tokens(tokens, 31, 37);
-    ent_text text = { tokens, 31, 10, 0 };
+    ent_text text = { tokens, 31, 10, 0, 0 };
     for (size_t w = 0; w < 3; w++) assert_ok(ent_llama_forward(llama, tokens + 10 * w, 10, logits, keep, &seen, NULL));
     assert_ok(ent_calibrate(&calibration, llama, &text, true, &run, NULL));
     const char *path = scratch_path("calibration.h5");

@@ -11,6 +11,17 @@ static void append(sequences *s, size_t first, size_t length)
     s->n++;
 }
 
+/* Drops the first `skip`, keeps `most` of the others. */
+static void choose(sequences *s, const ent_text *text)
+{
+    s->n -= text->skip;
+    for (size_t i = 0; i < s->n; i++) {
+        s->first[i] = s->first[i + text->skip];
+        s->length[i] = s->length[i + text->skip];
+    }
+    if (text->most && s->n > text->most) s->n = text->most;
+}
+
 /* Counts while there are no arrays yet. */
 static void cut(sequences *s, const ent_text *text, const ent_llama_config *config)
 {
@@ -32,6 +43,8 @@ ent_status ent_sequences_cut(sequences *s, const ent_text *text, const ent_llama
         return ent_fail(error, ENT_EINVAL, "a window of %zu tokens, the model's context is %u", text->window, config->context);
     cut(s, text, config);
     if (!s->n) return ent_fail(error, ENT_EINVAL, "a text of %zu tokens leaves nothing to predict", text->n);
+    if (s->n <= text->skip)
+        return ent_fail(error, ENT_EINVAL, "a text of %zu sequences, %zu to be passed over", s->n, text->skip);
     s->first = ent_calloc(s->n, sizeof *s->first);
     s->length = ent_calloc(s->n, sizeof *s->length);
     if (!s->first || !s->length) {
@@ -39,7 +52,7 @@ ent_status ent_sequences_cut(sequences *s, const ent_text *text, const ent_llama
         return ent_fail(error, ENT_ENOMEM, "out of memory");
     }
     cut(s, text, config);
-    if (text->most && s->n > text->most) s->n = text->most;
+    choose(s, text);
     return ENT_OK;
 }
 

@@ -96,6 +96,7 @@ typedef struct ent_text {
     size_t n;
     size_t window; /* 0 .. context */
     size_t most;   /* sequences; 0: all */
+    size_t skip;   /* sequences passed over before those */
 } ent_text;
 
 typedef struct ent_quality {
