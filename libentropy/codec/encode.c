@@ -82,8 +82,8 @@ static ent_status train_own(encoder *e, uint32_t field, ent_table **table)
 {
     const ent_coder_spec *spec = &e->recipe->spec[field];
     ent_counts counts;
-    ent_status status = ent_counts_init(&counts, spec->alphabet);
-    if (!status) status = ent_counts_add(&counts, e->symbols[field], spec->width, e->n);
+    ent_status status = ent_training_init(&counts, spec);
+    if (!status) status = ent_training_add(&counts, spec, e->symbols[field], e->n);
     if (!status) status = ent_table_train(table, spec, &counts, ENT_ENCODE);
     if (!status) status = ent_table_write(*table, &e->work->code);
     double bits = 0; /* that the code has at the least */

@@ -25,7 +25,7 @@ static ent_status of_coded(const ent_recipe *recipe, const ent_tables *tables, u
 {
     double n = (double)ent_counts_total(own), bits = ent_field_bits(&recipe->split.field[i]);
     const ent_table *table = tables ? tables->table[i] : NULL;
-    g->bound = n * ent_entropy_bits(all ? all : own);
+    g->bound = n * ent_recipe_entropy_bits(recipe, i, all ? all : own);
     g->priced = g->bound;
     ent_status status = ENT_OK;
     if (ent_has_own_table(recipe, i))

@@ -12,12 +12,28 @@ static bool is_counted(const ent_recipe *recipe, uint32_t field)
     return ent_field_alphabet(&recipe->split.field[field]) && !ent_is_raw(&recipe->spec[field]);
 }
 
+/* Byte coders count nothing themselves, but are counted. */
+static uint32_t counts_alphabet(const ent_recipe *recipe, uint32_t field)
+{
+    const ent_coder_spec *spec = &recipe->spec[field];
+    return spec->coder->count_alphabet ? spec->coder->count_alphabet(spec)
+                                       : ent_field_alphabet(&recipe->split.field[field]);
+}
+
+static ent_status count_field(const ent_recipe *recipe, uint32_t field, const void *symbols, size_t n,
+                              ent_counts *counts)
+{
+    const ent_coder_spec *spec = &recipe->spec[field];
+    if (spec->coder->count) return spec->coder->count(spec, symbols, n, counts);
+    return ent_counts_add(counts, symbols, ent_field_width(&recipe->split.field[field]), n);
+}
+
 ent_status ent_recipe_counts_init(const ent_recipe *recipe, ent_counts counts[ENT_MAX_FIELDS])
 {
     ent_status status = ENT_OK;
     memset(counts, 0, ENT_MAX_FIELDS * sizeof *counts);
     for (uint32_t i = 0; i < recipe->split.fields && !status; i++)
-        if (is_counted(recipe, i)) status = ent_counts_init(&counts[i], ent_field_alphabet(&recipe->split.field[i]));
+        if (is_counted(recipe, i)) status = ent_counts_init(&counts[i], counts_alphabet(recipe, i));
     if (status) ent_recipe_counts_free(counts);
     return status;
 }
@@ -38,7 +54,7 @@ static ent_status count_piece(const ent_recipe *recipe, const void *words, size_
         if (is_counted(recipe, i)) stream[i] = scratch + i * 2 * PIECE;
     ent_split_words(&recipe->split, words, n, stream);
     for (uint32_t i = 0; i < recipe->split.fields && !status; i++)
-        if (stream[i]) status = ent_counts_add(&counts[i], stream[i], ent_field_width(&recipe->split.field[i]), n);
+        if (stream[i]) status = count_field(recipe, i, stream[i], n, &counts[i]);
     return status;
 }
 
@@ -47,7 +63,7 @@ static bool is_range(const ent_field *field, unsigned low, unsigned bits)
     return field->ranges == 1 && field->range[0].low == low && field->range[0].bits == bits;
 }
 
-/* Whether sign, exponent and mantissa of BF16 are all that is counted, and their counts. */
+/* Whether sign, exponent and mantissa of BF16 are all that is counted, plainly, and their counts. */
 static bool counts_bf16(const ent_recipe *recipe, ent_counts counts[], ent_bf16_counts *bf16)
 {
     *bf16 = (ent_bf16_counts){ NULL, NULL, NULL };
@@ -55,6 +71,7 @@ static bool counts_bf16(const ent_recipe *recipe, ent_counts counts[], ent_bf16_
     for (uint32_t i = 0; i < recipe->split.fields; i++) {
         const ent_field *field = &recipe->split.field[i];
         if (!is_counted(recipe, i)) continue;
+        if (recipe->spec[i].coder->count) return false;
         if (is_range(field, 15, 1))
             bf16->sign = &counts[i];
         else if (is_range(field, 7, 8))
@@ -75,7 +92,7 @@ ent_status ent_recipe_count(const ent_recipe *recipe, const void *words, size_t 
     for (uint32_t i = 0; i < recipe->split.fields; i++) any |= is_counted(recipe, i);
     if (!any || !n) return ENT_OK;
     if (ent_is_whole_word(recipe) && (uintptr_t)words % recipe->word_width == 0)
-        return ent_counts_add(&counts[0], words, recipe->word_width, n);
+        return count_field(recipe, 0, words, n, &counts[0]);
     if (counts_bf16(recipe, counts, &bf16)) return ent_counts_add_bf16(&bf16, words, n);
     uint8_t *scratch = ent_alloc((size_t)recipe->split.fields * 2 * PIECE);
     if (!scratch) return ENT_ENOMEM;
@@ -86,11 +103,21 @@ ent_status ent_recipe_count(const ent_recipe *recipe, const void *words, size_t 
     return status;
 }
 
+double ent_recipe_entropy_bits(const ent_recipe *recipe, uint32_t field, const ent_counts *counts)
+{
+    uint64_t plain[256] = { 0 };
+    const uint32_t alphabet = ent_field_alphabet(&recipe->split.field[field]);
+    if (counts->alphabet == alphabet) return ent_entropy_bits(counts);
+    for (uint32_t i = 0; i < counts->alphabet; i++) plain[i % alphabet] += counts->count[i];
+    return ent_entropy_bits(&(ent_counts){ alphabet, plain });
+}
+
 double ent_recipe_bound_bits(const ent_recipe *recipe, const ent_counts counts[])
 {
     double bits = 0;
     for (uint32_t i = 0; i < recipe->split.fields; i++)
-        bits += is_counted(recipe, i) ? ent_entropy_bits(&counts[i]) : ent_field_bits(&recipe->split.field[i]);
+        bits += is_counted(recipe, i) ? ent_recipe_entropy_bits(recipe, i, &counts[i])
+                                      : ent_field_bits(&recipe->split.field[i]);
     return bits;
 }
 

@@ -139,6 +139,28 @@ static ent_status table_done(ent_table **table, ent_table *t, ent_status status,
     return status;
 }
 
+static uint32_t training_alphabet(const ent_coder_spec *spec)
+{
+    return spec->coder->count_alphabet ? spec->coder->count_alphabet(spec) : spec->alphabet;
+}
+
+ent_status ent_training_init(ent_counts *counts, const ent_coder_spec *spec)
+{
+    return ent_counts_init(counts, training_alphabet(spec));
+}
+
+ent_status ent_training_add(ent_counts *counts, const ent_coder_spec *spec, const void *symbols, size_t n)
+{
+    if (counts->alphabet != training_alphabet(spec)) return ENT_EINVAL;
+    return spec->coder->count ? spec->coder->count(spec, symbols, n, counts)
+                              : ent_counts_add(counts, symbols, spec->width, n);
+}
+
+static bool trains_from(const ent_coder_spec *spec, const ent_counts *counts)
+{
+    return counts && (counts->alphabet == spec->alphabet || counts->alphabet == training_alphabet(spec));
+}
+
 ent_status ent_table_train(ent_table **table, const ent_coder_spec *spec, const ent_counts *counts, unsigned use)
 {
     ent_table *t;
@@ -147,7 +169,7 @@ ent_status ent_table_train(ent_table **table, const ent_coder_spec *spec, const 
     if (status) return status;
     if (spec->coder->train) {
         ent_counts first = { spec->alphabet, NULL };
-        if (!counts || counts->alphabet != spec->alphabet) {
+        if (!trains_from(spec, counts)) {
             status = ENT_EINVAL;
         } else if (ent_counts_total(counts)) {
             status = spec->coder->train(spec, counts, t->table);

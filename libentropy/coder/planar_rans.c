@@ -62,11 +62,13 @@ bool ent_planar_decode_plain(const planar_decoder *decoder, planar_block *b, uin
     uint16_t x[PLANAR_STATES];
     uint8_t *out = symbols;
     planes_to_states(b->q, b->s, x);
-    for (size_t r = 0; r < b->rounds; r++)
+    for (size_t r = 0; r < b->rounds; r++) {
+        const planar_decoder *d = decoder + ent_planar_class(&b->classes, (size_t)(out - symbols));
         for (unsigned g = 0; g < b->groups; g++, out += PLANAR_LANES) {
-            b->at[g] = decode_group(decoder->packed, x + lanes_of(g), b->at[g], out);
+            b->at[g] = decode_group(d->packed, x + lanes_of(g), b->at[g], out);
             if (b->at[g] > b->end[g]) return false;
         }
+    }
     states_to_planes(x, b->q, b->s);
     ent_planar_repair(&b->repairs, symbols, 0, (size_t)(out - symbols));
     return true;
@@ -96,7 +98,8 @@ void ent_planar_encode_plain(const planar_encoder *encoder, planar_job *job, con
     planes_to_states(job->q, job->s, x);
     for (size_t i = job->rounds * job->groups; i-- > 0;) {
         unsigned g = (unsigned)(i % job->groups);
-        job->at[g] = encode_group(encoder, x + lanes_of(g), job->at[g], symbols + i * PLANAR_LANES, job->missing + i);
+        const planar_encoder *e = encoder + ent_planar_class(&job->classes, i * PLANAR_LANES);
+        job->at[g] = encode_group(e, x + lanes_of(g), job->at[g], symbols + i * PLANAR_LANES, job->missing + i);
     }
     states_to_planes(x, job->q, job->s);
 }
@@ -116,9 +119,11 @@ static void next_repair(planar_repairs *r)
             r->bad = name != 0;
             continue;
         }
+        if ((r->bad = r->next >= r->below)) return;
         if (name < PLANAR_LISTED) {
-            r->bad = name >= r->decoder->listed;
-            r->symbol = r->decoder->list[name];
+            const planar_decoder *d = r->decoder + ent_planar_class(&r->classes, r->next);
+            r->bad = name >= d->listed;
+            r->symbol = d->list[name];
         } else if (r->at < r->end) {
             r->symbol = *r->at++;
             r->bad = r->symbol >= r->alphabet;
@@ -144,7 +149,7 @@ static uint8_t *write_repairs(const planar_encoder *e, const planar_job *job, co
     for (size_t i = 0; i < job->rounds * job->groups; i++)
         for (uint64_t m = job->missing[i]; m; m &= m - 1) {
             size_t at = i * PLANAR_LANES + (unsigned)__builtin_ctzll(m), distance = at - next;
-            unsigned name = e->name[symbols[at]];
+            unsigned name = e[ent_planar_class(&job->classes, at)].name[symbols[at]];
             if (distance / PLANAR_SKIP * 2 + 3 > room) return NULL;
             for (; distance >= PLANAR_SKIP; distance -= PLANAR_SKIP, out += 2, room -= 2) ent_store16(out, PLANAR_SKIP);
             ent_store16(out, (uint16_t)(name << 12 | distance));
@@ -161,11 +166,7 @@ static uint8_t *write_repairs(const planar_encoder *e, const planar_job *job, co
 
 /* ---- encoding ------------------------------------------------------------------------------- */
 
-static size_t bound(const ent_coder_spec *spec, size_t n)
-{
-    (void)spec;
-    return 1 + n;
-}
+size_t ent_planar_bound(size_t n) { return 1 + n; }
 
 /* Four groups where 512 bytes of states are little, fewer below. */
 static unsigned groups_for(size_t n) { return n >= 1 << 17 ? 4 : n >= 1 << 13 ? 2 : 1; }
@@ -177,9 +178,8 @@ static size_t strings_room(size_t n) { return (n + PLANAR_STATES + 63) / 64 * 64
 
 static size_t missing_room(size_t n) { return (n / 8 + 64) / 64 * 64; }
 
-static size_t work_size(const ent_coder_spec *spec, size_t n)
+size_t ent_planar_work_size(size_t n)
 {
-    (void)spec;
     /* strings, left-out flags, repairs, symbols without their low bits, these */
     return strings_room(n) + missing_room(n) + 2 * n + lows_size(n, PLANAR_LOW_MOST);
 }
@@ -247,13 +247,12 @@ static size_t write_block(const planar_job *job, ent_bytes lows, ent_bytes repai
     return total;
 }
 
-static ent_status encode(const ent_coder_spec *spec, const void *encoder, const void *symbols, size_t n, uint8_t *out,
-                         size_t *size, ent_tally *tally, void *work)
+ent_status ent_planar_encode(const ent_coder_spec *spec, const planar_encoder *e, const planar_classes *classes,
+                             const uint8_t *symbols, size_t n, uint8_t *out, size_t *size, ent_tally *tally, void *work)
 {
-    const planar_encoder *e = encoder;
     const uint8_t *s = symbols;
     if (spec->alphabet < 256 && !within(s, n, spec->alphabet)) return ENT_ERANGE;
-    planar_job job = { .groups = groups_for(n) };
+    planar_job job = { .groups = groups_for(n), .classes = *classes };
     size_t lanes = lanes_of(job.groups);
     job.rounds = (n - 1) / lanes;
     uint8_t *flags = (uint8_t *)work + strings_room(n), *repairs = flags + missing_room(n), *end = NULL;
@@ -322,7 +321,8 @@ static bool is_filled_up(const planar_decoder *d, const planar_block *b, size_t 
 }
 
 /* Finds the parts of a block that is not raw. */
-static bool open_block(const ent_coder_spec *spec, const planar_decoder *d, ent_bytes in, size_t n, planar_block *b)
+static bool open_block(const ent_coder_spec *spec, const planar_decoder *d, const planar_classes *classes, ent_bytes in,
+                       size_t n, planar_block *b)
 {
     size_t repairs, size[PLANAR_GROUPS];
     b->groups = in.data[0];
@@ -336,7 +336,10 @@ static bool open_block(const ent_coder_spec *spec, const planar_decoder *d, ent_
         if (!take_size(&in, &size[g])) return false;
     memset(b->q, 0, sizeof b->q);
     memset(b->s, 0, sizeof b->s);
-    b->repairs = (planar_repairs){ .decoder = d, .alphabet = spec->alphabet >> d->low };
+    b->classes = *classes;
+    b->repairs = (planar_repairs){
+        .decoder = d, .classes = *classes, .alphabet = spec->alphabet >> d->low, .below = b->rounds * states
+    };
     if (!take(&in, lows_size(n, d->low), &b->lows, &b->lows_end)) return false;
     if (!take(&in, repairs, &b->repairs.at, &b->repairs.end)) return false;
     for (unsigned g = 0; g + 1 < b->groups; g++)
@@ -394,46 +397,75 @@ static bool decode_codes(const planar_decoder *d, planar_block *b, uint8_t *out,
     return true;
 }
 
-static ent_status decode(const ent_coder_spec *spec, const void *decoder, ent_bytes in, void *symbols, size_t n,
-                         void *work)
+ent_status ent_planar_decode(const ent_coder_spec *spec, const planar_decoder *d, const planar_classes *classes,
+                             ent_bytes in, uint8_t *out, size_t n)
 {
-    (void)work;
-    const planar_decoder *d = decoder;
-    uint8_t *out = symbols;
     planar_block b;
     if (in.size && in.data[0] == MODE_RAW) {
         if (in.size != 1 + n) return ENT_ECORRUPT;
         memcpy(out, in.data + 1, n);
         return within(out, n, spec->alphabet) ? ENT_OK : ENT_ECORRUPT;
     }
-    if (!in.size || !open_block(spec, d, in, n, &b)) return ENT_ECORRUPT;
+    if (!in.size || !open_block(spec, d, classes, in, n, &b)) return ENT_ECORRUPT;
     if (!(d->low ? decode_codes : decode_symbols)(d, &b, out, n)) return ENT_ECORRUPT;
     return ends_well(&b, n - b.rounds * lanes_of(b.groups), spec->alphabet >> d->low) ? ENT_OK : ENT_ECORRUPT;
 }
 
 /* To words with the fast decoders; everything else, blocks kept raw and low bits are left to the caller's two steps. */
-static ent_status decode_words(const ent_coder_spec *spec, const void *decoder, ent_bytes in, const ent_join *join,
-                               void *words, size_t n, void *work)
+ent_status ent_planar_decode_words(const ent_coder_spec *spec, const planar_decoder *d, const planar_classes *classes,
+                                   ent_bytes in, const ent_join *join, void *words, size_t n)
 {
-    (void)work;
 #if defined __x86_64__
-    const planar_decoder *d = decoder;
     planar_block b;
     ent_join j = *join;
     ent_join_form form = ent_join_form_of(join);
     unsigned cpu = ent_cpu_features() & (ENT_CPU_AVX512 | ENT_CPU_AVX2);
     bool raw = in.size && in.data[0] == MODE_RAW;
     if (!form || !cpu || raw || d->low) return ENT_EUNSUPPORTED;
-    if (!in.size || !open_block(spec, d, in, n, &b)) return ENT_ECORRUPT;
+    if (!in.size || !open_block(spec, d, classes, in, n, &b)) return ENT_ECORRUPT;
     j.stream &= (uintptr_t)words % 64 == 0;
     bool good = cpu & ENT_CPU_AVX512 ? ent_planar_decode_words_avx512(d, &b, &j, form, words, n)
                                      : ent_planar_decode_words_avx2(d, &b, &j, form, words, n);
     if (!good) return ENT_ECORRUPT;
     return ends_well(&b, n - b.rounds * lanes_of(b.groups), spec->alphabet) ? ENT_OK : ENT_ECORRUPT;
 #else
-    (void)spec, (void)decoder, (void)in, (void)join, (void)words, (void)n;
+    (void)spec, (void)d, (void)classes, (void)in, (void)join, (void)words, (void)n;
     return ENT_EUNSUPPORTED;
 #endif
+}
+
+/* ---- the coder: one table for all ------------------------------------------------------------- */
+
+static size_t bound(const ent_coder_spec *spec, size_t n)
+{
+    (void)spec;
+    return ent_planar_bound(n);
+}
+
+static size_t work_size(const ent_coder_spec *spec, size_t n)
+{
+    (void)spec;
+    return ent_planar_work_size(n);
+}
+
+static ent_status encode(const ent_coder_spec *spec, const void *encoder, const void *symbols, size_t n, uint8_t *out,
+                         size_t *size, ent_tally *tally, void *work)
+{
+    return ent_planar_encode(spec, encoder, &(planar_classes){ 0, NULL }, symbols, n, out, size, tally, work);
+}
+
+static ent_status decode(const ent_coder_spec *spec, const void *decoder, ent_bytes in, void *symbols, size_t n,
+                         void *work)
+{
+    (void)work;
+    return ent_planar_decode(spec, decoder, &(planar_classes){ 0, NULL }, in, symbols, n);
+}
+
+static ent_status decode_words(const ent_coder_spec *spec, const void *decoder, ent_bytes in, const ent_join *join,
+                               void *words, size_t n, void *work)
+{
+    (void)work;
+    return ent_planar_decode_words(spec, decoder, &(planar_classes){ 0, NULL }, in, join, words, n);
 }
 
 const ent_coder ent_coder_planar_rans = {

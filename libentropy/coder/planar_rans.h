@@ -51,6 +51,9 @@ typedef struct planar_decoder {
     bool narrow; /* `by_symbol` says all: one look-up less in the AVX-512 loop */
 } planar_decoder;
 
+/* The best model of symbols so counted that cuts no low bits off, and the bits of all symbols and of its entries. */
+ent_status ent_planar_train_whole(const ent_counts *counts, planar_table *table, double *bits);
+
 size_t ent_planar_table_size(const ent_coder_spec *spec);
 ent_status ent_planar_train(const ent_coder_spec *spec, const ent_counts *counts, void *table);
 ent_status ent_planar_write_table(const ent_coder_spec *spec, const void *table, ent_buffer *out);
@@ -63,11 +66,40 @@ void ent_planar_build_decoder(const ent_coder_spec *spec, const void *table, voi
 
 /* ---- blocks (planar_rans.c) ------------------------------------------------------------------ */
 
+/* Which of several tables has which symbols: `segment` of them, whole rounds, have table of[0], as many that follow
+ * of[1], ...  All zero: there is one table. */
+typedef struct planar_classes {
+    size_t segment;
+    const uint8_t *of;
+} planar_classes;
+
+static inline unsigned ent_planar_class(const planar_classes *classes, size_t symbol)
+{
+    return classes->segment ? classes->of[symbol / classes->segment] : 0;
+}
+
+/* Of `rounds`, those from `first` on that certainly have one table. */
+static inline size_t ent_planar_alike(const planar_classes *classes, size_t first, size_t rounds, unsigned groups)
+{
+    if (!classes->segment) return rounds - first;
+    size_t segment = classes->segment / (groups * PLANAR_LANES), alike = segment - first % segment;
+    return alike < rounds - first ? alike : rounds - first;
+}
+
+/* The first of the rounds before `end` that certainly have one table. */
+static inline size_t ent_planar_alike_from(const planar_classes *classes, size_t end, unsigned groups)
+{
+    size_t segment = classes->segment / (groups * PLANAR_LANES);
+    return segment ? (end - 1) / segment * segment : 0;
+}
+
 /* The repairs of a block, read one ahead. */
 typedef struct planar_repairs {
     const uint8_t *at, *end;
-    const planar_decoder *decoder;
+    const planar_decoder *decoder; /* as many as there are classes */
+    planar_classes classes;
     uint32_t alphabet;
+    size_t below;    /* what all positions are */
     size_t next;     /* where the next distance counts from */
     size_t position; /* of the repair read, SIZE_MAX: none is left */
     uint8_t symbol;
@@ -81,6 +113,7 @@ typedef struct planar_block {
     const uint8_t *lows, *lows_end;
     unsigned groups;
     size_t rounds;
+    planar_classes classes;
     planar_repairs repairs;
 } planar_block;
 
@@ -91,6 +124,7 @@ typedef struct planar_job {
     uint8_t *at[PLANAR_GROUPS], *end[PLANAR_GROUPS];
     unsigned groups;
     size_t rounds;
+    planar_classes classes;
     uint64_t *missing;
 } planar_job;
 
@@ -100,7 +134,18 @@ void ent_planar_cut(const uint8_t *symbols, size_t n, unsigned low, uint8_t *upp
 /* Puts the repairs before position `to` into `symbols`, whose first has number `from`. */
 void ent_planar_repair(planar_repairs *repairs, uint8_t *symbols, size_t from, size_t to);
 
-/* The loops, over all rounds.  Decoding returns false when a string runs out; what the states and
+/* What the coders do with a block, for tables without low bits where there are classes; `work` as planar-rans has it. */
+size_t ent_planar_bound(size_t n);
+size_t ent_planar_work_size(size_t n);
+ent_status ent_planar_encode(const ent_coder_spec *spec, const planar_encoder *encoder, const planar_classes *classes,
+                             const uint8_t *symbols, size_t n, uint8_t *out, size_t *size, ent_tally *tally, void *work);
+ent_status ent_planar_decode(const ent_coder_spec *spec, const planar_decoder *decoder, const planar_classes *classes,
+                             ent_bytes in, uint8_t *symbols, size_t n);
+ent_status ent_planar_decode_words(const ent_coder_spec *spec, const planar_decoder *decoder,
+                                   const planar_classes *classes, ent_bytes in, const ent_join *join, void *words,
+                                   size_t n);
+
+/* The loops, over all rounds, with a table for each class.  Decoding returns false when a string runs out; what the states and
  * strings end with is checked by the caller. */
 bool ent_planar_decode_plain(const planar_decoder *decoder, planar_block *block, uint8_t *symbols);
 void ent_planar_encode_plain(const planar_encoder *encoder, planar_job *job, const uint8_t *symbols);

@@ -100,11 +100,16 @@ ENT_AVX2 static bool decode_rounds(const planar_decoder *d, planar_block *b, lan
 
 ENT_AVX2 bool ent_planar_decode_avx2(const planar_decoder *d, planar_block *b, uint8_t *symbols)
 {
+    const size_t states = (size_t)b->groups * PLANAR_LANES;
     lanes l;
     load_states(b, &l);
-    bool good = decode_rounds(d, b, &l, b->rounds, symbols);
+    bool good = true;
+    for (size_t done = 0, rounds; good && done < b->rounds; done += rounds) {
+        rounds = ent_planar_alike(&b->classes, done, b->rounds, b->groups);
+        good = decode_rounds(d + ent_planar_class(&b->classes, done * states), b, &l, rounds, symbols + done * states);
+    }
     store_states(&l, b);
-    if (good) ent_planar_repair(&b->repairs, symbols, 0, b->rounds * b->groups * PLANAR_LANES);
+    if (good) ent_planar_repair(&b->repairs, symbols, 0, b->rounds * states);
     return good;
 }
 
@@ -127,9 +132,10 @@ ENT_AVX2 bool ent_planar_decode_words_avx2(const planar_decoder *d, planar_block
     lanes l;
     load_states(b, &l);
     size_t first = 0;
-    for (size_t left = b->rounds, rounds; left; left -= rounds) {
-        rounds = left < most ? left : most;
-        if (!decode_rounds(d, b, &l, rounds, piece)) return false;
+    for (size_t done = 0, rounds; done < b->rounds; done += rounds) {
+        rounds = ent_planar_alike(&b->classes, done, b->rounds, b->groups);
+        rounds = rounds < most ? rounds : most;
+        if (!decode_rounds(d + ent_planar_class(&b->classes, first), b, &l, rounds, piece)) return false;
         ent_planar_repair(&b->repairs, piece, first, first + rounds * states);
         join_piece(join, form, piece, first, rounds * states, words);
         first += rounds * states;
@@ -234,7 +240,8 @@ ENT_AVX2 void ent_planar_encode_avx2(const planar_encoder *e, planar_job *job, c
     }
     for (size_t i = job->rounds * groups; i-- > 0;) {
         size_t g = i % groups;
-        job->missing[i] = encode_group(e, x + g * PARTS, &job->at[g], symbols + i * PLANAR_LANES);
+        const planar_encoder *t = e + ent_planar_class(&job->classes, i * PLANAR_LANES);
+        job->missing[i] = encode_group(t, x + g * PARTS, &job->at[g], symbols + i * PLANAR_LANES);
     }
     for (unsigned i = 0; i < groups * PARTS; i++) {
         uint16_t state[16];

@@ -147,17 +147,27 @@ static decode_variant *variant(const planar_decoder *d, const planar_block *b, b
     return variants[d->narrow][b->groups / 2][words];
 }
 
+static const planar_decoder *table_at(const planar_decoder *d, const planar_block *b, size_t round)
+{
+    return d + ent_planar_class(&b->classes, round * b->groups * PLANAR_LANES);
+}
+
+/* Rounds that are decoded at once: none has more than the first. */
 static size_t piece_rounds(const planar_block *b, size_t done)
 {
-    size_t most = PIECE / (PLANAR_LANES * b->groups);
-    return b->rounds - done < most ? b->rounds - done : most;
+    size_t most = PIECE / (PLANAR_LANES * b->groups), alike = ent_planar_alike(&b->classes, done, b->rounds, b->groups);
+    return alike < most ? alike : most;
 }
 
 bool ent_planar_decode_avx512(const planar_decoder *d, planar_block *b, uint8_t *symbols)
 {
-    decode_variant *run = variant(d, b, false);
-    if (!run(d, b, b->rounds, symbols, NULL)) return false;
-    ent_planar_repair(&b->repairs, symbols, 0, b->rounds * b->groups * PLANAR_LANES);
+    size_t lanes = (size_t)b->groups * PLANAR_LANES;
+    for (size_t done = 0, rounds; done < b->rounds; done += rounds) {
+        const planar_decoder *t = table_at(d, b, done);
+        rounds = ent_planar_alike(&b->classes, done, b->rounds, b->groups);
+        if (!variant(t, b, false)(t, b, rounds, symbols + done * lanes, NULL)) return false;
+    }
+    ent_planar_repair(&b->repairs, symbols, 0, b->rounds * lanes);
     return true;
 }
 
@@ -178,8 +188,9 @@ bool ent_planar_decode_words_avx512(const planar_decoder *d, planar_block *b, co
     size_t lanes = (size_t)b->groups * PLANAR_LANES, held = 0; /* symbols of the piece before */
     join_job job = { *join, form, before, 0, words };
     for (size_t done = 0; done < b->rounds;) {
+        const planar_decoder *t = table_at(d, b, done);
         size_t rounds = piece_rounds(b, done), m = rounds * lanes;
-        if (!variant(d, b, held)(d, b, rounds, now, &job)) return false;
+        if (!variant(t, b, held)(t, b, rounds, now, &job)) return false;
         if (m < held) join_all(&job, m, held);
         ent_planar_repair(&b->repairs, now, done * lanes, done * lanes + m);
         job.first += held;
@@ -234,7 +245,9 @@ ENT_AVX512_INLINE uint64_t encode_step(const planar_encoder *e, __m512i *q, __m5
     return missing;
 }
 
-ENT_AVX512_INLINE void encode_rounds(const planar_encoder *e, planar_job *job, const uint8_t *symbols, unsigned groups)
+/* Rounds from `first` up to `end`, the last one first. */
+ENT_AVX512_INLINE void encode_rounds(const planar_encoder *e, planar_job *job, const uint8_t *symbols, size_t first,
+                                     size_t end, unsigned groups)
 {
     __m512i q[PLANAR_GROUPS], s[PLANAR_GROUPS];
     uint8_t *out[PLANAR_GROUPS];
@@ -244,7 +257,7 @@ ENT_AVX512_INLINE void encode_rounds(const planar_encoder *e, planar_job *job, c
         s[g] = _mm512_load_si512(job->s + 64 * g);
         out[g] = job->at[g];
     }
-    for (size_t r = job->rounds; r-- > 0;)
+    for (size_t r = end; r-- > first;)
 #pragma GCC unroll 4
         for (unsigned g = 0; g < groups; g++) {
             size_t i = r * groups + g;
@@ -258,13 +271,22 @@ ENT_AVX512_INLINE void encode_rounds(const planar_encoder *e, planar_job *job, c
     }
 }
 
-ENT_AVX512 void ent_planar_encode_avx512(const planar_encoder *e, planar_job *job, const uint8_t *symbols)
+ENT_AVX512 static void encode_alike(const planar_encoder *e, planar_job *job, const uint8_t *symbols, size_t first,
+                                    size_t end)
 {
     if (job->groups == 4)
-        encode_rounds(e, job, symbols, 4);
+        encode_rounds(e, job, symbols, first, end, 4);
     else if (job->groups == 2)
-        encode_rounds(e, job, symbols, 2);
+        encode_rounds(e, job, symbols, first, end, 2);
     else
-        encode_rounds(e, job, symbols, 1);
+        encode_rounds(e, job, symbols, first, end, 1);
+}
+
+void ent_planar_encode_avx512(const planar_encoder *e, planar_job *job, const uint8_t *symbols)
+{
+    for (size_t end = job->rounds, first; end > 0; end = first) {
+        first = ent_planar_alike_from(&job->classes, end, job->groups);
+        encode_alike(e + ent_planar_class(&job->classes, first * job->groups * PLANAR_LANES), job, symbols, first, end);
+    }
 }
 #endif

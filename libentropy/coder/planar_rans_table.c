@@ -103,8 +103,7 @@ static void sort_entries(planar_table *t)
     }
 }
 
-/* The model for symbols so counted, and what it makes of them in bits. */
-static ent_status train_symbols(const ent_counts *counts, planar_table *t, double *bits)
+ent_status ent_planar_train_whole(const ent_counts *counts, planar_table *t, double *bits)
 {
     ranking r;
     uint32_t kept, frequency[256] = { PLANAR_CAP, PLANAR_CAP, PLANAR_SLOTS - 2 * PLANAR_CAP };
@@ -134,7 +133,7 @@ ent_status ent_planar_train(const ent_coder_spec *spec, const ent_counts *counts
     planar_table *t = table, trial;
     double best, bits;
     uint64_t upper[256], total = ent_counts_total(counts);
-    ent_status status = train_symbols(counts, t, &best);
+    ent_status status = ent_planar_train_whole(counts, t, &best);
     if (status || ent_counts_live(counts) <= FEW) return status;
     for (size_t i = 0; i < sizeof lows; i++) {
         uint32_t low = lows[i];
@@ -142,7 +141,7 @@ ent_status ent_planar_train(const ent_coder_spec *spec, const ent_counts *counts
         memset(upper, 0, sizeof upper);
         for (uint32_t s = 0; s < spec->alphabet; s++) upper[s >> low] += counts->count[s];
         trial = (planar_table){ .low = low };
-        status = train_symbols(&(ent_counts){ spec->alphabet >> low, upper }, &trial, &bits);
+        status = ent_planar_train_whole(&(ent_counts){ spec->alphabet >> low, upper }, &trial, &bits);
         if (status) return status;
         bits += (double)total * low;
         if (bits >= best - best / LOW_WORTH) continue;

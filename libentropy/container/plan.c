@@ -158,8 +158,9 @@ void ent_plan_free(ent_plan *plan)
 
 bool ent_group_pays(const ent_plan *plan, const ent_group *group, uint32_t field, size_t table_bytes)
 {
-    const ent_field *f = &plan->index.recipe[group->recipe].recipe.split.field[field];
-    double saved = (ent_field_bits(f) - ent_entropy_bits(&group->counts[field])) * (double)group->words;
+    const ent_recipe *r = &plan->index.recipe[group->recipe].recipe;
+    double bits = ent_field_bits(&r->split.field[field]);
+    double saved = (bits - ent_recipe_entropy_bits(r, field, &group->counts[field])) * (double)group->words;
     return saved > 8 * (double)table_bytes;
 }
 

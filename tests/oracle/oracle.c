@@ -8,6 +8,7 @@ const oracle oracles[] = {
     { "raw", oracle_raw },
     { "tiered", oracle_tiered },
     { "planar-rans", oracle_planar_rans },
+    { "planar-rans-classes", oracle_planar_rans_classes },
     { "huffman", oracle_huffman },
     { "wavelet-tree", oracle_wavelet_tree },
     { "tans", oracle_tans },

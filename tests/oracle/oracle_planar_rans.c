@@ -59,7 +59,26 @@ static bool read_table(uint32_t alphabet, const uint8_t *table, size_t table_siz
     return true;
 }
 
-static bool repair(const slots *t, byte_string in, uint32_t alphabet, uint16_t *symbols, uint64_t below)
+enum { MOST_CLASSES = 16 };
+
+/* The tables, and which of them a symbol has. */
+typedef struct classes {
+    slots table[MOST_CLASSES];
+    size_t segment;    /* symbols; 0: table 0 has all */
+    bit_string number; /* of the tables of the segments */
+    uint32_t bits;     /* of a number */
+    uint32_t tables;
+} classes;
+
+static const slots *table_of(const classes *c, uint64_t symbol)
+{
+    bit_string s = c->number;
+    if (!c->segment) return &c->table[0];
+    s.at = symbol / c->segment * c->bits;
+    return &c->table[oracle_number(&s, c->bits)];
+}
+
+static bool repair(const classes *all, byte_string in, uint32_t alphabet, uint16_t *symbols, uint64_t below)
 {
     uint64_t p = 0;
     while (in.at < in.size) {
@@ -69,7 +88,9 @@ static bool repair(const slots *t, byte_string in, uint32_t alphabet, uint16_t *
             p += 4095;
             continue;
         }
-        if (p + d >= below || (c < 15 && c >= t->lists)) return false;
+        if (p + d >= below) return false;
+        const slots *t = table_of(all, p + d);
+        if (c < 15 && c >= t->lists) return false;
         symbols[p + d] = c == 15 ? oracle_byte(&in) : (uint16_t)t->listed[c];
         if (symbols[p + d] >= alphabet) return false;
         p += d + 1;
@@ -109,33 +130,30 @@ static bool add_low_bits(byte_string in, uint32_t h, uint16_t *symbols, size_t n
     return oracle_all_read(&in);
 }
 
-int oracle_planar_rans(uint32_t alphabet, const uint32_t *param, const uint8_t *table, size_t table_size,
-                       const uint8_t *code, size_t code_size, uint16_t *symbols, size_t n)
+/* A block of n >= 1 symbols. */
+static bool decode_block(uint32_t alphabet, const classes *c, byte_string in, uint16_t *symbols, size_t n)
 {
-    (void)param;
-    static slots t;
-    byte_string in = { code, code_size, 0, false }, string[MOST_GROUPS];
+    byte_string string[MOST_GROUPS];
     uint32_t Q[MOST_GROUPS][LANES], S[MOST_GROUPS][LANES];
     uint64_t size[MOST_GROUPS];
-    if (!read_table(alphabet, table, table_size, &t)) return 1;
-    if (n == 0) return code_size != 0;
+    const uint32_t h = c->table[0].h;
 
     uint32_t G = oracle_byte(&in);
-    if (in.over || G == 3 || G > MOST_GROUPS) return 1;
-    if (G == 0) return !uncoded(in, alphabet, symbols, n);
-    alphabet >>= t.h;
+    if (in.over || G == 3 || G > MOST_GROUPS) return false;
+    if (G == 0) return uncoded(in, alphabet, symbols, n);
+    alphabet >>= h;
     uint64_t repairs = oracle_varint(&in);
     for (uint32_t g = 0; g + 1 < G; g++) size[g] = oracle_varint(&in);
-    if (in.over || in.size - in.at < 2 * LANES * G) return 1;
+    if (in.over || in.size - in.at < 2 * LANES * G) return false;
     byte_string states = { in.bytes + in.size - 2 * LANES * G, 2 * LANES * G, 0, false };
     in.size -= states.size;
-    byte_string low_bits = oracle_part(&in, 8 * t.h * ((n + 63) / 64));
+    byte_string low_bits = oracle_part(&in, 8 * h * ((n + 63) / 64));
     byte_string repaired = oracle_part(&in, repairs);
     for (uint32_t g = 0; g < G; g++) string[g] = oracle_part(&in, g + 1 < G ? size[g] : in.size - in.at);
-    if (in.over) return 1;
+    if (in.over) return false;
     for (uint32_t i = 0; i < LANES * G; i++) {
         Q[i / LANES][i % LANES] = oracle_byte(&states);
-        if (!Q[i / LANES][i % LANES]) return 1;
+        if (!Q[i / LANES][i % LANES]) return false;
     }
     for (uint32_t i = 0; i < LANES * G; i++) S[i / LANES][i % LANES] = oracle_byte(&states);
 
@@ -143,19 +161,62 @@ int oracle_planar_rans(uint32_t alphabet, const uint32_t *param, const uint8_t *
     for (uint64_t k = 0; k < R; k++)
         for (uint32_t g = 0; g < G; g++)
             for (uint32_t l = 0; l < LANES; l++) {
+                const slots *t = table_of(c, LANES * (G * k + g) + l);
                 uint32_t slot = S[g][l];
-                symbols[LANES * (G * k + g) + l] = (uint16_t)t.sym[slot];
-                uint32_t v = t.f[slot] * Q[g][l] + t.r[slot], x = v < 256 ? 256 * v + oracle_byte(&string[g]) : v;
+                symbols[LANES * (G * k + g) + l] = (uint16_t)t->sym[slot];
+                uint32_t v = t->f[slot] * Q[g][l] + t->r[slot], x = v < 256 ? 256 * v + oracle_byte(&string[g]) : v;
                 Q[g][l] = x / 256;
                 S[g][l] = x % 256;
             }
     for (uint32_t g = 0; g < G; g++)
-        if (!oracle_all_read(&string[g])) return 1;
+        if (!oracle_all_read(&string[g])) return false;
     for (uint32_t i = 0; i < LANES * G; i++) {
         uint32_t symbol = S[i / LANES][i % LANES];
-        if (Q[i / LANES][i % LANES] != 1) return 1;
-        if (last + i >= n ? symbol != 0 : symbol >= alphabet) return 1;
+        if (Q[i / LANES][i % LANES] != 1) return false;
+        if (last + i >= n ? symbol != 0 : symbol >= alphabet) return false;
         if (last + i < n) symbols[last + i] = (uint16_t)symbol;
     }
-    return !repair(&t, repaired, alphabet, symbols, last) || !add_low_bits(low_bits, t.h, symbols, n);
+    return repair(c, repaired, alphabet, symbols, last) && add_low_bits(low_bits, h, symbols, n);
+}
+
+int oracle_planar_rans(uint32_t alphabet, const uint32_t *param, const uint8_t *table, size_t table_size,
+                       const uint8_t *code, size_t code_size, uint16_t *symbols, size_t n)
+{
+    (void)param;
+    static classes c;
+    c.segment = 0;
+    if (!read_table(alphabet, table, table_size, &c.table[0])) return 1;
+    if (n == 0) return code_size != 0;
+    return !decode_block(alphabet, &c, (byte_string){ code, code_size, 0, false }, symbols, n);
+}
+
+static bool read_tables(uint32_t alphabet, uint32_t most, byte_string in, classes *c)
+{
+    c->tables = oracle_byte(&in);
+    if (c->tables < 1 || c->tables > most) return false;
+    for (uint32_t k = 0; k < c->tables; k++) {
+        byte_string one = oracle_part(&in, oracle_varint(&in));
+        if (in.over || !read_table(alphabet, one.bytes, one.size, &c->table[k]) || c->table[k].h) return false;
+    }
+    return oracle_all_read(&in);
+}
+
+int oracle_planar_rans_classes(uint32_t alphabet, const uint32_t *param, const uint8_t *table, size_t table_size,
+                               const uint8_t *code, size_t code_size, uint16_t *symbols, size_t n)
+{
+    static classes c;
+    byte_string in = { code, code_size, 0, false };
+    if (!read_tables(alphabet, param[0], (byte_string){ table, table_size, 0, false }, &c)) return 1;
+    if (n == 0) return code_size != 0;
+    c.segment = 256 * (size_t)param[1];
+    c.bits = oracle_ceil_log2(c.tables);
+    uint64_t segments = (n + c.segment - 1) / c.segment;
+    byte_string numbers = oracle_part(&in, (segments * c.bits + 7) / 8);
+    if (in.over) return 1;
+    bit_string each = c.number = oracle_bits(numbers.bytes, numbers.size);
+    for (uint64_t i = 0; i < segments; i++)
+        if (oracle_number(&each, c.bits) >= c.tables) return 1;
+    if (!oracle_ended(&each)) return 1;
+    byte_string block = oracle_part(&in, in.size - in.at);
+    return !decode_block(alphabet, &c, block, symbols, n);
 }

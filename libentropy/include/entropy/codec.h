@@ -85,11 +85,13 @@ ENT_API void ent_tables_free(ent_tables *tables);
 
 /* Adds the counts of n words to counts[field] for every field of at most 16 bits whose coder is not
  * raw; the others stay zeroed structs.  counts[] is initialised by ent_recipe_counts_init and may
- * be merged. */
+ * be merged.  They are plain, or what the field's coder trains from (see ent_training_add). */
 ENT_API ent_status ent_recipe_counts_init(const ent_recipe *recipe, ent_counts counts[ENT_MAX_FIELDS]);
 ENT_API void ent_recipe_counts_free(ent_counts counts[ENT_MAX_FIELDS]);
 ENT_API ent_status ent_recipe_count(const ent_recipe *recipe, const void *words, size_t n, ent_counts counts[]);
-/* What counts say the recipe could reach at best: the sum over fields of the plug-in entropy (whole
+/* The plug-in entropy of a field that is counted, order-0, bits per symbol. */
+ENT_API double ent_recipe_entropy_bits(const ent_recipe *recipe, uint32_t field, const ent_counts *counts);
+/* What counts say the recipe could reach without contexts: the sum over fields of the plug-in entropy (whole
  * bits for raw fields), bits per weight. */
 ENT_API double ent_recipe_bound_bits(const ent_recipe *recipe, const ent_counts counts[]);
 

@@ -94,7 +94,11 @@ struct ent_coder {
     ent_ops ops;
 
     /* Training.  `table` points at table_size bytes, zeroed, 64-aligned.  Byte and adaptive coders
-     * leave all of these NULL. */
+     * leave all of these NULL.  A coder that trains on where symbols stand counts them itself: `count` adds n
+     * that follow each other to counts of `count_alphabet` (at most ENT_MAX_ALPHABET), a multiple of the spec's.
+     * Symbol s is all of s, s + alphabet, s + 2 alphabet, ...; `train` takes such counts and plain ones. */
+    uint32_t (*count_alphabet)(const ent_coder_spec *spec);
+    ent_status (*count)(const ent_coder_spec *spec, const void *symbols, size_t n, ent_counts *counts);
     size_t (*table_size)(const ent_coder_spec *spec);
     ent_status (*train)(const ent_coder_spec *spec, const ent_counts *counts, void *table);
     ent_status (*write_table)(const ent_coder_spec *spec, const void *table, ent_buffer *out); /* appends; may grow */
@@ -146,7 +150,12 @@ typedef struct ent_table ent_table;
 
 enum { ENT_ENCODE = 1, ENT_DECODE = 2 }; /* what a table is to be used for */
 
-/* From counts (alphabet as in the spec; ignored, may be NULL, for byte and adaptive coders).  Counts
+/* Counts to train from, all zero, and n symbols more in them; may be merged.  Symbols that do not begin a block or
+ * a row are better added together with those before them. */
+ENT_API ent_status ent_training_init(ent_counts *counts, const ent_coder_spec *spec);
+ENT_API ent_status ent_training_add(ent_counts *counts, const ent_coder_spec *spec, const void *symbols, size_t n);
+
+/* From such counts, or plain ones (alphabet as in the spec; ignored, may be NULL, for byte and adaptive coders).  Counts
  * that are all zero train as one occurrence of symbol 0.  The counts may leave symbols out;
  * ent_encode then answers ENT_ERANGE to data that has them. */
 ENT_API ent_status ent_table_train(ent_table **table, const ent_coder_spec *spec, const ent_counts *counts,
