@@ -13,11 +13,11 @@
 #include "stats_report.h"
 
 enum { KEY_TENSORS = 0x2001, KEY_SUM, KEY_SAVE, KEY_COUNTS, KEY_DEPENDENCE, KEY_CONTEXT, KEY_AGAINST, KEY_INTERVAL,
-       KEY_SEED, KEY_ESTIMATE, KEY_SHARE, KEY_FITS, KEY_LINES };
+       KEY_SEED, KEY_ESTIMATE, KEY_SHARE, KEY_FITS, KEY_LINES, KEY_STORED };
 
 struct stats {
     struct common common;
-    bool sum;
+    bool sum, stored; /* stored: no views of packed codes */
     const char *save_path;
     char **model, **counts; /* arguments */
     size_t models, files;
@@ -57,6 +57,12 @@ static ent_status save_roles(struct stats *stats, const struct census *census, e
     return status;
 }
 
+static ent_status open_viewed(const struct stats *stats, ent_weights **weights, const char *argument, ent_error *error)
+{
+    ent_status status = model_open(weights, argument, error);
+    return status || stats->stored ? status : ent_weights_view_packed(*weights, error);
+}
+
 static ent_status write_folder(const struct stats *stats, const struct stats_folder *folder, ent_error *error)
 {
     unsigned drawn = 0;
@@ -78,7 +84,7 @@ static ent_status fit_and_write(const struct stats *stats, const struct census *
                                    .census = census, .dependence = &stats->dependence };
     ent_weights *weights = NULL;
     struct tensor_fit *list = NULL;
-    ent_status status = argument ? model_open(&weights, argument, error) : ENT_OK;
+    ent_status status = argument ? open_viewed(stats, &weights, argument, error) : ENT_OK;
     if (!status && argument) status = fits_of(weights, &stats->common, &stats->fits, &list, &folder.fits, error);
     if (!status && stats->fit) fits_print(model_name(argument), list, folder.fits, stats->common.json);
     folder.fit = list;
@@ -92,8 +98,11 @@ static ent_status fit_and_write(const struct stats *stats, const struct census *
 static ent_status count_model(struct stats *stats, struct census *census, const char *argument, ent_error *error)
 {
     ent_weights *weights;
-    ent_status status = model_open(&weights, argument, error);
-    if (status) return status;
+    ent_status status = open_viewed(stats, &weights, argument, error);
+    if (status) {
+        ent_weights_close(weights);
+        return status;
+    }
     stats->weights = weights;
     status = census_count(census, weights, &stats->common, each_tensor, stats, error);
     ent_weights_close(weights);
@@ -149,7 +158,7 @@ static ent_status run_all(struct stats *stats, ent_error *error)
 {
     if (stats->guess) return run_estimates(stats, error);
     ent_weights *against = NULL;
-    ent_status status = stats->against ? model_open(&against, stats->against, error) : ENT_OK;
+    ent_status status = stats->against ? open_viewed(stats, &against, stats->against, error) : ENT_OK;
     stats->dependence.against = against;
     stats->dependence.common = &stats->common;
     if (!status) status = run_models(stats, error);
@@ -195,6 +204,9 @@ static const struct argp_option options[] = {
              "their data: exponents and fitted laws, entropy by layer and role, what mantissa bits hold, what codecs "
              "spend above the bound; of one model, or of counts" },
     { .name = "sum", .key = KEY_SUM, .doc = "Report all models together, as one" },
+    { .name = "stored", .key = KEY_STORED,
+      .doc = "Words as the file has them: else packed codes of GPTQ, AWQ and MXFP4 checkpoints are seen as codes, with "
+             "roles for their scales and zeros" },
     { .name = "save-counts", .key = KEY_SAVE, .arg = "FILE",
       .doc = "Also write the counts, of roles or, with --tensors, of tensors" },
     { .name = "counts", .key = KEY_COUNTS, .arg = "FILE",
@@ -230,6 +242,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         stats->fits.lines = (uint32_t)(option_count(state, "lines", text) & UINT32_MAX);
         stats->fit = true;
         return 0;
+    case KEY_STORED: stats->stored = true; return 0;
     case KEY_SAVE: stats->save_path = text; return 0;
     case KEY_COUNTS: stats->counts[stats->files++] = text; return 0;
     case KEY_ESTIMATE: stats->guess = true; return 0;

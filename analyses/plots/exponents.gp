@@ -17,7 +17,7 @@ set format y "10^{%L}"
 set border 3 lc rgb grey
 set tics nomirror out scale 0.6 tc rgb "black"
 stats data using (column("measured") > 0 ? log10(column("measured")) : NaN) nooutput name "S"
-set yrange [10 ** floor(S_min):1]
+set yrange [10 ** floor(S_min - 0.01):1]
 set offsets 0.6, 0.6, 0, 0
 set autoscale xfix
 

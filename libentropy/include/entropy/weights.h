@@ -65,6 +65,15 @@ ENT_API void ent_weights_release(const ent_weights *weights, ent_bytes part);
  * projection.  Rules in role.c, first match wins. */
 ENT_API const char *ent_weights_role(const char *tensor_name);
 
+/* Shows packed codes of quantized checkpoints as codes, by names, dtypes and shapes together; what does not fit in
+ * all three stays as it is.  The bytes stay where they are: a code is a word of the new dtype, lowest bits first,
+ * along a new last axis, so codes have the order of the file, not of the matrix.
+ *   NAME.qweight, NAME.qzeros (I32), NAME.scales (groups x outputs): GPTQ and AWQ of 8, 4 or 2 bits, to U8, U4, U2;
+ *   NAME_blocks (U8, ... x 16), NAME_scales (U8, ...): MXFP4 of gpt-oss, to F4 and F8_E8M0.
+ * Roles say what part it is: "q_proj codes", "q_proj zeros", "q_proj scales".  Once, before the weights are shared
+ * with other threads; pointers to tensors stay valid.  ENT_ENOMEM. */
+ENT_API ent_status ent_weights_view_packed(ent_weights *weights, ent_error *error);
+
 /* One reader a file format: `name` and what begins such a file, for lists. */
 typedef struct ent_reader_info {
     const char *name, *brief;
