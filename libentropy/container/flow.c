@@ -2,12 +2,14 @@
  *
  * A window of pieces is gathered in the order of the files (bytes outside tensors are read by HDF5
  * then, blocks are only looked up), all threads decode it and hand the pieces to the sink, then the
- * checksums of the files move on over it.  Memory: the window. */
+ * checksums of the files move on over it, and it is gathered anew, beside the decoding of another
+ * window.  Memory: the two. */
 #include <stdio.h>
 #define XXH_INLINE_ALL /* three times as fast as the library of the distribution */
 #include <xxhash.h>
 
 #include "container/flow.h"
+#include "container/windows.h"
 #include "weights/reader.h"
 
 enum { GAP_BYTES = 1 << 18 }; /* of a piece that is in no tensor: a chunk of its dataset */
@@ -24,15 +26,20 @@ typedef struct flow_slot {
     ent_error error;
 } flow_slot;
 
+typedef struct window {
+    flow_slot *slot;
+    size_t used;
+} window;
+
 typedef struct state {
     const ent_flow *flow;
     const ent_container *c;
     const ent_index *x;
     ent_error *error;
-    flow_slot *slot;
-    size_t slots, used;
-    ent_loaded *loaded;   /* a ring of slots + 1: the tensors of a window, and the one that went on into it */
-    size_t current;       /* in the ring */
+    window window[2], *gathering;
+    size_t slots;         /* of a window */
+    ent_loaded *loaded;   /* a ring: the tensors of both windows, and the one that went on into them */
+    size_t ring, current; /* its size; in it */
     ent_scratch *scratch; /* of each thread */
     /* where the gathering is */
     size_t file, tensor;
@@ -50,7 +57,7 @@ typedef struct state {
 
 static flow_slot *take_slot(state *s, flow_kind kind, uint64_t offset, size_t size)
 {
-    flow_slot *slot = &s->slot[s->used++];
+    flow_slot *slot = &s->gathering->slot[s->gathering->used++];
     slot->kind = kind;
     slot->status = ent_buffer_reserve(&slot->bytes, size);
     slot->piece = (ent_piece){ .file = s->file, .offset = offset, .bytes = { slot->bytes.data, size } };
@@ -99,7 +106,7 @@ static void gather_block(state *s)
     size_t size;
     if (s->block == 0) {
         ent_error error;
-        s->current = (s->current + 1) % (s->slots + 1);
+        s->current = (s->current + 1) % s->ring;
         ent_unload(&s->loaded[s->current]);
         ent_status status = ent_load(&s->loaded[s->current], s->c, s->tensor, &error);
         if (status) {
@@ -122,10 +129,11 @@ static void gather_block(state *s)
     s->tensor++;
 }
 
-static void gather_window(state *s)
+static void gather_window(state *s, window *w)
 {
-    s->used = 0;
-    while (s->used < s->slots && s->file < s->x->files) {
+    s->gathering = w;
+    w->used = 0;
+    while (w->used < s->slots && s->file < s->x->files) {
         while (s->tensor < s->x->tensors && s->x->tensor[s->tensor].words == 0) s->tensor++;
         bool more = s->tensor < s->x->tensors && s->x->tensor[s->tensor].file == s->file;
         uint64_t next = more ? s->x->tensor[s->tensor].offset : s->x->file[s->file].bytes;
@@ -146,17 +154,15 @@ static void gather_window(state *s)
 
 /* ---- decoding --------------------------------------------------------------------------------------------- */
 
-/* Always ENT_OK: what is wrong with a piece is looked at in order, later. */
-static ent_status decode_slot(size_t i, unsigned thread, void *context)
+static void decode_slot(void *context, unsigned which, size_t i, unsigned thread)
 {
-    state *s = context;
-    flow_slot *slot = &s->slot[i];
-    if (slot->status || slot->kind == LOST || slot->kind == END) return ENT_OK;
+    const state *s = context;
+    flow_slot *slot = &s->window[which].slot[i];
+    if (slot->status || slot->kind == LOST || slot->kind == END) return;
     if (slot->kind == BLOCK)
         slot->status = ent_load_block(s->c, slot->loaded, slot->piece.block, 0, slot->bytes.data, &s->scratch[thread],
                                       &slot->error);
     if (!slot->status && s->flow->sink) slot->status = s->flow->sink(s->flow->context, &slot->piece, &slot->error);
-    return ENT_OK;
 }
 
 /* ---- checking --------------------------------------------------------------------------------------------- */
@@ -198,16 +204,25 @@ static ent_status check_slot(state *s, const flow_slot *slot)
 
 /* ---- the whole -------------------------------------------------------------------------------------------- */
 
+static ent_status turn_window(void *context, unsigned which, size_t *items)
+{
+    state *s = context;
+    window *w = &s->window[which];
+    const ent_run *how = &s->flow->run;
+    for (size_t i = 0; i < w->used; i++) {
+        ent_status status = check_slot(s, &w->slot[i]);
+        if (status) return status;
+    }
+    if (w->used && how->progress) how->progress(how->context, s->done, s->x->sizes.input_bytes);
+    gather_window(s, w);
+    *items = w->used;
+    return ENT_OK;
+}
+
 static ent_status run(state *s)
 {
-    const ent_run *how = &s->flow->run;
-    ent_status status = ENT_OK;
-    while (s->file < s->x->files && !status) {
-        gather_window(s);
-        status = ent_parallel(s->used, how->threads, decode_slot, s);
-        for (size_t i = 0; i < s->used && !status; i++) status = check_slot(s, &s->slot[i]);
-        if (!status && how->progress) how->progress(how->context, s->done, s->x->sizes.input_bytes);
-    }
+    const ent_windows windows = { .context = s, .turn = turn_window, .work = decode_slot };
+    ent_status status = ent_windows_run(&windows, s->flow->run.threads);
     if (status || !s->reports) return status;
     return ent_fail(s->error, ENT_ECHECK, "%s: %zu findings", s->c->path, s->reports);
 }
@@ -217,21 +232,25 @@ ent_status ent_flow_all(const ent_flow *flow, ent_error *error)
     state s = { .flow = flow, .c = flow->container, .x = &flow->container->index, .error = error, .gaps = -1 };
     unsigned threads = ent_threads(flow->run.threads);
     s.slots = ent_index_window(s.x, threads);
-    s.slot = ent_calloc(s.slots, sizeof *s.slot);
-    s.loaded = ent_calloc(s.slots + 1, sizeof *s.loaded);
+    s.ring = 2 * s.slots + 1;
+    s.window[0].slot = ent_calloc(s.slots, sizeof(flow_slot));
+    s.window[1].slot = ent_calloc(s.slots, sizeof(flow_slot));
+    s.loaded = ent_calloc(s.ring, sizeof *s.loaded);
     s.scratch = ent_calloc(threads, sizeof *s.scratch);
     s.hash = XXH3_createState();
     ent_status status = ENT_OK;
-    if (!s.slot || !s.loaded || !s.scratch || !s.hash)
+    if (!s.window[0].slot || !s.window[1].slot || !s.loaded || !s.scratch || !s.hash)
         status = ent_fail(error, ENT_ENOMEM, "%s: out of memory", s.c->path);
     if (!status) {
         XXH3_64bits_reset(s.hash);
         status = run(&s);
     }
     ent_h5_close_set(s.gaps);
-    for (size_t i = 0; i < s.slots && s.slot; i++) ent_free(s.slot[i].bytes.data);
-    for (size_t i = 0; i <= s.slots && s.loaded; i++) ent_unload(&s.loaded[i]);
-    ent_free(s.slot);
+    for (int k = 0; k < 2; k++) {
+        for (size_t i = 0; i < s.slots && s.window[k].slot; i++) ent_free(s.window[k].slot[i].bytes.data);
+        ent_free(s.window[k].slot);
+    }
+    for (size_t i = 0; i < s.ring && s.loaded; i++) ent_unload(&s.loaded[i]);
     ent_free(s.loaded);
     ent_scratch_free(s.scratch, threads);
     XXH3_freeState(s.hash);

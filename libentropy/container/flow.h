@@ -18,7 +18,7 @@ typedef struct ent_flow {
     ent_run run;
     /* Takes a piece, in any thread, in any order; NULL: nothing to do. */
     ent_status (*sink)(void *context, const ent_piece *piece, ent_error *error);
-    /* Told of each thing wrong, in order, from one thread; the flow then goes on with what can be
+    /* Told of each thing wrong, in order, one at a time, from any thread; the flow then goes on with what can be
      * read.  NULL: the first wrong thing ends the flow. */
     ent_finding *report;
     void *context; /* of sink */

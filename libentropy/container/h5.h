@@ -1,7 +1,7 @@
 /* h5.h - the little of HDF5 that containers use, with our errors.
  *
- * HDF5 is called from one thread at a time, never inside a parallel loop: its lock would serialise
- * it, and some builds have none. */
+ * HDF5 is called from one thread at a time, in a parallel loop only in turns (windows.h): its
+ * lock would serialise it, and some builds have none. */
 #ifndef ENT_CONTAINER_H5_H
 #define ENT_CONTAINER_H5_H
 

@@ -29,7 +29,7 @@ size_t ent_index_block(const ent_index *index, const ent_index_tensor *tensor, u
 
 size_t ent_index_window(const ent_index *index, unsigned threads)
 {
-    const size_t most_bytes = 128 << 20, wanted = (size_t)threads * 16;
+    const size_t most_bytes = 64 << 20, wanted = (size_t)threads * 8;
     size_t block = index->block;
     for (size_t i = 0; i < index->recipes; i++) {
         size_t size = index->block * index->recipe[i].recipe.word_width;

@@ -57,8 +57,8 @@ uint64_t ent_index_blocks(const ent_index *index, const ent_index_tensor *tensor
 size_t ent_index_block(const ent_index *index, const ent_index_tensor *tensor, uint64_t k, uint64_t *offset,
                        size_t *size);
 
-/* Blocks that are worked on at once: several a thread, so that the slowest is seldom waited for, in a
- * bounded part of memory, but at least one a thread. */
+/* Blocks of a window, of which there are two (windows.h): several a thread, so that the slowest is seldom waited
+ * for, in a bounded part of memory, but at least one a thread. */
 size_t ent_index_window(const ent_index *index, unsigned threads);
 
 void ent_index_free(ent_index *index); /* the arrays; the strings are borrowed */

@@ -2,9 +2,9 @@
  *
  * Tensors go in batches: what fits a bounded part of memory, or one larger tensor.  A batch is
  * counted, its tables are trained, then it is coded a window of blocks at a time: all threads code,
- * then one writes in order, so the bytes do not depend on the threads.  Scopes wider than a tensor
- * count the whole model first.  What has been written is let go, so the size of the model does not
- * matter. */
+ * while one writes the window before in order, so the bytes do not depend on the threads.  Scopes wider
+ * than a tensor count the whole model first.  What has been written is let go, so the size of the model
+ * does not matter. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,11 +17,19 @@
 #include "container/load.h"
 #include "container/output.h"
 #include "container/plan.h"
+#include "container/windows.h"
 
 typedef struct slot { /* a block of a window */
     ent_buffer code;
     ent_tally tally;
+    ent_status status;
 } slot;
+
+typedef struct window {
+    const ent_unit *unit;
+    slot *slot;
+    size_t n;
+} window;
 
 typedef struct writer {
     const ent_weights *weights;
@@ -38,12 +46,13 @@ typedef struct writer {
     uint64_t at, gap_at; /* in the file; in its dataset of bytes that are in no tensor */
     hid_t gaps;
     XXH3_state_t *hash;
-    /* the tensor being written, and the window */
+    /* the tensor being written, and what is to be coded */
     size_t tensor;
     hid_t set;
-    const ent_unit *window;
-    slot *slots;
-    size_t slot_count;
+    const ent_unit *unit; /* the next */
+    size_t units;
+    window window[2];     /* one being coded, one being written */
+    size_t slots;         /* of a window */
     ent_scratch *scratch; /* of each thread */
     uint64_t done;
 } writer;
@@ -168,12 +177,8 @@ static ent_status make_tables(writer *w, size_t first, size_t end)
 
 /* ---- blocks ------------------------------------------------------------------------------------------------ */
 
-static ent_status encode_unit(size_t i, unsigned thread, void *context)
+static ent_status encode_unit(const writer *w, const ent_unit *unit, slot *s, ent_scratch *scratch)
 {
-    const writer *w = context;
-    const ent_unit *unit = &w->window[i];
-    slot *s = &w->slots[i];
-    ent_scratch *scratch = &w->scratch[thread];
     const ent_group *group = &w->plan.group[w->plan.group_of[unit->tensor]];
     const ent_recipe *recipe = &w->plan.index.recipe[group->recipe].recipe;
     const void *words;
@@ -183,6 +188,13 @@ static ent_status encode_unit(size_t i, unsigned thread, void *context)
     if (!status) status = ent_unit_words(&w->plan, unit, &scratch->words, &words);
     if (status) return status;
     return ent_block_encode(recipe, &group->tables, words, unit->words, &s->code, &s->tally, &scratch->work);
+}
+
+static void encode_item(void *context, unsigned which, size_t i, unsigned thread)
+{
+    const writer *w = context;
+    const window *v = &w->window[which];
+    v->slot[i].status = encode_unit(w, &v->unit[i], &v->slot[i], &w->scratch[thread]);
 }
 
 static ent_status open_tensor(writer *w, size_t i)
@@ -222,18 +234,30 @@ static ent_status write_unit(writer *w, const ent_unit *unit, const slot *s)
     return status ? status : pass_bytes(w, unit->size, false);
 }
 
+/* Writes the blocks of a window that have been coded, and takes the next units into it. */
+static ent_status turn_window(void *context, unsigned which, size_t *items)
+{
+    writer *w = context;
+    window *v = &w->window[which];
+    for (size_t i = 0; i < v->n; i++) {
+        ent_status status = v->slot[i].status;
+        if (status) return ent_fail(w->error, status, "%s: coding: %s", path_of(w), ent_status_text(status));
+        if ((status = write_unit(w, &v->unit[i], &v->slot[i]))) return status;
+    }
+    v->unit = w->unit;
+    v->n = w->units < w->slots ? w->units : w->slots;
+    w->unit += v->n;
+    w->units -= v->n;
+    *items = v->n;
+    return ENT_OK;
+}
+
 static ent_status write_units(writer *w, const ent_unit *units, size_t n)
 {
-    ent_status status = ENT_OK;
-    for (size_t done = 0; done < n && !status;) {
-        size_t window = n - done < w->slot_count ? n - done : w->slot_count;
-        w->window = units + done;
-        status = ent_parallel(window, w->run.threads, encode_unit, w);
-        if (status) return ent_fail(w->error, status, "%s: coding: %s", path_of(w), ent_status_text(status));
-        for (size_t i = 0; i < window && !status; i++) status = write_unit(w, &w->window[i], &w->slots[i]);
-        done += window;
-    }
-    return status;
+    const ent_windows windows = { .context = w, .turn = turn_window, .work = encode_item };
+    w->unit = units;
+    w->units = n;
+    return ent_windows_run(&windows, w->run.threads);
 }
 
 /* ---- batches ------------------------------------------------------------------------------------------------ */
@@ -300,11 +324,12 @@ static ent_status write_index(writer *w)
 static ent_status make_slots(writer *w)
 {
     unsigned threads = ent_threads(w->run.threads);
-    w->slot_count = ent_index_window(&w->plan.index, threads);
-    w->slots = ent_calloc(w->slot_count, sizeof *w->slots);
+    w->slots = ent_index_window(&w->plan.index, threads);
+    for (int i = 0; i < 2; i++)
+        if (!(w->window[i].slot = ent_calloc(w->slots, sizeof *w->window[i].slot))) return no_memory(w);
     w->scratch = ent_calloc(threads, sizeof *w->scratch);
     w->hash = XXH3_createState();
-    return w->slots && w->scratch && w->hash ? ENT_OK : no_memory(w);
+    return w->scratch && w->hash ? ENT_OK : no_memory(w);
 }
 
 static ent_status write_all(writer *w)
@@ -325,8 +350,10 @@ static ent_status write_all(writer *w)
 
 static void free_writer(writer *w)
 {
-    for (size_t i = 0; i < w->slot_count && w->slots; i++) ent_free(w->slots[i].code.data);
-    ent_free(w->slots);
+    for (int k = 0; k < 2; k++) {
+        for (size_t i = 0; i < w->slots && w->window[k].slot; i++) ent_free(w->window[k].slot[i].code.data);
+        ent_free(w->window[k].slot);
+    }
     ent_scratch_free(w->scratch, ent_threads(w->run.threads));
     ent_free(w->tables.data);
     XXH3_freeState(w->hash);

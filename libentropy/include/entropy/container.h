@@ -125,8 +125,8 @@ ENT_API ent_status ent_container_time(ent_container *container, unsigned runs, c
                                       ent_container_speed *speed, ent_error *error);
 
 /* Checks and decodes every block of every tensor and, when `against` is not NULL, compares with that
- * model; `report` gets each finding (file, tensor, block, offset).  ENT_ECHECK when anything is
- * wrong, after all has been looked at. */
+ * model; `report` gets each finding (file, tensor, block, offset), in order, one at a time, in any
+ * thread.  ENT_ECHECK when anything is wrong, after all has been looked at. */
 typedef void ent_finding(void *context, const char *text);
 ENT_API ent_status ent_container_verify(ent_container *container, const ent_weights *against, const ent_run *run,
                                         ent_finding *report, void *context, ent_error *error);
