@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "transform/parts.h"
 
@@ -154,33 +155,87 @@ static ent_status check(const ent_pipeline *pipeline, uint32_t rows, uint32_t co
     return ENT_OK;
 }
 
-static ent_status undo_before(const ent_pipeline *pipeline, const ent_packed *packed, float *values, ent_error *error)
+/* Undoes stages stage - 1 to 0. */
+static ent_status undo_before(const ent_pipeline *pipeline, uint32_t stage, const ent_packed *packed, float *values,
+                              ent_error *error)
 {
     ent_status status = ENT_OK;
-    for (uint32_t i = pipeline->stages - 1; i-- > 0 && !status;) {
-        const ent_stage *stage = &pipeline->stage[i];
-        if (stage->transform->inverse) status = stage->transform->inverse(stage->setting, packed, values, error);
+    while (stage-- > 0 && !status) {
+        const ent_stage *s = &pipeline->stage[stage];
+        if (s->transform->inverse) status = s->transform->inverse(s->setting, packed, values, error);
     }
+    return status;
+}
+
+static double now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+typedef struct watch {
+    ent_stage_seen *seen; /* NULL: nobody looks */
+    void *context;
+} watch;
+
+/* Shows what stages 0 to `stage`, none of them the quantizer, would give back. */
+static ent_status show(const ent_pipeline *pipeline, uint32_t stage, const ent_matrix_job *job, const watch *w, double ns,
+                       ent_error *error)
+{
+    size_t bytes = (size_t)job->rows * job->cols * sizeof *job->values;
+    bool inverse = false;
+    for (uint32_t i = 0; i <= stage; i++) inverse = inverse || pipeline->stage[i].transform->inverse;
+    if (!inverse) return w->seen(w->context, stage, ns, job->values), ENT_OK;
+    float *copy = ent_alloc(bytes);
+    if (!copy) return ent_fail(error, ENT_ENOMEM, "no memory for a copy of a matrix");
+    memcpy(copy, job->values, bytes);
+    ent_status status = undo_before(pipeline, stage + 1, job->packed, copy, error);
+    if (!status) w->seen(w->context, stage, ns, copy);
+    ent_free(copy);
+    return status;
+}
+
+static ent_status run_stages(const ent_pipeline *pipeline, ent_matrix_job *job, const watch *w, ent_error *error)
+{
+    ent_status status = ENT_OK;
+    double ns = 0;
+    uint32_t last = pipeline->stages - 1;
+    for (uint32_t i = 0; i <= last && !status; i++) {
+        double start = now_ns();
+        status = pipeline->stage[i].transform->forward(pipeline->stage[i].setting, job, error);
+        ns = now_ns() - start;
+        if (!status && w->seen && i < last) status = show(pipeline, i, job, w, ns, error);
+    }
+    if (!status) status = undo_before(pipeline, last, job->packed, job->values, error);
+    if (!status && w->seen) w->seen(w->context, last, ns, job->values);
+    return status;
+}
+
+ent_status ent_pipeline_apply_seen(const ent_pipeline *pipeline, uint32_t rows, uint32_t cols, float *values,
+                                   const ent_input_stats *input, ent_packed *packed, ent_stage_seen *seen, void *context,
+                                   ent_error *error)
+{
+    ent_matrix_job job = { .rows = rows, .cols = cols, .values = values, .input = input, .packed = packed };
+    const watch w = { seen, context };
+    *packed = (ent_packed){ .rows = rows, .cols = cols };
+    ent_status status = check(pipeline, rows, cols, values, input, error);
+    if (!status) status = run_stages(pipeline, &job, &w, error);
+    ent_input_stats_free(&job.own);
+    if (status) ent_packed_free(packed);
     return status;
 }
 
 ent_status ent_pipeline_apply(const ent_pipeline *pipeline, uint32_t rows, uint32_t cols, float *values,
                               const ent_input_stats *input, ent_packed *packed, ent_error *error)
 {
-    ent_matrix_job job = { .rows = rows, .cols = cols, .values = values, .input = input, .packed = packed };
-    *packed = (ent_packed){ .rows = rows, .cols = cols };
-    ent_status status = check(pipeline, rows, cols, values, input, error);
-    for (uint32_t i = 0; i < pipeline->stages && !status; i++)
-        status = pipeline->stage[i].transform->forward(pipeline->stage[i].setting, &job, error);
-    if (!status) status = undo_before(pipeline, packed, values, error);
-    ent_input_stats_free(&job.own);
-    if (status) ent_packed_free(packed);
-    return status;
+    return ent_pipeline_apply_seen(pipeline, rows, cols, values, input, packed, NULL, NULL, error);
 }
 
 ent_status ent_pipeline_undo(const ent_pipeline *pipeline, const ent_packed *packed, float *values, ent_error *error)
 {
-    const ent_stage *last = &pipeline->stage[pipeline->stages - 1];
-    ent_status status = last->transform->inverse(last->setting, packed, values, error);
-    return status ? status : undo_before(pipeline, packed, values, error);
+    uint32_t last = pipeline->stages - 1;
+    const ent_stage *quantizer = &pipeline->stage[last];
+    ent_status status = quantizer->transform->inverse(quantizer->setting, packed, values, error);
+    return status ? status : undo_before(pipeline, last, packed, values, error);
 }

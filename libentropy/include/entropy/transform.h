@@ -115,6 +115,13 @@ ENT_API bool ent_pipeline_calibrated(const ent_pipeline *pipeline); /* a stage n
  * that a stage cannot divide, and when a stage needs an input that is NULL or of another width. */
 ENT_API ent_status ent_pipeline_apply(const ent_pipeline *pipeline, uint32_t rows, uint32_t cols, float *values,
                                       const ent_input_stats *input, ent_packed *packed, ent_error *error);
+/* Sees what would be given back if the pipeline ended after `stage`, and how long that stage took. */
+typedef void ent_stage_seen(void *context, uint32_t stage, double ns, const float *values);
+/* As ent_pipeline_apply, with `seen` called after each stage: takes a copy of the values while stages with an
+ * inverse lie before. */
+ENT_API ent_status ent_pipeline_apply_seen(const ent_pipeline *pipeline, uint32_t rows, uint32_t cols, float *values,
+                                           const ent_input_stats *input, ent_packed *packed, ent_stage_seen *seen,
+                                           void *context, ent_error *error);
 /* ENT_ECORRUPT when parts are missing, of a wrong shape or format, or say what cannot be. */
 ENT_API ent_status ent_pipeline_undo(const ent_pipeline *pipeline, const ent_packed *packed, float *values, ent_error *error);
 
