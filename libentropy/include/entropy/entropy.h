@@ -11,6 +11,7 @@
 #include <entropy/dependence.h>
 #include <entropy/field.h>
 #include <entropy/fit.h>
+#include <entropy/pack.h>
 #include <entropy/quality.h>
 #include <entropy/stats.h>
 #include <entropy/target.h>

@@ -1,0 +1,77 @@
+/* pack.h - a whole model packed by a pipeline of transforms, and back: lossy files.
+ *
+ * Layer 3.  A packed model is a safetensors file: a tensor for each part of each packed matrix, the other
+ * tensors as they are, and what is left of the files (headers, other files) byte for byte.  Every
+ * tool that knows models can look at it, and a container codes it without further loss.  The layout is in
+ * libentropy/pack/FORMAT.md.
+ */
+#ifndef ENTROPY_PACK_H
+#define ENTROPY_PACK_H
+
+#include <entropy/container.h>
+#include <entropy/transform.h>
+#include <entropy/weights.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ENT_PACK_MANIFEST "libentropy.packed" /* name of the tensor that says how to unpack */
+
+/* What is packed, and how. */
+typedef struct ent_packing {
+    const ent_pipeline *pipeline;
+    const bool *keep;                    /* keep[i]: tensor i stays as it is; NULL: none */
+    const ent_input_stats *const *input; /* input[i]: of the layer of tensor i, or NULL; NULL: nothing is calibrated */
+} ent_packing;
+
+/* Whether a tensor can be packed: two axes or more, F16, BF16, F32 or F64, 1 to 2^32 - 1 elements.  Its matrix has
+ * a row for each place on the first axis. */
+ENT_API bool ent_pack_takes(const ent_tensor *tensor);
+
+/* A kind of part, over all matrices. */
+typedef struct ent_pack_part {
+    char name[16];
+    uint64_t words;
+    double plain_bits, entropy_bits; /* in its own format; each tensor's part at its order-0 plug-in entropy */
+} ent_pack_part;
+
+enum { ENT_PACK_PARTS = 16 };
+
+typedef struct ent_pack_report {
+    uint64_t matrices, weights; /* packed */
+    uint64_t bytes;             /* of them, in the model */
+    uint64_t zeros;             /* of their weights come back as zero */
+    double signal, largest;     /* sum of squares of their weights; largest absolute error */
+    /* Sum of squared errors if the pipeline ended after stage i, before rounding to the model's dtype (growth from
+     * stage to stage is what a stage adds), and at the end after it. */
+    double noise_after[ENT_STAGES], noise;
+    double stage_ns[ENT_STAGES]; /* over all threads */
+    double read_ns, part_ns;     /* widening to floats; measuring and storing parts; over all threads */
+    uint32_t parts;
+    ent_pack_part part[ENT_PACK_PARTS];
+} ent_pack_report;
+
+/* Writes the packed model to `path`, under a temporary name until it is complete.  The same bytes for any
+ * number of threads.  Memory: some matrices in floats, two or three times 4 bytes a weight: a thread works on
+ * one each, and fewer are taken when they are large.  *report (may be NULL) is filled on success.
+ * ENT_EINVAL, naming the tensor, for what ent_pipeline_apply refuses, and for names that a packed
+ * model would have twice. */
+ENT_API ent_status ent_pack(const char *path, const ent_weights *weights, const ent_packing *packing, const ent_run *run,
+                            ent_pack_report *report, ent_error *error);
+
+/* Gives back the files of the model that was packed, named and placed as by ent_container_extract: packed matrices
+ * as their pipeline gives them back, rounded to the model's dtype, all else byte for byte.  Memory as ent_pack.
+ * ENT_ECORRUPT when the manifest and the tensors do not go together; nothing is left then. */
+ENT_API ent_status ent_unpack(const ent_weights *packed, const char *path, const ent_run *run, ent_error *error);
+/* The same from a container of the packed model. */
+ENT_API ent_status ent_unpack_container(ent_container *container, const char *path, const ent_run *run, ent_error *error);
+
+/* Whether a container holds a packed model, and its pipeline's text (appended with a final NUL). */
+ENT_API bool ent_container_is_packed(const ent_container *container);
+ENT_API ent_status ent_container_pipeline(ent_container *container, ent_buffer *text, ent_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
