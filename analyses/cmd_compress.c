@@ -6,17 +6,19 @@
 
 #include "choice.h"
 #include "command.h"
+#include "lossy.h"
 #include "model.h"
 #include "output.h"
 #include "progress.h"
 #include "sizes.h"
 
-enum { KEY_TABLES = 0x2001, KEY_FORCE, KEY_PLAN };
+enum { KEY_TABLES = 0x2001, KEY_FORCE, KEY_PLAN, KEY_WITH, KEY_KEEP, KEY_CALIBRATION, KEY_CONFIG, KEY_PARTS };
 
 struct job {
     struct common common;
     const char *codec, *tables, *plan, *output;
-    bool force;
+    const char *with, *keep, *calibration, *config;
+    bool force, parts;
     char **input;
     int inputs;
 };
@@ -55,6 +57,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_TABLES: job->tables = text; return 0;
     case KEY_PLAN: job->plan = text; return 0;
     case KEY_FORCE: job->force = true; return 0;
+    case KEY_WITH: job->with = text; return 0;
+    case KEY_KEEP: job->keep = text; return 0;
+    case KEY_CALIBRATION: job->calibration = text; return 0;
+    case KEY_CONFIG: job->config = text; return 0;
+    case KEY_PARTS: job->parts = true; return 0;
     case ARGP_KEY_ARGS:
         job->input = state->argv + state->next;
         job->inputs = state->argc - state->next;
@@ -64,6 +71,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (!job->output) argp_error(state, "where to? -o FILE");
         if (job->tables && job->codec) argp_error(state, "--tables already names the codec");
         if (job->plan && (job->codec || job->tables)) argp_error(state, "--plan already names the codecs");
+        if (job->with && (job->plan || job->tables)) argp_error(state, "--with needs a codec, not --plan or --tables");
+        if (!job->with && (job->keep || job->calibration || job->config))
+            argp_error(state, "--keep, --calibration and --config need --with");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -123,6 +133,13 @@ static ent_status compress_plan(struct job *job, const ent_weights *weights, ent
     return status;
 }
 
+static ent_status compress_lossy(const struct job *job, const ent_weights *weights, ent_error *error)
+{
+    const struct lossy lossy = { &job->common, job->input[0], job->output, job->with, job->codec, job->keep, job->calibration,
+                                 job->config };
+    return lossy_compress(&lossy, weights, error);
+}
+
 int cmd_compress(int argc, char **argv)
 {
     static const struct argp_option options[] = {
@@ -130,6 +147,15 @@ int cmd_compress(int argc, char **argv)
         { .name = "tables", .key = KEY_TABLES, .arg = "TABLES", .doc = "Tables and codec made by `entropy train`" },
         { .name = "plan", .key = KEY_PLAN, .arg = "PLAN",
           .doc = "The codec of each tensor, as `entropy choose` wrote" },
+        { .name = "with", .key = KEY_WITH, .arg = "PIPELINE", .group = 1,
+          .doc = "Lossy: pack the matrices by these transforms first, e.g. \"prune(share=0.3) rtn(bits=4)\" (`entropy list "
+                 "transforms`); \"PIPELINE => CODEC\" names the codec too (preset: words of parts by rans)" },
+        { .name = "keep", .key = KEY_KEEP, .arg = "ROLE,...", .group = 1,
+          .doc = "With --with: tensors of these roles stay as they are, e.g. embed,lm_head" },
+        { .name = "calibration", .key = KEY_CALIBRATION, .arg = "FILE", .group = 1,
+          .doc = "With --with: the inputs of the layers of a Llama model, by `entropy quality --calibrate`" },
+        { .name = "config", .key = KEY_CONFIG, .arg = "FILE", .group = 1,
+          .doc = "With --calibration: the model's config.json (preset: beside the model)" },
         OPTION_FORCE, { 0 }
     };
     static const struct argp argp = {
@@ -137,7 +163,11 @@ int cmd_compress(int argc, char **argv)
         .parser = parse_one,
         .args_doc = "MODEL -o FILE",
         .doc = "Writes a model as a compressed container that `entropy decompress` turns back into the identical "
-               "file or files.\vJSON keys: codec, input_bytes, output_bytes, bits_per_weight (the whole output), "
+               "file or files; with --with, into files of the same names, dtypes and shapes whose matrices are what the "
+               "transforms give back.\vWith --with JSON has an object of the whole (codec, pipeline, input_bytes, output_bytes, "
+               "bits_per_weight, weights, packed_weights, zeros, sqnr_db, relative_error, largest_error, code_gbps), one for each "
+               "kind of part (part, words, plain_bits, entropy_bits, coded_bits) and one for each stage (stage, relative_error "
+               "after it, error_percent, gbps of a thread).  Otherwise JSON keys: codec, input_bytes, output_bytes, bits_per_weight (the whole output), "
                "bound_bits (per weight), payload_bits, table_bits, index_bits, weights, weight_bytes, gap_percent, "
                "input, output.",
     };
@@ -150,10 +180,11 @@ int cmd_compress(int argc, char **argv)
     ent_status status = may_write(&job, &error);
     if (!status && job.tables)
         status = ent_corpus_read(&corpus, job.tables, &error);
-    else if (!status)
+    else if (!status && !job.with)
         status = ent_codec_parse(&codec, job.codec ? job.codec : preset_codec, &error);
     if (!status) status = model_open(&weights, job.input[0], &error);
-    if (!status && job.plan) status = compress_plan(&job, weights, &error);
+    if (!status && job.with) status = compress_lossy(&job, weights, &error);
+    else if (!status && job.plan) status = compress_plan(&job, weights, &error);
     else if (!status) status = compress(&job, weights, corpus ? ent_corpus_codec(corpus) : codec, corpus, &error);
     ent_weights_close(weights);
     ent_codec_free(codec);
@@ -166,41 +197,58 @@ int cmd_compress(int argc, char **argv)
 static void print_extracted(const struct job *job, const ent_container *container)
 {
     ent_container_sizes sizes = ent_container_sizes_of(container);
+    bool packed = !job->parts && ent_container_is_packed(container);
     size_t files = ent_container_files(container);
     if (job->common.json) {
         json_t *object = json_object();
         json_text(object, "output", job->output);
-        json_count(object, "files", files);
         json_count(object, "input_bytes", sizes.output_bytes);
-        json_count(object, "output_bytes", sizes.input_bytes);
+        if (!packed) {
+            json_count(object, "files", files);
+            json_count(object, "output_bytes", sizes.input_bytes);
+        }
+        json_object_set_new(object, "lossy", json_boolean(packed));
         json_line(object);
+    } else if (!job->common.quiet && packed) {
+        printf("%s -> %s, lossy\n", job->input[0], job->output);
     } else if (!job->common.quiet) {
         printf("%s -> %s, %zu file%s, %s\n", job->input[0], job->output, files, files == 1 ? "" : "s",
                show_bytes(sizes.input_bytes).text);
     }
 }
 
+static ent_status extract(struct job *job, ent_container *container, ent_error *error)
+{
+    struct progress progress;
+    bool packed = !job->parts && ent_container_is_packed(container);
+    ent_run run = long_run(job, &progress, "decompress");
+    ent_status status = (packed ? ent_unpack_container : ent_container_extract)(container, job->output, &run, error);
+    progress_end(&progress);
+    return status;
+}
+
 int cmd_decompress(int argc, char **argv)
 {
-    static const struct argp_option options[] = { OPTION_OUTPUT, OPTION_FORCE, { 0 } };
+    static const struct argp_option options[] = {
+        OPTION_OUTPUT, OPTION_FORCE,
+        { .name = "parts", .key = KEY_PARTS,
+          .doc = "Of a lossy container: the packed model, codes and scales, as one safetensors file" },
+        { 0 }
+    };
     static const struct argp argp = {
         .options = options,
         .parser = parse_one,
         .args_doc = "IN -o OUT",
-        .doc = "Gives back the file that a container was made from, byte for byte; of several files, a folder.",
+        .doc = "Gives back the file that a container was made from, byte for byte, or of a lossy container with the weights that "
+               "its transforms give back; of several files, a folder.",
     };
     struct job job = { 0 };
-    struct progress progress;
     ent_error error = { 0 };
     ent_container *container = NULL;
     command_parse(&argp, argc, argv, &job, &job.common);
     ent_status status = may_write(&job, &error);
     if (!status) status = container_open(&container, job.input[0], &error);
-    if (!status) {
-        ent_run run = long_run(&job, &progress, "decompress");
-        status = ent_container_extract(container, job.output, &run, &error);
-        progress_end(&progress);
-    }
+    if (!status) status = extract(&job, container, &error);
     if (!status) print_extracted(&job, container);
     if (container) ent_container_close(container);
     return status ? complain_error(&error) : EXIT_DONE;

@@ -30,7 +30,7 @@ static json_t *json_tensor(const char *name, const char *dtype, const char *role
 
 /* ---- containers ------------------------------------------------------------------------------ */
 
-static void json_container(const char *name, const ent_container *container)
+static void json_container(const char *name, const ent_container *container, const char *pipeline)
 {
     ent_container_sizes sizes = ent_container_sizes_of(container);
     json_t *object = json_object(), *files = json_array();
@@ -38,6 +38,7 @@ static void json_container(const char *name, const ent_container *container)
     json_text(object, "format", "container");
     json_text(object, "codec", ent_container_codec_name(container));
     json_text(object, "codec_text", ent_container_codec(container));
+    if (pipeline) json_text(object, "pipeline", pipeline);
     sizes_json(object, &sizes);
     for (size_t i = 0; i < ent_container_files(container); i++)
         json_array_append_new(files, json_string(ent_container_file_name(container, i)));
@@ -53,13 +54,14 @@ static void json_container(const char *name, const ent_container *container)
     }
 }
 
-static void print_container(const char *name, const ent_container *container)
+static void print_container(const char *name, const ent_container *container, const char *pipeline)
 {
     ent_container_sizes sizes = ent_container_sizes_of(container);
     struct table table;
     printf("%s: a container of ", name);
     for (size_t i = 0; i < ent_container_files(container); i++)
         printf("%s%s", i ? ", " : "", ent_container_file_name(container, i));
+    if (pipeline) printf("\nlossy: what \"%s\" left of a model, its parts as tensors", pipeline);
     printf("\ncodec %s: %s\n\n", ent_container_codec_name(container), ent_container_codec(container));
     sizes_table(&sizes);
     putchar('\n');
@@ -77,6 +79,18 @@ static void print_container(const char *name, const ent_container *container)
         table_cell(&table, "%s", t.recipe);
     }
     table_end(&table);
+}
+
+static ent_status show_container(const struct job *job, ent_error *error)
+{
+    ent_container *container = NULL;
+    ent_buffer pipeline = { 0 };
+    ent_status status = container_open(&container, job->file, error);
+    if (!status && ent_container_is_packed(container)) status = ent_container_pipeline(container, &pipeline, error);
+    if (!status) (job->common.json ? json_container : print_container)(job->file, container, (const char *)pipeline.data);
+    ent_free(pipeline.data);
+    if (container) ent_container_close(container);
+    return status;
 }
 
 /* ---- models ---------------------------------------------------------------------------------- */
@@ -151,19 +165,16 @@ int cmd_inspect(int argc, char **argv)
         .parser = parse,
         .args_doc = "FILE|MODEL",
         .doc = "Shows what is inside a container or a model file: its tensors and where the bytes are.\vJSON: first "
-               "an object with the key file, then one for each tensor with tensor, dtype, role, shape, elements, "
+               "an object with the key file (of a lossy container also pipeline), then one for each tensor with tensor, dtype, role, shape, elements, "
                "bytes; of containers also coded_bytes, blocks, recipe.",
     };
     struct job job = { 0 };
     ent_error error = { 0 };
-    ent_container *container = NULL;
     ent_weights *weights = NULL;
     command_parse(&argp, argc, argv, &job, &job.common);
     bool hdf5 = is_container(job.file);
-    ent_status status = hdf5 ? container_open(&container, job.file, &error) : model_open(&weights, job.file, &error);
-    if (!status && hdf5) (job.common.json ? json_container : print_container)(job.file, container);
+    ent_status status = hdf5 ? show_container(&job, &error) : model_open(&weights, job.file, &error);
     if (!status && !hdf5) (job.common.json ? json_model : print_model)(job.file, weights);
-    if (container) ent_container_close(container);
     ent_weights_close(weights);
     return status ? complain_error(&error) : EXIT_DONE;
 }

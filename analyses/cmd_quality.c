@@ -97,27 +97,15 @@ static bool there(const char *path)
     return !stat(path, &s);
 }
 
-/* FILE beside the model, or in it when it is a folder. */
-static void beside(char path[PATH_MAX], const char *model, const char *file)
-{
-    struct stat s;
-    const char *slash = strrchr(model, '/');
-    if (!stat(model, &s) && S_ISDIR(s.st_mode))
-        snprintf(path, PATH_MAX, "%.4000s/%s", model, file);
-    else
-        snprintf(path, PATH_MAX, "%.*s%s", slash ? (int)(slash - model) + 1 : 0, model, file);
-}
-
 /* `given`, or a file beside the model; "" when there is none. */
 static void find(char path[PATH_MAX], const struct job *job, const char *given, const char *file, ent_error *error)
 {
-    char model[PATH_MAX];
     if (given) {
         snprintf(path, PATH_MAX, "%s", given);
         return;
     }
     *path = 0;
-    if (!model_path(model, job->model, error)) beside(path, model, file);
+    if (model_beside(path, job->model, file, error)) *path = 0;
     if (*path && !there(path)) *path = 0;
 }
 

@@ -78,6 +78,9 @@ int cmd_verify(int argc, char **argv)
     ent_weights *against = NULL;
     command_parse(&argp, argc, argv, &job, &job.common);
     ent_status status = container_open(&container, job.argument[0], &error);
+    if (!status && job.argument[1] && ent_container_is_packed(container))
+        status = ent_fail(&error, ENT_EINVAL, "%s is lossy: `entropy quality --against MODEL` compares what it gives back",
+                          job.argument[0]);
     if (!status && job.argument[1]) status = model_open(&against, job.argument[1], &error);
     if (!status) status = verify(&job, container, against, &error);
     ent_weights_close(against);

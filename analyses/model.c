@@ -50,6 +50,18 @@ ent_status model_path(char path[PATH_MAX], const char *argument, ent_error *erro
     return catalogue_path(path, argument, error);
 }
 
+ent_status model_beside(char path[PATH_MAX], const char *argument, const char *file, ent_error *error)
+{
+    char model[PATH_MAX];
+    ent_status status = model_path(model, argument, error);
+    if (status) return status;
+    const char *slash = strrchr(model, '/');
+    bool folder = is_folder(model);
+    if (!folder) model[slash ? slash - model + 1 : 0] = '\0';
+    bool fits = join(path, model, folder ? "/" : "", file);
+    return fits ? ENT_OK : ent_fail(error, ENT_EINVAL, "%s: the path is too long", argument);
+}
+
 ent_status model_open(ent_weights **weights, const char *argument, ent_error *error)
 {
     char path[PATH_MAX];

@@ -14,6 +14,9 @@ ent_status model_path(char path[PATH_MAX], const char *argument, ent_error *erro
 /* model_path, then ent_weights_open. */
 ent_status model_open(ent_weights **weights, const char *argument, ent_error *error);
 
+/* Where FILE lies beside a model, or in it when it is a folder; it need not be there. */
+ent_status model_beside(char path[PATH_MAX], const char *argument, const char *file, ent_error *error);
+
 /* ent_container_open, but a path that is not there is the user's mistake: ENT_EINVAL. */
 ent_status container_open(ent_container **container, const char *path, ent_error *error);
 

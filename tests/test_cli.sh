@@ -209,6 +209,17 @@ for codec in $("$entropy" list codecs --quiet | awk 'NR > 1 { print $1 }') 'BF16
 done
 expect 'compress with a wrong codec' 2 '' compress "$model" -o "$t/x" --codec 'BF16: exponent=nonsense rest=raw'
 expect 'inspect, not a model' 3 '' inspect "$t/1.counts"
+expect 'compress, lossy' 0 'step .*e-' compress "$model" -o "$t/lossy" --with 'prune(share=0.2) step(bits=3) => huffman'
+expect 'inspect it' 0 'lossy: .*step(step=0.5,bits=3' inspect "$t/lossy"
+expect 'verify it' 0 'sound' verify "$t/lossy"
+expect 'verify it against the model' 2 'is lossy' verify "$t/lossy" "$model"
+expect 'decompress it' 0 'lossy' decompress "$t/lossy" -o "$t/lossy.back"
+check 'of the same size' [ "$(wc -c <"$t/lossy.back")" -eq "$(wc -c <"$model")" ]
+expect 'compress, lossy, JSON' 0 '"coded_bits":' compress "$model" -o "$t/lossy" --force --json --with 'rtn(bits=4)'
+check 'nothing is left beside it' [ -z "$(find "$t" -name '*.packed-*')" ]
+expect 'compress with a wrong pipeline' 2 'no transform' compress "$model" -o "$t/x" --with 'nonsense(bits=3)'
+expect 'compress, a role that is not there' 2 'no tensor of role' compress "$model" -o "$t/x" --with rtn --keep embed,nonsense
+expect 'compress, not calibrated' 2 'calibration' compress "$model" -o "$t/x" --with 'rescale rtn'
 expect 'decompress, not a container' 3 '' decompress "$model" -o "$t/x"
 check 'nothing was written' empty "$t/x"
 

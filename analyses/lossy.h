@@ -1,0 +1,23 @@
+/* lossy.h - `entropy compress --with`: a model packed by a pipeline, then its parts coded. */
+#ifndef ENT_ANALYSES_LOSSY_H
+#define ENT_ANALYSES_LOSSY_H
+
+#include "command.h"
+
+/* How parts are coded unless the user says otherwise. */
+#define LOSSY_CODEC "narrow: word=rans | int: word=rans | F64: word=raw | float: exponent=planar-rans rest=raw"
+
+struct lossy {
+    const struct common *common;
+    const char *model, *output;
+    const char *with;        /* PIPELINE, or PIPELINE => CODEC */
+    const char *codec;       /* NULL: that of `with`, or the preset */
+    const char *keep;        /* roles, separated by commas; NULL: none */
+    const char *calibration; /* file, NULL: none */
+    const char *config;      /* of the calibrated model; NULL: beside it */
+};
+
+/* Writes the container and prints what each step costs.  The packed model lies beside the output meanwhile. */
+ent_status lossy_compress(const struct lossy *lossy, const ent_weights *weights, ent_error *error);
+
+#endif
