@@ -7,9 +7,8 @@
  * Decoding looks up the next 12 bits.  Each string keeps a 64-bit window with a one above its last
  * bit: leading zeros then count the bits used, so that nothing but the window changes per symbol
  * (the idea of huff0, by Yann Collet).  Longer codes are found by comparing with the first code of
- * each length.  Tables that give several symbols a look-up are left out: they cost 8 to 16 KiB of
- * table, and as neighbouring symbols are in different strings, each still has a store of its own, a place to count,
- * and strings get out of step: as many operations as two look-ups.
+ * each length.  Where most codes are
+ * short, a look-up gives several symbols (huffman_runs.c).
  *
  * The loops are compiled twice, the second time for BMI2, whose shifts take their count from
  * any register.  Encoding has others for vectors (huffman_avx2.c, huffman_avx512.c). */
@@ -214,6 +213,8 @@ typedef struct decoder {
     uint32_t lookup_bits;         /* LOOKUP_BITS, or `longest` if that is less */
     uint64_t end[LONGEST + 1];    /* codes of up to this length, left-justified in 32 bits, are below it */
     uint32_t place[LONGEST + 1];  /* code + place is its place in the order of codes, modulo 2^32 */
+    bool runs;                    /* `run` is worth its while */
+    uint64_t run[1 << HUFFMAN_RUN_BITS]; /* huffman_runs.c */
     bool rare;                    /* codes longer than lookup_bits exist, but few symbols have one */
     uint32_t order;               /* bytes from here to the live symbols in the order of codes, 16 bits each */
     _Alignas(64) uint8_t entry[]; /* symbol << 8 | length, length 0 for longer codes; 2 bytes, or 4 for 2-byte symbols */
@@ -272,6 +273,8 @@ static void build_decoder(const ent_coder_spec *spec, const void *table, void *m
         ent_store16(d->entry + d->order + sizeof(uint16_t) * ((uint32_t)code + d->place[l]), (uint16_t)s);
         if (l <= d->lookup_bits) put_entries(d, spec->width, s, code, l);
     }
+    if (spec->width == 1 && spec->param[PARAM_STREAMS] == STREAMS && d->live > 1)
+        d->runs = ent_huffman_build_runs(d->run, (const uint16_t *)d->entry, d->lookup_bits);
 }
 
 /* The entry of a code longer than lookup_bits; the code is complete, so the search ends. */
@@ -283,10 +286,7 @@ static uint32_t search(const decoder *d, uint32_t window)
     return (uint32_t)ent_load16(d->entry + d->order + sizeof(uint16_t) * ((code >> (LONGEST - l)) + d->place[l])) << 8 | l;
 }
 
-typedef struct reader {
-    const uint8_t *next, *end;
-    uint64_t used; /* bits of *next: below 8 between groups */
-} reader;
+typedef huffman_reader reader;
 
 /* One symbol anywhere: bits past the end read as zeros and show in `used` afterwards. */
 static uint32_t decode_one(const decoder *d, reader *in, uint32_t width)
@@ -316,6 +316,8 @@ static bool decode_round(const decoder *d, reader *in, void *symbols, size_t i, 
     }
     return true;
 }
+
+static uint32_t decode_byte(const void *table, reader *in) { return decode_one(table, in, 1); }
 
 /* Whole groups for as long as every string has 8 bytes to load; returns symbols done.  Where there are
  * codes longer than a look-up finds, either every symbol asks whether it was found (group 1) or, when
@@ -438,7 +440,13 @@ static ent_status decode(const ent_coder_spec *spec, const void *memory, ent_byt
         return ENT_OK;
     }
     if (!find_strings(in, streams, r)) return ENT_ECORRUPT;
-    size_t i = decode_most(d, r, symbols, n, spec->width, streams);
+    size_t i = 0;
+    if (!d->runs)
+        i = decode_most(d, r, symbols, n, spec->width, streams);
+    else if (ent_huffman_decode_runs(&(huffman_runs){ d->run, d, decode_byte }, r, symbols, n))
+        i = n;
+    else
+        return ENT_ECORRUPT;
     for (; i < n; i++) {
         reader *one = &r[i % streams];
         if (one->used >= 8) return ENT_ECORRUPT; /* it ran past its end before */

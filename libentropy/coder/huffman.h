@@ -41,4 +41,23 @@ enum { HUFFMAN_GROUP_AVX2 = 32, HUFFMAN_GROUP_AVX512 = 64 };
 
 huffman_loop ent_huffman_encode_avx2, ent_huffman_encode_avx512;
 
+typedef struct huffman_reader {
+    const uint8_t *next, *end;
+    uint64_t used; /* bits of *next: below 8, or the string has ended before */
+} huffman_reader;
+
+/* Several symbols a look-up; symbols of a byte in HUFFMAN_STREAMS strings. */
+typedef struct huffman_runs {
+    const uint64_t *run; /* 1 << HUFFMAN_RUN_BITS */
+    const void *decoder;
+    uint32_t (*one)(const void *decoder, huffman_reader *in); /* the next symbol, anywhere */
+} huffman_runs;
+
+enum { HUFFMAN_RUN_BITS = 11 };
+
+/* From entries of 1 << lookup_bits (symbol << 8 | length, 0: longer); whether a look-up gives 2 symbols or more. */
+bool ent_huffman_build_runs(uint64_t *run, const uint16_t *entry, unsigned lookup_bits);
+/* All n symbols; false when a string ran past its end. */
+bool ent_huffman_decode_runs(const huffman_runs *d, huffman_reader *in, uint8_t *symbols, size_t n);
+
 #endif
