@@ -157,6 +157,7 @@ static void write_machine(const struct calibration *x, FILE *file)
     number(x, file, "  branch_cycles", fmax(s->branch_cycles, 1e-3));
     if (s->vector_bytes > 0) number(x, file, "  vector_bytes", s->vector_bytes);
     if (s->vector_bytes > 0) number(x, file, "  vectors_per_cycle", s->vectors_per_cycle);
+    if (s->vector_bytes > 0) number(x, file, "  gather_lanes_per_cycle", s->gather_lanes_per_cycle);
 }
 
 static void write_row(const struct calibration *x, FILE *file, size_t codec, int state, unsigned count)
@@ -267,7 +268,9 @@ static void print_machine(const struct calibration *x)
     const struct row *raw = row_at(x, 0, COLD, 0);
     printf("%s: %s\n%.2f GHz; a cycle: %.2f operations, %.2f loads", x->c->output, ent_cpu_text(), s->clock_ghz,
            s->operations_per_cycle, s->loads_per_cycle);
-    if (s->vector_bytes > 0) printf(", %.2f vectors of %.0f bytes", s->vectors_per_cycle, s->vector_bytes);
+    if (s->vector_bytes > 0)
+        printf(", %.2f vectors of %.0f bytes, %.2f gathered lanes", s->vectors_per_cycle, s->vector_bytes,
+               s->gather_lanes_per_cycle);
     printf("; a load takes %.1f cycles, a product %.1f, a branch by chance %.1f\n", s->load_latency_cycles,
            s->multiply_latency_cycles, s->branch_cycles);
     for (int i = 0; i < LEVELS; i++)

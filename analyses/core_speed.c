@@ -133,25 +133,52 @@ static double branch_ns(uint8_t *bits, bool chance)
 VECTOR_LOOP(vectors32, "avx2", 32)
 VECTOR_LOOP(vectors64, "avx512bw", 64)
 
-static void vector_speed(struct core_speed *speed, double cycle)
+/* 4 gathers of 32-bit numbers, 8 or 16 each, from a table that the first-level cache holds; the masks are made anew. */
+__attribute__((target("avx2"))) static void gathers32(const void *data)
+{
+    typedef int32_t lanes __attribute__((vector_size(32)));
+    const lanes index = { 0, 1, 2, 3, 4, 5, 6, 7 };
+    for (int i = 0; i < STEPS; i++)
+        for (int k = 0; k < 4; k++) {
+            lanes all = { -1, -1, -1, -1, -1, -1, -1, -1 }, sum = { 0 };
+            __asm__ volatile("vpgatherdd %1, (%2, %3, 4), %0" : "+x"(sum), "+x"(all) : "r"(data), "x"(index));
+        }
+}
+
+__attribute__((target("avx512f"))) static void gathers64(const void *data)
+{
+    typedef int32_t lanes __attribute__((vector_size(64)));
+    const lanes index = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+    for (int i = 0; i < STEPS; i++)
+        for (int k = 0; k < 4; k++) {
+            lanes sum = { 0 };
+            __asm__ volatile("kxnorw %%k1, %%k1, %%k1\n vpgatherdd (%1, %2, 4), %0%{%%k1%}"
+                             : "+v"(sum) : "r"(data), "v"(index) : "k1");
+        }
+}
+
+static void vector_speed(struct core_speed *speed, double cycle, const void *numbers)
 {
     unsigned features = ent_cpu_features();
     speed->vector_bytes = features & ENT_CPU_AVX512 ? 64 : features & ENT_CPU_AVX2 ? 32 : 0;
     if (speed->vector_bytes > 0)
         speed->vectors_per_cycle = 12 * cycle / fastest(speed->vector_bytes > 32 ? vectors64 : vectors32, NULL);
+    if (speed->vector_bytes > 0)
+        speed->gather_lanes_per_cycle = speed->vector_bytes * cycle /
+                                        fastest(speed->vector_bytes > 32 ? gathers64 : gathers32, numbers);
 }
 #else
-static void vector_speed(struct core_speed *speed, double cycle)
+static void vector_speed(struct core_speed *speed, double cycle, const void *numbers)
 {
-    (void)cycle;
-    speed->vector_bytes = speed->vectors_per_cycle = 0;
+    (void)cycle, (void)numbers;
+    speed->vector_bytes = speed->vectors_per_cycle = speed->gather_lanes_per_cycle = 0;
 }
 #endif
 
 void core_speed(struct core_speed *speed)
 {
     static uint8_t bits[STEPS];
-    static uint64_t numbers[12];
+    static uint64_t numbers[12]; /* of loads and gathers */
     const void *self = &self;
     double cycle = fastest(add_chain, NULL) / 8;
     *speed = (struct core_speed){ .clock_ghz = 1 / cycle };
@@ -160,7 +187,7 @@ void core_speed(struct core_speed *speed)
     speed->load_latency_cycles = fastest(load_chain, &self) / 4 / cycle;
     speed->multiply_latency_cycles = fastest(multiply_chain, NULL) / 4 / cycle;
     speed->branch_cycles = fmax(0, branch_ns(bits, true) - branch_ns(bits, false)) / cycle;
-    vector_speed(speed, cycle);
+    vector_speed(speed, cycle, numbers);
 }
 
 /* ---- memory ----------------------------------------------------------------------------------- */

@@ -9,7 +9,7 @@ struct core_speed {
     double clock_ghz; /* a chain of additions takes one cycle each */
     double operations_per_cycle, loads_per_cycle, load_latency_cycles, multiply_latency_cycles;
     double branch_cycles; /* of a branch that goes either way by chance, beyond one that does not */
-    double vector_bytes, vectors_per_cycle; /* 0: no AVX2 */
+    double vector_bytes, vectors_per_cycle, gather_lanes_per_cycle; /* 0: no AVX2 */
 };
 
 void core_speed(struct core_speed *speed);

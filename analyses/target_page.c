@@ -31,7 +31,8 @@ struct page {
 static const struct { const char *stage, *keys; } uses[] = {
     { "memory", " gbps gbps_per_core " },
     { "decoder", " clock_ghz count symbols_per_cycle operations_per_cycle loads_per_cycle load_latency_cycles "
-                 "multiply_latency_cycles branch_cycles vector_bytes vectors_per_cycle cores " },
+                 "multiply_latency_cycles branch_cycles vector_bytes vectors_per_cycle "
+                 "gather_lanes_per_cycle cores gbps_per_core " },
     { "intake", " clock_ghz intake_weights_per_cycle " },
     { "compute", " clock_ghz macs_per_cycle " },
     { "energy", " pj_per_bit pj_per_mac pj_per_symbol pj_per_cycle " },

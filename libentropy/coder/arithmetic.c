@@ -330,7 +330,7 @@ const ent_coder ent_coder_arithmetic = {
     /* A division of doubles counts as 10 simple operations.  Chain: shift, conversion, division, conversion, look-up,
      * mask, multiply, subtract, count zeros, shifts. */
     .ops = { .lookups = 1, .multiplies = 3, .simple = 36, .branches = 0.01, .chain = 20, .lanes = 16,
-            .vector64 = { 70 / 16., 83 / 16. } },
+            .vector64 = { 70 / 16., 83 / 16., 2, 70 } },
     .table_size = ent_slots_size,
     .train = train,
     .write_table = ent_slots_write,

@@ -370,7 +370,7 @@ const ent_coder ent_coder_rans = {
     /* narrow, packed: mask, shift, four to take the slot apart, add, shift, or, subtract, shift, advance, three to
      * select, two stores.  Chain: mask, load, mask, multiply, add, subtract, shift, three to select */
     .ops = { .lookups = 1, .multiplies = 1, .simple = 17, .branches = 0, .chain = 10, .lanes = 64,
-            .vector32 = { 42 / 16., 58 / 16. }, .vector64 = { 68 / 64., 93 / 64. } },
+            .vector32 = { 42 / 16., 58 / 16., 1, 55 }, .vector64 = { 68 / 64., 93 / 64., 1, 55 } },
     .table_size = ent_slots_size,
     .train = train,
     .write_table = ent_slots_write,

@@ -449,7 +449,7 @@ const ent_coder ent_coder_tans = {
     /* take the symbol, count and base, mask and add, shift the window, count; every GROUP symbols a
      * load, two shifts, or, subtract, add, or.  Of a state: look up, mask, add. */
     .ops = { .lookups = 1, .simple = 8 + 7.0 / GROUP, .chain = 3, .lanes = PRESET_STATES,
-            .vector64 = { 124 / 64., 155 / 64. } },
+            .vector64 = { 124 / 64., 155 / 64., 1, 60 } },
     .table_size = table_size,
     .train = train,
     .write_table = write_table,

@@ -52,8 +52,11 @@ double ent_machine_cycles_per_symbol(const machine_execution *core, const ent_op
 {
     double bytes = machine_value(core->vector_bytes, 0);
     ent_loop loop = bytes >= 64 && ops->vector64.all > 0 ? ops->vector64 : ops->vector32;
-    if (bytes >= 32 && loop.all > 0)
-        return fmax(loop.vectors / core->vectors_per_cycle->value, loop.all / core->operations_per_cycle.value);
+    if (bytes >= 32 && loop.all > 0) {
+        double gather = loop.gathers / machine_value(core->gather_lanes_per_cycle, core->loads_per_cycle.value);
+        return fmax(fmax(loop.vectors / core->vectors_per_cycle->value + gather,
+                         loop.all / core->operations_per_cycle.value), loop.chain / ops->lanes);
+    }
     double operations = ops->lookups + ops->multiplies + ops->simple + ops->branches,
            chain = ops->chain + (core->load_latency_cycles.value - 1) * fmin(ops->lookups, 1) +
                    (core->multiply_latency_cycles.value - 1) * fmin(ops->multiplies, 1);
@@ -63,30 +66,32 @@ double ent_machine_cycles_per_symbol(const machine_execution *core, const ent_op
     return cycles + ops->branches * core->branch_cycles.value;
 }
 
-static ent_status by_cores(const ent_target *t, const ent_recipe *recipe, unsigned threads, machine_decode *decode,
-                           ent_error *error)
+static ent_status by_cores(const ent_target *t, const ent_recipe *recipe, double move_ns, unsigned threads,
+                           machine_decode *decode, ent_error *error)
 {
     if (!t->execution)
         return ent_fail(error, ENT_EUNSUPPORTED, "%s states neither decoders nor what its cores execute", t->name);
     double cycles = 0, cores = machine_value(t->cores, 1);
-    bool coded = false;
+    bool coded = false, apart = false;
     for (unsigned i = 0; i < recipe->split.fields; i++) {
-        coded |= recipe->spec[i].coder != ent_coder_find("raw");
+        bool raw = recipe->spec[i].coder == ent_coder_find("raw");
+        coded |= !raw;
+        apart |= !raw && !recipe->spec[i].coder->decode_words;
         cycles += ent_machine_cycles_per_symbol(t->execution, &recipe->spec[i].coder->ops);
     }
     if (!coded) return ENT_OK; /* words as they are: nothing to do */
     if (threads && threads < cores) cores = threads;
-    decode->weights_per_ns = cores * t->clock_ghz->value / cycles;
+    decode->weights_per_ns = cores / (cycles / t->clock_ghz->value + (apart ? move_ns : 0));
     decode->pj = cycles * machine_value(t->execution->pj_per_cycle, NAN);
     return ENT_OK;
 }
 
-ent_status ent_machine_decode_rate(const ent_target *target, const ent_recipe *recipe, unsigned threads,
-                               machine_decode *decode, ent_error *error)
+ent_status ent_machine_decode_rate(const ent_target *target, const ent_recipe *recipe, double move_ns,
+                                   unsigned threads, machine_decode *decode, ent_error *error)
 {
     *decode = (machine_decode){ .weights_per_ns = INFINITY };
     return target->decoders_count || !target->execution ? by_decoders(target, recipe, decode, error)
-                                                        : by_cores(target, recipe, threads, decode, error);
+                                                        : by_cores(target, recipe, move_ns, threads, decode, error);
 }
 
 /* ---- what is stated --------------------------------------------------------------------------- */

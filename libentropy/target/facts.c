@@ -65,6 +65,7 @@ static void add_execution(gathering *g, const machine_execution *e)
     add(g, "branch_cycles", &e->branch_cycles);
     add(g, "vector_bytes", e->vector_bytes);
     add(g, "vectors_per_cycle", e->vectors_per_cycle);
+    add(g, "gather_lanes_per_cycle", e->gather_lanes_per_cycle);
     add(g, "pj_per_cycle", e->pj_per_cycle);
 }
 

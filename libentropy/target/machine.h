@@ -47,7 +47,7 @@ typedef struct machine_decoder {
 /* What one core can do: how fast it decodes follows from it. */
 typedef struct machine_execution {
     machine_number operations_per_cycle, loads_per_cycle, load_latency_cycles, multiply_latency_cycles, branch_cycles;
-    machine_number *vector_bytes, *vectors_per_cycle, *pj_per_cycle;
+    machine_number *vector_bytes, *vectors_per_cycle, *gather_lanes_per_cycle, *pj_per_cycle;
 } machine_execution;
 
 /* A codec's speed as it was measured; the command and the date are those of the file's `measured`. */
@@ -93,9 +93,10 @@ typedef struct machine_decode {
     double latency_ns;
 } machine_decode;
 
-/* By decoders where the target has any, else by `threads` cores (0: all).  ENT_EUNSUPPORTED if it cannot. */
-ent_status ent_machine_decode_rate(const ent_target *target, const ent_recipe *recipe, unsigned threads,
-                               machine_decode *decode, ent_error *error);
+/* By decoders where the target has any, else by `threads` cores (0: all), each of which alone takes move_ns to read
+ * a coded weight.  ENT_EUNSUPPORTED if it cannot. */
+ent_status ent_machine_decode_rate(const ent_target *target, const ent_recipe *recipe, double move_ns,
+                                   unsigned threads, machine_decode *decode, ent_error *error);
 
 /* Cycles that one core takes for one symbol of a coder. */
 double ent_machine_cycles_per_symbol(const machine_execution *core, const ent_ops *ops);

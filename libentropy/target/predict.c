@@ -105,7 +105,8 @@ ent_status ent_target_predict(const ent_target *t, const ent_recipe *recipe, dou
         return ENT_OK;
     }
     if (status && (!t->levels_count || !t->execution)) return status;
-    if ((status = ent_machine_decode_rate(t, recipe, threads, &decode, error))) return status;
+    double alone = 1 / ent_machine_weights_per_ns(t, 0, bits_per_weight, 1);
+    if ((status = ent_machine_decode_rate(t, recipe, alone, threads, &decode, error))) return status;
     double word = recipe->split.word_bits, memory = ent_machine_weights_per_ns(t, 0, bits_per_weight, threads),
            intake = t->intake_weights_per_cycle ? t->intake_weights_per_cycle->value * t->clock_ghz->value : INFINITY;
     rate = fmin(memory, fmin(decode.weights_per_ns, intake));
@@ -133,7 +134,8 @@ ent_status ent_target_cost(const ent_target *t, const ent_recipe *recipe, double
     if (status) return status;
     const machine_rate *row = ent_machine_rate_of(t, recipe, w->threads);
     if (row) decode = (machine_decode){ .weights_per_ns = row->gbps / recipe->word_width, .pj = row->pj_per_weight };
-    else status = ent_machine_decode_rate(t, recipe, w->threads, &decode, error);
+    else status = ent_machine_decode_rate(t, recipe, 1 / ent_machine_weights_per_ns(t, from, bits_per_weight, 1),
+                                          w->threads, &decode, error);
     if (status) return status;
     double n = (double)w->rows * (double)w->cols, macs = n * (double)w->vectors,
            clock = machine_value(t->clock_ghz, NAN);

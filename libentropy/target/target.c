@@ -75,6 +75,7 @@ static const cyaml_schema_field_t execution_fields[] = {
     NUMBER(machine_execution, branch_cycles),
     OPTIONAL_NUMBER(machine_execution, vector_bytes),
     OPTIONAL_NUMBER(machine_execution, vectors_per_cycle),
+    OPTIONAL_NUMBER(machine_execution, gather_lanes_per_cycle),
     OPTIONAL_NUMBER(machine_execution, pj_per_cycle),
     CYAML_FIELD_END
 };
@@ -182,6 +183,7 @@ static void execution(reading *r, machine_execution *e)
     number(r, &e->branch_cycles);
     number(r, e->vector_bytes);
     number(r, e->vectors_per_cycle);
+    number(r, e->gather_lanes_per_cycle);
     number(r, e->pj_per_cycle);
     if (!e->vector_bytes != !e->vectors_per_cycle)
         refuse(r, "execution", NULL, "'vector_bytes' and 'vectors_per_cycle' need each other");

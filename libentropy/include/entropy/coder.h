@@ -49,6 +49,8 @@ typedef struct ent_tally {
 /* Instructions a symbol of a loop for vectors, as compiled by gcc 12; 0: there is no such loop. */
 typedef struct ent_loop {
     double vectors, all; /* those on vectors; all of them */
+    double gathers;      /* lanes that are gathered from the table, one by one inside the core */
+    double chain;        /* cycles from one symbol of a lane to the next of that lane, as instruction tables have them */
 } ent_loop;
 
 /* Work to decode one symbol with the plain C decoder, averaged: what a target model multiplies. */

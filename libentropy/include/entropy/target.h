@@ -120,9 +120,15 @@ ENT_API bool ent_target_origin_of(const ent_target *target, ent_target_origin *o
  *          (chain + (load_latency - 1) min(lookups, 1) + (multiply_latency - 1) min(multiplies, 1)) / lanes )
  *     + branches * branch_cycles
  *
- * or, where the file states vector_bytes and the coder has a loop for such registers, the larger of the loop's
- * vector instructions / vectors_per_cycle and all of them / operations_per_cycle.  Decode energy is
- * pj_per_cycle of a core.  Cores share the levels' bandwidth; a core alone draws gbps_per_core at most.
+ * or, where the file states vector_bytes and the coder has a loop for such registers (ent_loop),
+ *
+ *     max( vectors / vectors_per_cycle + gathers / gather_lanes_per_cycle (not stated: loads_per_cycle),
+ *          all / operations_per_cycle, chain / lanes )
+ *
+ * A coder that does not decode straight to words (decode_words) leaves symbols, and the other bits of the words are
+ * read and joined only then: to its cycles a core adds the time to move the coded weight, as if it were alone.
+ * Decode energy is pj_per_cycle of a core's cycles.  Cores share the levels' bandwidth; a core alone draws
+ * gbps_per_core at most.
  *
  * Left out on purpose: traffic other than weights, the latency of memory, and whether the longest code
  * word fits a decoder, which depends on the weights (ent_cam_decode counts it). */
