@@ -216,7 +216,7 @@ const ent_coder ent_coder_raw = {
     .max_alphabet = ENT_MAX_ALPHABET,
     .wide = true,
     .ops = { .lookups = 0, .simple = 2, .chain = 0, .lanes = 64,
-            .vector32 = { 19 / 64., 35 / 64. }, .vector64 = { 13 / 64., 20 / 64. } },
+            .vector32 = { 19 / 64., 35 / 64., 0, 0 }, .vector64 = { 13 / 64., 20 / 64., 0, 0 } },
     .bound = coded_size,
     .encode = encode,
     .decode = decode,

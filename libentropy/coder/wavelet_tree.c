@@ -380,7 +380,7 @@ const ent_coder ent_coder_wavelet_tree = {
     .ops = { .lookups = 2.7, .simple = 5 * 2.7, .branches = 0.1, .chain = 1, .lanes = WAVELET_WORD,
              /* 64 symbols: the root with its join, 31 instructions of which 17 on vectors; for 1.7 words of nodes below,
               * mostly of a leaf and a string, 12 and 5; an expansion is two; the ones of all are counted before */
-             .vector64 = { 31 / 64., 55 / 64. } },
+             .vector64 = { 31 / 64., 55 / 64., 0, 0 } },
     .table_size = ent_huffman_table_size,
     .train = ent_huffman_train,
     .write_table = ent_huffman_write,
