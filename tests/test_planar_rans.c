@@ -1,5 +1,7 @@
 /* test_planar_rans.c - planar-rans: the plain loops are the judge of the fast ones, a brute-force sort of
- * the slots, an exhaustive search of the model; damaged blocks. */
+ * the slots, an exhaustive search of the model; damaged blocks.
+ *
+ * Over 500 lines because tables with and without low bits go through the same builders of blocks by hand. */
 #include <math.h>
 
 #include "coder/planar_rans.h"

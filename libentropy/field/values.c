@@ -94,8 +94,9 @@ void ent_format_words(const ent_format *format, const float *values, size_t n, v
         memcpy(words, values, n * sizeof *values);
         return;
     }
+    bool bf16 = is(format, "BF16");
     for (size_t i = 0; i < n; i++) {
-        uint64_t word = is(format, "BF16") ? bf16_of(values[i]) : ent_format_nearest(format, values[i]);
+        uint64_t word = bf16 ? bf16_of(values[i]) : ent_format_nearest(format, values[i]);
         memcpy((uint8_t *)words + i * width, &word, width);
     }
 }

@@ -64,9 +64,10 @@ void ent_part_set_word(ent_part *part, size_t i, uint32_t word)
 
 float ent_part_value(const ent_part *part, size_t i)
 {
-    float value;
-    ent_format_floats(part->format, (const uint8_t *)part->words + i * ent_format_width(part->format), 1, &value);
-    return value;
+    uint32_t width = ent_format_width(part->format);
+    uint64_t word = 0;
+    memcpy(&word, (const uint8_t *)part->words + i * width, width);
+    return (float)ent_format_value(part->format, word); /* one word: the bulk functions may build a table first */
 }
 
 void ent_input_stats_free(ent_input_stats *input)
