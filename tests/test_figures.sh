@@ -2,25 +2,8 @@
 # test_figures.sh BUILD - what `entropy stats -o FOLDER` writes: tables and figures, against values known in advance.
 set -u
 cd "$(dirname "$0")/.."
-entropy=$(cd "${1:-build}" && pwd)/entropy
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
+. tests/cases.sh
 
-check() { # NAME CONDITION...
-    name=$1; shift
-    if "$@" >/dev/null 2>&1; then
-        passed=$((passed + 1)); echo "ok $name"
-    else
-        failed=$((failed + 1)); echo "FAILED $name: $*"
-    fi
-}
-status() { # EXPECTED COMMAND... : output in $work/out, errors in $work/err
-    expected=$1; shift
-    "$@" >"$work/out" 2>"$work/err"
-    [ $? -eq "$expected" ]
-}
-none() { ! "$@"; }
 is() { [ "$1" = "$2" ]; }
 # value FILE.tsv COLUMN KEY=TEXT... : of the rows where all columns KEY have their TEXT
 value() {

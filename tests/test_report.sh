@@ -2,25 +2,8 @@
 # test_report.sh BUILD - `entropy run` and `entropy report` from outside, on a tiny generated model.
 set -u
 cd "$(dirname "$0")/.."
-entropy=$(cd "${1:-build}" && pwd)/entropy
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
+. tests/cases.sh
 
-check() { # NAME CONDITION...
-    name=$1; shift
-    if "$@" >/dev/null 2>&1; then
-        passed=$((passed + 1)); echo "ok $name"
-    else
-        failed=$((failed + 1)); echo "FAILED $name: $*"
-    fi
-}
-status() { # EXPECTED COMMAND... : output in $work/out, errors in $work/err
-    expected=$1; shift
-    "$@" >"$work/out" 2>"$work/err"
-    [ $? -eq "$expected" ]
-}
-none() { ! "$@"; }
 same_tables() { # DIR DIR
     for table in sizes entropy predictions; do
         for kind in tsv md tex; do cmp "$1/$table.$kind" "$2/$table.$kind" || return 1; done

@@ -2,23 +2,7 @@
 # test_reproduce.sh BUILD - `entropy reproduce huff-llm`: published cells, closed forms, the same bytes again.
 set -u
 cd "$(dirname "$0")/.."
-build=${1:-build}
-entropy=$build/entropy
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
-
-check() { # NAME COMMAND...
-    name=$1; shift
-    if "$@" >"$work/log" 2>&1; then passed=$((passed + 1)); echo "ok      $name"
-    else failed=$((failed + 1)); echo "not ok  $name"; tail -n 5 "$work/log"; fi
-}
-
-fails() { # STATUS WORD COMMAND... : exits with it and says it
-    want=$1 word=$2; shift 2
-    "$@" >"$work/out" 2>&1
-    [ $? -eq "$want" ] && grep -q -e "$word" "$work/out"
-}
+. tests/cases.sh
 
 same() { for file in "$1"/*; do cmp "$file" "$2/$(basename "$file")" || return 1; done; }
 

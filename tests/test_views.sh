@@ -2,19 +2,8 @@
 # test_views.sh BUILD - packed codes of quantized checkpoints, seen as codes: small files of known content.
 set -u
 cd "$(dirname "$0")/.."
-entropy=$(cd "${1:-build}" && pwd)/entropy
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
+. tests/cases.sh
 
-check() { # NAME CONDITION...
-    name=$1; shift
-    if "$@" >/dev/null 2>&1; then
-        passed=$((passed + 1)); echo "ok $name"
-    else
-        failed=$((failed + 1)); echo "FAILED $name: $*"
-    fi
-}
 file() { # NAME HEADER DATA... : a safetensors file
     header=$2
     {
