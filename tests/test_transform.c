@@ -289,6 +289,50 @@ static void step_reaches_the_entropy_coded_bound(void **state)
     ent_free(values);
 }
 
+/* The step for a rate is the one that its description gives, found here the plain way: from the weights, whatever
+ * counts them there (BF16 and F16 by histograms, F32 one by one). */
+static double plain_rate(const float *values, size_t n, double step)
+{
+    uint32_t *count = ent_calloc(1 << 16, sizeof *count);
+    double bits = 32 + 16 * 31;
+    assert_non_null(count);
+    for (size_t i = 0; i < n; i++) count[(int)nearbyint(fmin(fmax(values[i] / step, -32767), 32767)) + 32768]++;
+    for (size_t c = 0; c < 1 << 16; c++)
+        if (count[c]) bits += count[c] * log2((double)n / count[c]);
+    ent_free(count);
+    return bits / (double)n;
+}
+
+static void step_is_found_however_weights_are_counted(void **state)
+{
+    (void)state;
+    enum { ROWS = 30, COLS = 700, N = ROWS * COLS };
+    static const char *const dtype[] = { "BF16", "F16", "F32" };
+    for (size_t d = 0; d < 3; d++) {
+        const ent_format *format = ent_format_find(dtype[d]);
+        float *values = normals(N, 0.03, 17), *said = normals(N, 0.03, 17);
+        uint32_t words[N];
+        ent_pipeline pipeline;
+        ent_packed packed;
+        double square = 0;
+        ent_format_words(format, values, N, words);
+        ent_format_floats(format, words, N, values);
+        memcpy(said, values, N * sizeof *said);
+        for (size_t i = 0; i < N; i++) square += (double)values[i] * values[i];
+        double low = sqrt(square / N) * 0x1p-14, high = sqrt(square / N) * 64;
+        while (high / low > 1.0001) *(plain_rate(values, N, sqrt(low * high)) <= 3 ? &high : &low) = sqrt(low * high);
+        assert_ok(ent_pipeline_parse(&pipeline, "step(bits=3)", NULL));
+        assert_ok(ent_pipeline_apply(&pipeline, ROWS, COLS, said, NULL, &packed, NULL));
+        float step = *(const float *)ent_packed_find(&packed, "step")->words;
+        assert_true(step >= high && step <= high * (1 + 0x1p-22));
+        const uint8_t *codes = packed.part[0].words;
+        assert_string_equal(packed.part[0].format->name, "I5");
+        for (size_t i = 0; i < N; i++)
+            assert_true(fabs((double)values[i] / step - ent_format_value(packed.part[0].format, codes[i])) <= 0.5);
+        free_job(&packed, values, said);
+    }
+}
+
 /* A calibration of inputs that are an AR(1) process: E x_i x_j = rho^|i-j|. */
 static ent_input_stats correlated(uint32_t cols, double rho)
 {
@@ -480,6 +524,7 @@ int main(void)
         cmocka_unit_test(wrong_texts_are_refused),
         cmocka_unit_test(distortion_on_normals_is_known),
         cmocka_unit_test(step_reaches_the_entropy_coded_bound),
+        cmocka_unit_test(step_is_found_however_weights_are_counted),
         cmocka_unit_test(rounding_is_to_the_nearest),
         cmocka_unit_test(gptq_without_correlation_is_rtn),
         cmocka_unit_test(gptq_passes_errors_on),

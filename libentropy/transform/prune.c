@@ -6,83 +6,95 @@
  * with m > 0, of every m neighbours in a row those n stay that matter most (N:M sparsity), and share is not used.
  * Equals go in order of position, so the share is exact to a weight. */
 #include <math.h>
-#include <string.h>
 
-#include "transform/parts.h"
+#include "transform/points.h"
 
 enum { SHARE, BY, GROUP, KEEP, OF };
 enum { BY_MAGNITUDE, BY_NORM, BY_LARGEST };
 
-static float importance(const ent_matrix_job *job, double by, uint32_t r, uint32_t c)
+/* A matrix at hand: what its columns' magnitudes count times (NULL: 1), and room for the importance of what is compared. */
+typedef struct pruning {
+    const ent_matrix_job *job;
+    float *factor;
+    uint32_t *order;
+} pruning;
+
+static void find_factors(pruning *p, double by)
 {
-    float w = fabsf(job->values[(size_t)r * job->cols + c]);
-    if (by == BY_NORM) return w * (float)sqrt(job->input->squares[c] / fmax(1, (double)job->input->rows));
-    return by == BY_LARGEST ? w * job->input->largest[c] : w;
+    const ent_input_stats *input = p->job->input;
+    for (uint32_t c = 0; c < p->job->cols; c++)
+        p->factor[c] = by == BY_NORM ? (float)sqrt(input->squares[c] / fmax(1, (double)input->rows)) : input->largest[c];
 }
 
-static uint32_t order_of(float importance) /* of floats >= 0, the same as theirs */
+/* The importance of `width` weights from row r, column c, as integers in the same order: the bits of floats >= 0. */
+static void rank(const pruning *p, uint32_t r, uint32_t c, uint32_t width, uint32_t *order)
 {
-    uint32_t bits;
-    memcpy(&bits, &importance, sizeof bits);
-    return bits;
+    const float *w = p->job->values + (size_t)r * p->job->cols + c;
+    for (uint32_t i = 0; i < width; i++) order[i] = ent_float_bits(fabsf(w[i]) * (p->factor ? p->factor[c + i] : 1));
 }
 
-/* The k-th smallest (from 0) of n values, by two counts of half a value each; *below: how many are smaller. */
-static uint32_t select_order(const uint32_t *order, size_t n, size_t k, size_t *count, size_t *below)
+/* The k-th smallest (from 0) of n values, digit by digit from counts of them; *below: how many are smaller. */
+static uint32_t select_order(const uint32_t *order, size_t n, size_t k, size_t *below)
 {
-    uint32_t high = 0, low = 0;
-    memset(count, 0, sizeof *count << 16);
-    for (size_t i = 0; i < n; i++) count[order[i] >> 16]++;
-    for (*below = 0; *below + count[high] <= k; high++) *below += count[high];
-    memset(count, 0, sizeof *count << 16);
-    for (size_t i = 0; i < n; i++)
-        if (order[i] >> 16 == high) count[order[i] & 0xffff]++;
-    for (; *below + count[low] <= k; low++) *below += count[low];
-    return high << 16 | low;
-}
-
-/* Zeroes `drop` of the n weights at index[]. */
-static void drop_least(const ent_matrix_job *job, const uint32_t *index, const uint32_t *order, size_t n, size_t drop,
-                       size_t *count)
-{
-    size_t below, equal;
-    if (!drop) return;
-    uint32_t edge = select_order(order, n, drop - 1, count, &below);
-    equal = drop - below; /* of those at the edge, the first */
-    for (size_t i = 0; i < n; i++) {
-        bool gone = order[i] < edge || (order[i] == edge && equal > 0);
-        if (order[i] == edge && equal > 0) equal--;
-        if (gone) job->values[index[i]] = 0;
+    enum { DIGIT = 2047 };
+    static const unsigned shift[] = { 21, 10, 0 }; /* the last digit overlaps the one before: known bits change nothing */
+    uint32_t found = 0, known = 0;
+    *below = 0;
+    for (size_t d = 0; d < sizeof shift / sizeof *shift; d++) {
+        uint32_t count[DIGIT + 1] = { 0 }, digit = 0;
+        for (size_t i = 0; i < n; i++) count[order[i] >> shift[d] & DIGIT] += (order[i] & known) == found;
+        for (; *below + count[digit] <= k; digit++) *below += count[digit];
+        found |= digit << shift[d];
+        known |= (uint32_t)DIGIT << shift[d];
     }
+    return found;
 }
 
-/* Few weights: no counting of 65536. */
-static void drop_few(const ent_matrix_job *job, const uint32_t *index, const uint32_t *order, size_t n, size_t drop)
+/* Zeroes `drop` of rows x width weights from row r, column c. */
+static void drop_least(const pruning *p, uint32_t r, uint32_t c, uint32_t rows, uint32_t width, size_t drop)
+{
+    size_t n = (size_t)rows * width, below;
+    if (!drop) return;
+    uint32_t edge = select_order(p->order, n, drop - 1, &below);
+    size_t equal = drop - below; /* of those at the edge, the first */
+    for (uint32_t k = 0; k < rows; k++)
+        for (uint32_t i = 0; i < width; i++) {
+            uint32_t order = p->order[(size_t)k * width + i];
+            bool gone = order < edge || (order == edge && equal > 0);
+            if (order == edge && equal > 0) equal--;
+            if (gone) p->job->values[(size_t)(r + k) * p->job->cols + c + i] = 0;
+        }
+}
+
+/* Zeroes all but `keep` of n neighbours, too few to count. */
+static void keep_few(const uint32_t *order, float *w, uint32_t n, uint32_t keep)
 {
     bool gone[64] = { false };
-    while (drop--) {
-        size_t least = n;
-        for (size_t i = 0; i < n; i++)
+    for (uint32_t left = n; left > keep; left--) {
+        uint32_t least = n;
+        for (uint32_t i = 0; i < n; i++)
             if (!gone[i] && (least == n || order[i] < order[least])) least = i;
         gone[least] = true;
-        job->values[index[least]] = 0;
+        w[least] = 0;
     }
 }
 
-static void prune_part(const double setting[], const ent_matrix_job *job, uint32_t rows, uint32_t row, uint32_t col,
-                       uint32_t width, uint32_t *room, size_t *count)
+static void prune_all(const double setting[], const pruning *p)
 {
-    size_t n = 0, all = (size_t)rows * width;
-    uint32_t *index = room, *order = room + all;
-    for (uint32_t r = row; r < row + rows; r++)
-        for (uint32_t c = col; c < col + width; c++) {
-            index[n] = (uint32_t)((size_t)r * job->cols + c);
-            order[n++] = order_of(importance(job, setting[BY], r, c));
+    const ent_matrix_job *job = p->job;
+    groups g = ent_groups(setting[OF] > 0 ? setting[OF] : setting[GROUP], job->rows, job->cols);
+    uint32_t rows = g.rows == 1 ? job->rows : 1; /* of what is compared */
+    for (uint32_t r = 0; r < job->rows; r += rows)
+        for (uint32_t c = 0; c < job->cols; c += g.width) {
+            uint32_t width = group_width(&g, job->cols, c);
+            if (setting[OF] > 0) {
+                rank(p, r, c, width, p->order);
+                keep_few(p->order, job->values + (size_t)r * job->cols + c, width, (uint32_t)setting[KEEP]);
+                continue;
+            }
+            for (uint32_t k = 0; k < rows; k++) rank(p, r + k, c, width, p->order + (size_t)k * width);
+            drop_least(p, r, c, rows, width, (size_t)(setting[SHARE] * ((double)rows * width)));
         }
-    if (setting[OF] > 0)
-        drop_few(job, index, order, n, n - (size_t)setting[KEEP]);
-    else
-        drop_least(job, index, order, n, (size_t)(setting[SHARE] * (double)n), count);
 }
 
 static ent_status forward(const double setting[], ent_matrix_job *job, ent_error *error)
@@ -93,17 +105,14 @@ static ent_status forward(const double setting[], ent_matrix_job *job, ent_error
         return ent_fail(error, ENT_EINVAL, "prune cannot keep %g of %g", setting[KEEP], setting[OF]);
     if (setting[OF] > 0 && fmod(job->cols, setting[OF]) > 0)
         return ent_fail(error, ENT_EINVAL, "rows of %u weights cannot be pruned by %g", job->cols, setting[OF]);
-    groups g = ent_groups(setting[OF] > 0 ? setting[OF] : setting[GROUP], job->rows, job->cols);
-    ent_status status = ENT_OK;
-    uint32_t rows = g.rows == 1 ? job->rows : 1; /* of what is compared */
-    uint32_t *room = ent_calloc((size_t)rows * g.width, 2 * sizeof *room);
-    size_t *count = ent_calloc(1 << 16, sizeof *count);
-    if (!room || !count) status = ent_fail(error, ENT_ENOMEM, "out of memory");
-    for (uint32_t r = 0; r < job->rows && !status; r += rows)
-        for (uint32_t c = 0; c < job->cols; c += g.width) 
-            prune_part(setting, job, rows, r, c, group_width(&g, job->cols, c), room, count);
-    ent_free(room);
-    ent_free(count);
+    bool compared = setting[OF] == 0 && setting[GROUP] == GROUP_TENSOR; /* all with all */
+    pruning p = { .job = job, .order = ent_calloc(compared ? (size_t)job->rows * job->cols : job->cols, sizeof *p.order) };
+    if (setting[BY] != BY_MAGNITUDE) p.factor = ent_calloc(job->cols, sizeof *p.factor);
+    ent_status status = p.order && (p.factor || setting[BY] == BY_MAGNITUDE) ? ENT_OK : ent_fail(error, ENT_ENOMEM, "out of memory");
+    if (!status && p.factor) find_factors(&p, setting[BY]);
+    if (!status) prune_all(setting, &p);
+    ent_free(p.order);
+    ent_free(p.factor);
     return status;
 }
 

@@ -7,11 +7,14 @@
  *
  * The step is `step` times the root mean square of the matrix or, with bits > 0, the one at which all
  * parts, each coded to its entropy, take `bits` a weight at most (found by bisection, nearest within
- * 0.1 %).  Parts: codes, rows x cols, I<bits> of the fewest bits that hold them, 16 at most (beyond, weights
+ * 0.1 %; over distinct values where the weights are those of BF16 or F16, so that it costs one pass, else over all).
+ * Parts: codes, rows x cols, I<bits> of the fewest bits that hold them, 16 at most (beyond, weights
  * are cut off); step, F32, one; lean, BF16, one for each code from -LEAN to LEAN. */
 #include <stdio.h>
 #include <string.h>
 
+#include "base/bits.h"
+#include "transform/points.h"
 #include "transform/step.h"
 
 enum { STEP, BITS, DEAD };
@@ -69,6 +72,33 @@ double ent_step_entropy(const uint32_t *count, size_t n)
 
 /* ---- the step alone ------------------------------------------------------------------------------------------ */
 
+/* The codes at one step, counted: over distinct values where a histogram holds them all, else over the weights. */
+typedef struct tally {
+    const ent_matrix_job *job;
+    points points;
+    double dead;
+    uint32_t *count;   /* of codes, from -INT16_MAX */
+    double sum[LEANS]; /* of the weights' distances from the middles of their cells, in steps */
+} tally;
+
+static void add(tally *t, double w, double n, double step)
+{
+    int code = step_code(w, step, t->dead);
+    t->count[code + INT16_MAX] += (uint32_t)n;
+    if (code >= -LEAN && code <= LEAN) t->sum[code + LEAN] += n * (w / step - code);
+}
+
+static void run(tally *t, double step)
+{
+    size_t n = (size_t)t->job->rows * t->job->cols;
+    memset(t->count, 0, sizeof *t->count << 16);
+    memset(t->sum, 0, sizeof t->sum);
+    if (t->points.exact)
+        for (uint32_t i = 0; i < t->points.n; i++) add(t, t->points.value[i], t->points.weight[i], step);
+    else
+        for (size_t i = 0; i < n; i++) add(t, (double)t->job->values[i], 1, step);
+}
+
 static double rms(const ent_matrix_job *job)
 {
     size_t n = (size_t)job->rows * job->cols;
@@ -78,21 +108,20 @@ static double rms(const ent_matrix_job *job)
 }
 
 /* Bits per weight at a step: the entropy of the codes, and what comes beside them. */
-static double rate(const ent_matrix_job *job, double step, double dead, uint32_t *count)
+static double rate(tally *t, double step)
 {
-    size_t n = (size_t)job->rows * job->cols;
-    memset(count, 0, sizeof *count << 16);
-    for (size_t i = 0; i < n; i++) count[step_code(job->values[i], step, dead) + INT16_MAX]++;
-    return (STEP_SIDE_BITS + ent_step_entropy(count, n)) / (double)n;
+    size_t n = (size_t)t->job->rows * t->job->cols;
+    run(t, step);
+    return (STEP_SIDE_BITS + ent_step_entropy(t->count, n)) / (double)n;
 }
 
 /* The smallest step found whose rate is at most `bits`. */
-static double search(const ent_matrix_job *job, double unit, double bits, double dead, uint32_t *count)
+static double search(tally *t, double unit, double bits)
 {
     double low = unit * 0x1p-14, high = unit * 64; /* in between in logarithms; high fits: all codes are zero */
     for (int i = 0; i < SEARCHES && high / low > 1.0001; i++) {
         double middle = sqrt(low * high);
-        if (rate(job, middle, dead, count) <= bits)
+        if (rate(t, middle) <= bits)
             high = middle;
         else
             low = middle;
@@ -100,60 +129,57 @@ static double search(const ent_matrix_job *job, double unit, double bits, double
     return high;
 }
 
-static ent_status find_step(const double setting[], const ent_matrix_job *job, float *step, ent_error *error)
+static ent_status find_step(const double setting[], tally *t, float *step, ent_error *error)
 {
-    double unit = rms(job), found = setting[STEP] * unit;
-    if (setting[BITS] > 0 && unit > 0) {
-        uint32_t *count = ent_calloc(1 << 16, sizeof *count);
-        if (!count) return ent_fail(error, ENT_ENOMEM, "out of memory");
-        found = search(job, unit, setting[BITS], setting[DEAD], count);
-        ent_free(count);
-    }
+    double unit = rms(t->job), found = setting[STEP] * unit;
+    if (setting[BITS] > 0 && unit > 0) found = search(t, unit, setting[BITS]);
     *step = (float)found;
     while (*step < found) *step = nextafterf(*step, INFINITY); /* not finer than allowed */
     if (!(*step > 0)) *step = 1; /* all zeros, or nearly */
     return isfinite(*step) ? ENT_OK : ent_fail(error, ENT_EINVAL, "weights too large for a step in F32");
 }
 
-static int largest_code(const ent_matrix_job *job, float step, double dead)
+static int largest_code(const tally *t)
 {
-    int most = 1;
-    for (size_t i = 0; i < (size_t)job->rows * job->cols; i++) {
-        int code = step_code(job->values[i], step, dead);
-        if (code > most) most = code;
-        if (-code > most) most = -code;
-    }
+    int most = INT16_MAX;
+    while (most > 1 && !t->count[INT16_MAX + most] && !t->count[INT16_MAX - most]) most--;
     return most;
 }
 
-static void find_lean(const ent_matrix_job *job, float step, double dead, float lean[LEANS])
+static void find_lean(const tally *t, float lean[LEANS])
 {
-    double sum[LEANS] = { 0 };
-    uint64_t n[LEANS] = { 0 };
+    uint64_t n[LEANS];
+    for (int k = 0; k < LEANS; k++) n[k] = t->count[k - LEAN + INT16_MAX];
+    ent_step_lean(n, t->sum, lean);
+}
+
+static ent_status pack(const double setting[], tally *t, ent_matrix_job *job, ent_error *error)
+{
+    float step = 1, lean[LEANS];
+    ent_status status = find_step(setting, t, &step, error);
+    if (status) return status;
+    run(t, (double)step);
+    find_lean(t, lean);
+    ent_part *codes = ent_step_add(job->packed, step, lean, largest_code(t), error);
+    if (!codes) return ENT_ENOMEM;
+    uint32_t mask = (1u << codes->format->bits) - 1, width = ent_format_width(codes->format);
     for (size_t i = 0; i < (size_t)job->rows * job->cols; i++) {
-        int code = step_code(job->values[i], step, dead);
-        if (code < -LEAN || code > LEAN) continue;
-        sum[code + LEAN] += job->values[i] / (double)step - code;
-        n[code + LEAN]++;
+        int code = step_code(job->values[i], step, setting[DEAD]);
+        ent_symbol_put(codes->words, width, i, (uint32_t)code & mask);
+        job->values[i] = step_value(code, step, lean);
     }
-    ent_step_lean(n, sum, lean);
+    return ENT_OK;
 }
 
 static ent_status forward(const double setting[], ent_matrix_job *job, ent_error *error)
 {
-    float step = 1, lean[LEANS];
-    ent_status status = find_step(setting, job, &step, error);
-    if (status) return status;
-    find_lean(job, step, setting[DEAD], lean);
-    ent_part *codes = ent_step_add(job->packed, step, lean, largest_code(job, step, setting[DEAD]), error);
-    if (!codes) return ENT_ENOMEM;
-    uint32_t mask = (1u << codes->format->bits) - 1;
-    for (size_t i = 0; i < (size_t)job->rows * job->cols; i++) {
-        int code = step_code(job->values[i], step, setting[DEAD]);
-        ent_part_set_word(codes, i, (uint32_t)code & mask);
-        job->values[i] = step_value(code, step, lean);
-    }
-    return ENT_OK;
+    tally t = { .job = job, .dead = setting[DEAD], .count = ent_calloc(1 << 16, sizeof *t.count) };
+    ent_status status = t.count ? ENT_OK : ent_fail(error, ENT_ENOMEM, "out of memory");
+    if (!status) status = ent_points_collect(&t.points, POINTS_F16, job->values, job->rows, job->cols, job->cols, NULL, error);
+    if (!status) status = pack(setting, &t, job, error);
+    ent_points_free(&t.points);
+    ent_free(t.count);
+    return status;
 }
 
 static ent_status inverse(const double setting[], const ent_packed *packed, float *values, ent_error *error)

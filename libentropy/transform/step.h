@@ -9,11 +9,13 @@
 /* lean has one value for each code from -LEAN to LEAN. */
 enum { LEAN = 15, LEANS = 2 * LEAN + 1, STEP_SIDE_BITS = 32 + 16 * LEANS };
 
+/* The nearest code, ties to even, as adding and subtracting 1.5 * 2^52 finds it without a call of the library. */
 static inline int step_code(double w, double step, double dead)
 {
     double x = w / step;
-    double code = fabs(x) < 0.5 + dead ? 0 : nearbyint(x);
-    return (int)fmin(fmax(code, -INT16_MAX), INT16_MAX);
+    if (fabs(x) < 0.5 + dead) return 0;
+    if (!(fabs(x) <= INT16_MAX)) return x > 0 ? INT16_MAX : -INT16_MAX; /* NaN too, which feedback may overflow to */
+    return (int)((x + 0x1.8p52) - 0x1.8p52);
 }
 
 static inline float step_value(int code, float step, const float lean[LEANS])
