@@ -8,7 +8,7 @@ allowed() { # module -> modules whose headers it may include
         base) echo "base" ;;
         count | field | weights) echo "$1 base" ;;
         stats | dependence | fit) echo "dependence fit stats count field weights base" ;; # one room, three headers
-        transform) echo "transform count field weights base" ;;
+        transform | bitstack) echo "transform bitstack count field weights base" ;; # one room, two headers
         coder) echo "coder count base" ;; # no more: the HDF5 plugin links it alone
         codec) echo "codec stats transform coder count field weights base" ;;
         target | cam) echo "target cam codec stats transform coder count field weights base" ;; # likewise

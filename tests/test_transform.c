@@ -104,6 +104,7 @@ static void settings_all_go_both_ways(void **state)
         "step(step=0.01)", "step(step=8)", "step(bits=2.5)", "step(step=1,dead=0.2)",
         "prune(share=0) rtn", "prune(share=1) rtn", "prune(share=0.4,by=1,group=-1) step", "prune(n=2,m=4) nf4",
         "rescale(alpha=1) prune(by=2) rtn(symmetric=0)", "rescale(alpha=0) step(bits=3)",
+        "bitstack(levels=16,rank=1)", "bitstack(signs=0,scale=2)", "rescale prune bitstack(levels=1,rank=1024,scale=0.5)",
     };
     float *values = normals(24 * 96, 0.05, 3);
     for (size_t i = 0; i < sizeof text / sizeof *text; i++) {

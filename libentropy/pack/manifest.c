@@ -96,6 +96,7 @@ static ent_status read_matrix(const reading *r, ent_pack_entry *e, const json_t 
     if (!read_shape(json_object_get(o, "shape"), e)) return refuse(r, "a bad shape of", e->name);
     if (!json_array_size(parts) || json_array_size(parts) > ENT_PARTS) return refuse(r, "no parts, or too many, of", e->name);
     e->pieces = (uint32_t)json_array_size(parts);
+    if (!(e->piece = ent_calloc(e->pieces, sizeof *e->piece))) return ent_fail(r->error, ENT_ENOMEM, "out of memory");
     for (uint32_t i = 0; i < e->pieces && !status; i++) {
         status = read_part(r, e, json_array_get(parts, i), &e->piece[i]);
         words += (uint64_t)e->piece[i].rows * e->piece[i].cols;
@@ -112,6 +113,7 @@ static ent_status read_entry(const reading *r, const json_t *o, ent_pack_entry *
     if (!e->name || !number_of(o, "file", r->m->files - 1, file) || !number_of(o, "offset", INT64_MAX, &e->offset))
         return refuse(r, "a bad name, file or offset of a tensor", e->name);
     if (parts) return read_matrix(r, e, o, parts);
+    if (!(e->piece = ent_calloc(1, sizeof *e->piece))) return ent_fail(r->error, ENT_ENOMEM, "out of memory");
     ent_status status = ent_pack_source_find(r->source, e->name, &e->piece[0].at, r->error);
     e->pieces = 1;
     e->bytes = e->piece[0].at.bytes;
@@ -180,6 +182,7 @@ void ent_pack_manifest_free(ent_pack_manifest *manifest)
 {
     json_decref(manifest->root);
     ent_free(manifest->file);
+    for (size_t i = 0; i < manifest->entries; i++) ent_free(manifest->entry[i].piece);
     ent_free(manifest->entry);
     *manifest = (ent_pack_manifest){ 0 };
 }

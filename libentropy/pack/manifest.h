@@ -23,7 +23,7 @@ typedef struct ent_pack_entry {
     uint64_t offset, bytes;   /* in its file */
     const ent_format *format; /* in the model; NULL: it stays as it is, in piece[0] */
     uint32_t rows, cols, pieces;
-    ent_pack_piece piece[ENT_PARTS];
+    ent_pack_piece *piece;
 } ent_pack_entry;
 
 typedef struct ent_pack_manifest {

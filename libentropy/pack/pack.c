@@ -89,19 +89,32 @@ static void seen(void *context, uint32_t stage, double ns, const float *values)
     measure(s->item, values, &s->item->report.noise_after[stage], stage + 1 == s->stages);
 }
 
-/* Counts the parts and makes them what is stored. */
-static void finish_parts(item *it)
+/* Adds a kind of part to those of its name; false when there are too many. */
+static bool add_kind(ent_pack_report *to, const ent_pack_part *part)
+{
+    uint32_t k = 0;
+    while (k < to->parts && strcmp(to->part[k].name, part->name)) k++;
+    if (k == ENT_PACK_PARTS) return false;
+    if (k == to->parts) memcpy(to->part[to->parts++].name, part->name, sizeof part->name);
+    to->part[k].words += part->words;
+    to->part[k].plain_bits += part->plain_bits;
+    to->part[k].entropy_bits += part->entropy_bits;
+    return true;
+}
+
+/* Counts the parts, those of all levels (NAME.0, NAME.1, ...) as one kind, and makes them what is stored. */
+static ent_status finish_parts(item *it)
 {
     for (uint32_t i = 0; i < it->packed.parts; i++) {
         ent_part *part = &it->packed.part[i];
         ent_packed alone = { .rows = it->packed.rows, .cols = it->packed.cols, .parts = 1, .part = { *part } };
-        ent_pack_part *told = &it->report.part[it->report.parts++];
-        memcpy(told->name, part->name, sizeof told->name);
-        told->words = (uint64_t)part->rows * part->cols;
-        told->plain_bits = ent_packed_plain_bits(&alone);
-        told->entropy_bits = ent_packed_entropy_bits(&alone);
-        ent_pack_widen(part->format, part->words, (size_t)told->words);
+        ent_pack_part told = { .words = (uint64_t)part->rows * part->cols, .plain_bits = ent_packed_plain_bits(&alone),
+                               .entropy_bits = ent_packed_entropy_bits(&alone) };
+        snprintf(told.name, sizeof told.name, "%.*s", (int)strcspn(part->name, "."), part->name);
+        if (!add_kind(&it->report, &told)) return ent_fail(&it->error, ENT_EUNSUPPORTED, "%s: too many kinds of parts", it->tensor->name);
+        ent_pack_widen(part->format, part->words, (size_t)told.words);
     }
+    return ENT_OK;
 }
 
 static ent_status pack_item(size_t i, unsigned thread, void *context)
@@ -125,9 +138,9 @@ static ent_status pack_item(size_t i, unsigned thread, void *context)
     ent_free(values);
     if (status) return ent_fail(&it->error, status, "tensor %.200s: %.700s", t->name, why.text);
     start = now_ns();
-    finish_parts(it);
+    status = finish_parts(it);
     it->report.part_ns = now_ns() - start;
-    return ENT_OK;
+    return status;
 }
 
 static ent_status add_report(packer *p, const ent_pack_report *from)
@@ -143,15 +156,8 @@ static ent_status add_report(packer *p, const ent_pack_report *from)
     to->read_ns += from->read_ns;
     to->part_ns += from->part_ns;
     for (uint32_t i = 0; i < ENT_STAGES; i++) to->noise_after[i] += from->noise_after[i], to->stage_ns[i] += from->stage_ns[i];
-    for (uint32_t i = 0; i < from->parts; i++) {
-        uint32_t k = 0;
-        while (k < to->parts && strcmp(to->part[k].name, from->part[i].name)) k++;
-        if (k == ENT_PACK_PARTS) return ent_fail(p->error, ENT_EUNSUPPORTED, "more than %d kinds of parts", ENT_PACK_PARTS);
-        if (k == to->parts) memcpy(to->part[to->parts++].name, from->part[i].name, sizeof to->part[k].name);
-        to->part[k].words += from->part[i].words;
-        to->part[k].plain_bits += from->part[i].plain_bits;
-        to->part[k].entropy_bits += from->part[i].entropy_bits;
-    }
+    for (uint32_t i = 0; i < from->parts; i++)
+        if (!add_kind(to, &from->part[i])) return ent_fail(p->error, ENT_EUNSUPPORTED, "too many kinds of parts");
     return ENT_OK;
 }
 
@@ -333,12 +339,12 @@ static uint64_t entry_room(const char *name, size_t extra, uint32_t rank)
 static ent_status leave_room(packer *p)
 {
     static const char blanks[4096] = { 0 };
-    uint64_t room = 64 + entry_room(ENT_PACK_MANIFEST, 0, 1);
+    uint64_t room = 64 + entry_room(ENT_PACK_MANIFEST, 0, 1), parts = ent_pipeline_parts(p->packing->pipeline);
     for (size_t i = 0; i < ent_weights_files(p->weights); i++) room += entry_room("libentropy.file.", 20, 1);
     for (size_t i = 0; i < ent_weights_tensors(p->weights); i++) {
         const ent_tensor *t = ent_weights_tensor(p->weights, i);
         p->total += t->bytes.size;
-        room += ent_pack_takes(t) ? ENT_PARTS * entry_room(t->name, 16, 2) + entry_room(t->name, 0, t->rank)
+        room += ent_pack_takes(t) ? parts * entry_room(t->name, 16, 2) + entry_room(t->name, 0, t->rank)
                                   : entry_room(t->name, 0, t->rank);
     }
     p->room = (room + 63) / 64 * 64 - 8; /* data begins at a multiple of 64 */

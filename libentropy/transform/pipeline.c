@@ -137,6 +137,12 @@ bool ent_pipeline_calibrated(const ent_pipeline *pipeline)
     return false;
 }
 
+uint32_t ent_pipeline_parts(const ent_pipeline *pipeline)
+{
+    const ent_stage *last = &pipeline->stage[pipeline->stages - 1];
+    return ENT_FEW_PARTS + (last->transform->parts ? last->transform->parts(last->setting) : 0);
+}
+
 /* ---- running ------------------------------------------------------------------------------------------------ */
 
 static ent_status check(const ent_pipeline *pipeline, uint32_t rows, uint32_t cols, const float *values,

@@ -3,6 +3,7 @@
 #define ENTROPY_ENTROPY_H
 
 #include <entropy/base.h>
+#include <entropy/bitstack.h>
 #include <entropy/cam.h>
 #include <entropy/codec.h>
 #include <entropy/coder.h>

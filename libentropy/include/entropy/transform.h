@@ -34,7 +34,7 @@ ENT_API void ent_input_stats_free(ent_input_stats *input); /* takes a zeroed str
 
 /* ---- what comes out --------------------------------------------------------------------------- */
 
-enum { ENT_PARTS = 8 };
+enum { ENT_PARTS = 64, ENT_FEW_PARTS = 8 };
 
 /* A part of a packed matrix: n unpacked words of a format, owned. */
 typedef struct ent_part {
@@ -84,6 +84,7 @@ typedef struct ent_transform {
     bool quantizer;   /* leaves codes */
     bool calibrated;  /* needs job->input */
     ent_setting setting[ENT_SETTINGS]; /* ends with a NULL name, or is full */
+    uint32_t (*parts)(const double setting[]); /* of a quantizer that may append more than ENT_FEW_PARTS; else NULL */
     ent_status (*forward)(const double setting[], ent_matrix_job *job, ent_error *error);
     /* Values from parts (quantizers), or from values of the stage after (others; NULL: they are those). */
     ent_status (*inverse)(const double setting[], const ent_packed *packed, float *values, ent_error *error);
@@ -109,6 +110,7 @@ ENT_API ent_status ent_pipeline_parse(ent_pipeline *pipeline, const char *text, 
 /* The canonical text, all settings written out; parses to the same pipeline. */
 ENT_API ent_status ent_pipeline_text(const ent_pipeline *pipeline, ent_buffer *text);
 ENT_API bool ent_pipeline_calibrated(const ent_pipeline *pipeline); /* a stage needs ent_input_stats */
+ENT_API uint32_t ent_pipeline_parts(const ent_pipeline *pipeline);   /* at most so many a matrix: 8 or more, up to ENT_PARTS */
 
 /* Packs rows x cols values, which become those that ent_pipeline_undo gives back, bit for bit.  rows, cols
  * >= 1, rows * cols < 2^32.  ENT_EINVAL for values that are not finite (the place is told), for a size
