@@ -205,8 +205,8 @@ static const struct argp_option options[] = {
              "spend above the bound; of one model, or of counts" },
     { .name = "sum", .key = KEY_SUM, .doc = "Report all models together, as one" },
     { .name = "stored", .key = KEY_STORED,
-      .doc = "Words as the file has them: else packed codes of GPTQ, AWQ and MXFP4 checkpoints are seen as codes, with "
-             "roles for their scales and zeros" },
+      .doc = "Words as the file has them: else packed codes (GPTQ, AWQ, compressed-tensors, modelopt, MXFP4, "
+             "bitsandbytes) are seen as codes, with roles for their scales and zeros; config.json must agree" },
     { .name = "save-counts", .key = KEY_SAVE, .arg = "FILE",
       .doc = "Also write the counts, of roles or, with --tensors, of tensors" },
     { .name = "counts", .key = KEY_COUNTS, .arg = "FILE",

@@ -19,6 +19,7 @@ typedef struct ent_arena ent_arena; /* memory that lives as long as the model */
 
 struct ent_weights {
     const ent_reader *reader;
+    const char *path; /* of file 0 */
     ent_weights_file *file;
     ent_tensor *tensor;
     const ent_tensor **by_name; /* sorted */

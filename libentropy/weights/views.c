@@ -1,88 +1,134 @@
 /* views.c - packed codes of quantized checkpoints, seen as codes: see ent_weights_view_packed. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "weights/reader.h"
+#include "weights/views.h"
 
-/* The tensor whose name is the first `stem` bytes of `name`, then `end`. */
-static ent_tensor *beside(ent_weights *model, const char *name, size_t stem, const char *end)
+#define X(name) extern const ent_view ent_view_##name;
+#include "views.def"
+#undef X
+
+static const ent_view *const views[] = {
+#define X(name) &ent_view_##name,
+#include "views.def"
+#undef X
+};
+enum { VIEWS = sizeof views / sizeof *views };
+
+/* ---- for the families -------------------------------------------------------------------------------------- */
+
+ent_tensor *ent_view_beside(const ent_viewing *v, const char *ending)
 {
     char text[1024];
-    if (snprintf(text, sizeof text, "%.*s%s", (int)(stem < sizeof text ? stem : sizeof text), name, end) >=
-        (int)sizeof text)
-        return NULL;
-    const ent_tensor *found = ent_weights_find(model, text);
-    return found ? &model->tensor[found - model->tensor] : NULL;
+    size_t size = v->stem + strlen(ending) + 1;
+    if (size > sizeof text) return NULL; /* no model's names are as long */
+    memcpy(text, v->codes->name, v->stem);
+    memcpy(text + v->stem, ending, size - v->stem);
+    const ent_tensor *found = ent_weights_find(v->model, text);
+    return found ? &v->model->tensor[found - v->model->tensor] : NULL;
 }
 
-static bool is_a(const ent_tensor *t, const char *dtype, uint32_t rank)
+bool ent_view_is(const ent_tensor *t, const char *dtype, uint32_t rank)
 {
     return t && t->rank == rank && !strcmp(t->dtype, dtype);
 }
 
-static ent_status rename_role(ent_weights *model, ent_tensor *t, const char *part)
+static ent_status no_memory(const ent_viewing *v)
 {
-    char text[64];
-    snprintf(text, sizeof text, "%s %s", t->role, part);
-    return (t->role = ent_model_text(model, text)) ? ENT_OK : ENT_ENOMEM;
+    return ent_fail(v->error, ENT_ENOMEM, "%s: out of memory", v->model->file[0].name);
 }
 
-/* Each word becomes `per` codes, along a new last axis. */
-static ent_status unpack(ent_weights *model, ent_tensor *t, const char *dtype, uint32_t per, const char *part)
+ent_status ent_view_part(const ent_viewing *v, ent_tensor *t, const char *part)
 {
-    uint64_t *shape = ent_model_alloc(model, (t->rank + 1) * sizeof *shape);
-    if (!shape) return ENT_ENOMEM;
+    char text[64];
+    if (!t) return ENT_OK;
+    snprintf(text, sizeof text, "%s %s", t->role, part);
+    return (t->role = ent_model_text(v->model, text)) ? ENT_OK : no_memory(v);
+}
+
+ent_status ent_view_unpack(const ent_viewing *v, ent_tensor *t, const char *dtype, uint32_t per, const char *part)
+{
+    uint64_t *shape = ent_model_alloc(v->model, (t->rank + 1) * sizeof *shape);
+    if (!shape) return no_memory(v);
     memcpy(shape, t->shape, t->rank * sizeof *shape);
     shape[t->rank++] = per;
     t->shape = shape;
     t->elements *= per;
     t->dtype_bits /= per;
     t->dtype = dtype;
-    return rename_role(model, t, part);
+    return ent_view_part(v, t, part);
 }
 
-/* GPTQ packs along the first axis, AWQ along the second; zeros along the second in both. */
-static ent_status view_words(ent_weights *model, ent_tensor *codes, size_t stem)
+static ent_status wrong(const ent_viewing *v, const ent_tensor *t, const char *format, va_list args)
 {
-    static const struct { uint64_t per; const char *dtype; } kinds[] = { { 4, "U8" }, { 8, "U4" }, { 16, "U2" } };
-    ent_tensor *zeros = beside(model, codes->name, stem, ".qzeros"), *scales = beside(model, codes->name, stem, ".scales");
-    if (!is_a(codes, "I32", 2) || !is_a(zeros, "I32", 2) || !scales || scales->rank != 2) return ENT_OK;
-    uint64_t groups = scales->shape[0], outputs = scales->shape[1];
-    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-        uint64_t per = kinds[k].per;
-        if (!groups || !outputs || outputs % per || zeros->shape[0] != groups || zeros->shape[1] != outputs / per) continue;
-        bool gptq = codes->shape[1] == outputs, awq = codes->shape[1] == outputs / per;
-        if (!gptq && !awq) continue;
-        ent_status status = unpack(model, codes, kinds[k].dtype, (uint32_t)per, "codes");
-        if (!status) status = unpack(model, zeros, kinds[k].dtype, (uint32_t)per, "zeros");
-        return status ? status : rename_role(model, scales, "scales");
-    }
-    return ENT_OK;
+    char text[400];
+    vsnprintf(text, sizeof text, format, args);
+    return ent_fail(v->error, ENT_ECORRUPT, "%s: tensor %s, at byte %llu: %s (--stored shows it as it is stored)",
+                    v->model->file[t->file].name, ent_quote(t->name).text, (unsigned long long)t->offset, text);
 }
 
-/* MXFP4 in bytes: 16 of them hold the 32 codes of a block, which has one scale. */
-static ent_status view_blocks(ent_weights *model, ent_tensor *codes, size_t stem)
+ent_status ent_view_misfit(const ent_viewing *v, const ent_tensor *t, const char *format, ...)
 {
-    ent_tensor *scales = beside(model, codes->name, stem, "_scales");
-    if (codes->rank < 2 || !is_a(codes, "U8", codes->rank) || codes->shape[codes->rank - 1] != 16 ||
-        !is_a(scales, "U8", codes->rank - 1) ||
-        memcmp(codes->shape, scales->shape, scales->rank * sizeof *codes->shape))
-        return ENT_OK;
-    scales->dtype = "F8_E8M0";
-    ent_status status = unpack(model, codes, "F4", 2, "codes");
-    return status ? status : rename_role(model, scales, "scales");
+    va_list args;
+    va_start(args, format);
+    ent_status status = v->promised ? wrong(v, t, format, args) : ENT_OK;
+    va_end(args);
+    return status;
+}
+
+ent_status ent_view_wrong(const ent_viewing *v, const ent_tensor *t, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    ent_status status = wrong(v, t, format, args);
+    va_end(args);
+    return status;
+}
+
+/* ---- the families ------------------------------------------------------------------------------------------ */
+
+static bool has_method(const ent_view *view, const char *method)
+{
+    for (size_t i = 0; view->method[i]; i++)
+        if (!strcmp(view->method[i], method)) return true;
+    return false;
+}
+
+static bool is_known(const char *method)
+{
+    for (size_t i = 0; i < VIEWS; i++)
+        if (has_method(views[i], method)) return true;
+    return false;
+}
+
+static ent_status show(ent_viewing *v, const ent_view *view)
+{
+    bool opaque = !strcmp(v->codes->dtype, "I32") || !strcmp(v->codes->dtype, "U8"); /* the dtype tells nothing */
+    v->promised = has_method(view, v->config.method);
+    if (opaque && !v->promised && is_known(v->config.method))
+        return ent_view_wrong(v, v->codes, "it has the names of %s%s%s, but config.json says quant_method \"%s\"",
+                              view->method[0], view->method[1] ? " or " : "", view->method[1] ? view->method[1] : "",
+                              v->config.method);
+    return view->show(v);
 }
 
 ent_status ent_weights_view_packed(ent_weights *model, ent_error *error)
 {
+    ent_viewing v = { .model = model, .error = error };
+    bool read = false;
     ent_status status = ENT_OK;
     for (size_t i = 0; i < model->tensors && !status; i++) {
-        ent_tensor *t = &model->tensor[i];
-        size_t n = strlen(t->name);
-        if (ent_ends_with(t->name, ".qweight"))
-            status = view_words(model, t, n - strlen(".qweight"));
-        else if (ent_ends_with(t->name, "_blocks"))
-            status = view_blocks(model, t, n - strlen("_blocks"));
+        v.codes = &model->tensor[i];
+        for (size_t k = 0; k < VIEWS; k++) {
+            if (!ent_ends_with(v.codes->name, views[k]->ending)) continue;
+            v.stem = strlen(v.codes->name) - strlen(views[k]->ending);
+            if (!views[k]->named(&v)) continue;
+            if (!read) status = ent_quantization_read(&v.config, model->path, error); /* when it is needed at all */
+            read = true;
+            if (!status) status = show(&v, views[k]);
+            break;
+        }
     }
-    return status ? ent_fail(error, status, "%s: out of memory", model->file[0].name) : ENT_OK;
+    return status;
 }

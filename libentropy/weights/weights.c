@@ -87,6 +87,8 @@ ent_status ent_weights_open(ent_weights **weights, const char *path, ent_error *
         status = ent_fail(error, ENT_EIO, "%s: %s", path, strerror(errno));
     else if (S_ISDIR(st.st_mode))
         status = find_in_folder(model, &path, error);
+    if (!status && !(model->path = ent_model_text(model, path)))
+        status = ent_fail(error, ENT_ENOMEM, "%s: out of memory", path);
     if (!status) status = ent_model_map(model, path, error);
     if (!status) status = choose(model, path, error);
     if (!status) status = model->reader->read(model, path, error);

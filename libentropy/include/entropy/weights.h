@@ -65,13 +65,30 @@ ENT_API void ent_weights_release(const ent_weights *weights, ent_bytes part);
  * projection.  Rules in role.c, first match wins. */
 ENT_API const char *ent_weights_role(const char *tensor_name);
 
-/* Shows packed codes of quantized checkpoints as codes, by names, dtypes and shapes together; what does not fit in
- * all three stays as it is.  The bytes stay where they are: a code is a word of the new dtype, lowest bits first,
- * along a new last axis, so codes have the order of the file, not of the matrix.
- *   NAME.qweight, NAME.qzeros (I32), NAME.scales (groups x outputs): GPTQ and AWQ of 8, 4 or 2 bits, to U8, U4, U2;
- *   NAME_blocks (U8, ... x 16), NAME_scales (U8, ...): MXFP4 of gpt-oss, to F4 and F8_E8M0.
- * Roles say what part it is: "q_proj codes", "q_proj zeros", "q_proj scales".  Once, before the weights are shared
- * with other threads; pointers to tensors stay valid.  ENT_ENOMEM. */
+/* Shows packed codes of quantized checkpoints as codes, with their scales and zeros as streams of their own, by names,
+ * dtypes and shapes together.  The bytes stay where they are: a code is a word of the new dtype, lowest bits first,
+ * along a new last axis, so codes have the order of the file, not of the matrix, and those that fill up the last word
+ * of a row are counted.
+ *
+ *   GPTQ, AWQ           NAME.qweight, .qzeros (I32), .scales            of 8, 4, 2 bits: U8, U4, U2
+ *   compressed-tensors  NAME.weight_packed (I32), .weight_scale         the same; bits from .weight_shape or config.json
+ *   MXFP4 of gpt-oss    NAME_blocks (U8, ... x 16), NAME_scales (U8)    F4, scales F8_E8M0
+ *   NVFP4               NAME.weight_packed, .weight_scale (F8_E4M3), .weight_global_scale (compressed-tensors), or
+ *                       NAME.weight, .weight_scale (F8_E4M3), .weight_scale_2 (modelopt)      F4, blocks of 16
+ *   MXFP4               the same names, scales U8, where config.json says mxfp4               F4, scales F8_E8M0
+ *   bitsandbytes        NAME.weight (U8), .weight.absmax, .weight.quant_state.bitsandbytes__nf4 or __fp4      U4
+ *   INT8, FP8           NAME.weight with .weight_scale, .weight_scale_inv or .SCB             roles alone change
+ *
+ * Roles say what part it is: "q_proj codes", "zeros", "scales", "global scale", "input scale", "scales of scales",
+ * "levels" (what indices mean), "order" (of groups), "settings".
+ *
+ * The folder's config.json (quantization_config) is read where there are such names.  What it leaves open is not
+ * guessed: the tensor stays as it is.  What it says must hold: shapes, bits, group and block sizes that contradict a
+ * quant_method of these families are ENT_ECORRUPT, as is a config.json that cannot be read; without one a tensor that
+ * does not fit stays as it is.  A quant_state must always agree with its tensors.
+ *
+ * Once, before the weights are shared with other threads; pointers to tensors stay valid.  Also ENT_ENOMEM; after an
+ * error some tensors may be changed.  Time O(tensors). */
 ENT_API ent_status ent_weights_view_packed(ent_weights *weights, ent_error *error);
 
 /* One reader a file format: `name` and what begins such a file, for lists. */
