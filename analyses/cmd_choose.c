@@ -6,13 +6,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench_container.h"
 #include "choice.h"
 #include "command.h"
 #include "costs.h"
 #include "model.h"
 #include "output.h"
+#include "progress.h"
 
-enum { KEY_TARGET = 0x2001, KEY_LATENCY, KEY_MEMORY, KEY_ENERGY, KEY_SAMPLE, KEY_RUNS, KEY_SECONDS, KEY_FORCE,
+enum { KEY_TARGET = 0x2001, KEY_LATENCY, KEY_MEMORY, KEY_ENERGY, KEY_SAMPLE, KEY_RUNS, KEY_SECONDS, KEY_FORCE, KEY_VERIFY,
        RAW = 0 /* the first codec */, MOST_RUNS = 10000 };
 
 struct job {
@@ -21,7 +23,7 @@ struct job {
     double latency, energy; /* of the uncoded model's; 0: no bound */
     uint64_t memory;        /* bytes; 0: no bound */
     struct costs_how how;
-    bool force;
+    bool force, verify;
     char **name; /* of codecs; or lines of text; the first is raw */
     size_t names;
     ent_weights *weights;
@@ -125,6 +127,8 @@ static ent_status choose(struct job *job, ent_error *error)
     if (!status) status = model_open(&job->weights, job->model, error);
     if (!status) status = data_path(path, "targets", job->target_name, error);
     if (!status) status = ent_target_read(&job->target, path, error);
+    if (!status && job->verify && ent_target_kind_of(job->target) == ENT_TARGET_MODEL)
+        status = ent_fail(error, ENT_EINVAL, "--verify measures here, and %s is not this machine", job->target_name);
     job->how.common = &job->common;
     if (!status)
         status = costs_find(&job->costs, job->weights, job->choice.codec, job->choice.codecs, job->target, &job->how,
@@ -309,6 +313,32 @@ static void print(const struct job *job)
     print_codecs(job);
 }
 
+/* ---- verifying ------------------------------------------------------------------------------- */
+
+/* Compresses by the choice to a file that goes again, and measures decoding it. */
+static ent_status verify(const struct job *job, ent_error *error)
+{
+    char path[PATH_MAX];
+    struct progress progress;
+    ent_container_sizes sizes;
+    const struct choice *c = &job->choice;
+    const ent_assignment assignment = { c->codecs, (const ent_codec *const *)c->codec, c->of };
+    double fit = 1e9 * job->how.seconds / (c->predicted.ns + c->predicted.raw_ns);
+    unsigned runs = fit < job->how.runs ? job->how.runs : fit < MOST_RUNS ? (unsigned)fit : MOST_RUNS;
+    int file = snprintf(path, sizeof path, "%s.verify-XXXXXX", job->output) < (int)sizeof path ? mkstemp(path) : -1;
+    if (file < 0) return ent_fail(error, ENT_EIO, "%s: cannot make a file beside it", job->output);
+    close(file);
+    progress_begin(&progress, &job->common, "compress");
+    const ent_run run = { job->common.threads, progress.shown ? progress_show : NULL, &progress };
+    ent_status status = ent_container_write_assigned(path, job->weights, &assignment, &run, &sizes, error);
+    progress_end(&progress);
+    const struct bench_container bench = { &job->common, path, job->output, runs };
+    if (!status && !job->common.json) putchar('\n');
+    if (!status) status = bench_container(&bench, error);
+    unlink(path);
+    return status;
+}
+
 /* ---- the command ----------------------------------------------------------------------------- */
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -332,12 +362,14 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_SECONDS: job->how.seconds = option_number(state, "--seconds", text, 0); return 0;
     case KEY_FORCE: job->force = true; return 0;
+    case KEY_VERIFY: job->verify = true; return 0;
     case ARGP_KEY_ARG:
         if (job->model) argp_error(state, "one model at a time");
         job->model = text;
         return 0;
     case ARGP_KEY_END:
         if (!job->model) argp_error(state, "which model?");
+        if (job->verify && !job->output) argp_error(state, "--verify: of what? -o PLAN");
         if (!(job->latency > 0) && !job->memory && !(job->energy > 0)) job->latency = 1.05;
         return 0;
     default: return ARGP_ERR_UNKNOWN;
@@ -361,9 +393,11 @@ static const struct argp_option options[] = {
     { .name = "force", .key = KEY_FORCE, .doc = "Overwrite an output that exists" },
     { .name = "sample", .key = KEY_SAMPLE, .arg = "BYTES",
       .doc = "Code so many bytes of a larger model to estimate sizes (preset 256Mi; smaller models are coded whole)" },
-    { .name = "runs", .key = KEY_RUNS, .arg = "N", .doc = "On the host: best of N runs (preset 9)" },
+    { .name = "runs", .key = KEY_RUNS, .arg = "N", .doc = "On the host: best of N runs in each of five rounds (preset 100)" },
     { .name = "seconds", .key = KEY_SECONDS, .arg = "S", .doc = "Fewer runs, at least one, for codecs that would "
-      "take longer than this (preset 2)" },
+      "take longer than this in all rounds (preset 0.5)" },
+    { .name = "verify", .key = KEY_VERIFY,
+      .doc = "Compress by the plan, measure here how long decoding takes, and print that beside the prediction" },
     { 0 }
 };
 
@@ -378,9 +412,10 @@ int cmd_choose(int argc, char **argv)
                "the model that it could code within the bounds while the rest stays raw.\v"
                "JSON: objects of scope model and role with name, weights, coded_share, bytes, bits_per_weight, ns, "
                "latency (time over that of a copy), codecs; then of scope codec with name, bits_per_weight, latency, "
-               "share, share_bits_per_weight, share_latency.",
+               "share, share_bits_per_weight, share_latency; "
+               "with --verify, the object of `entropy bench CONTAINER --plan`.",
     };
-    struct job job = { .target_name = "host", .how = { .sample_bytes = 256 << 20, .runs = 9, .seconds = 2 },
+    struct job job = { .target_name = "host", .how = { .sample_bytes = 256 << 20, .runs = 100, .seconds = 0.5 },
                        .name = ent_calloc((size_t)argc, sizeof(char *)) };
     ent_error error = { 0 };
     if (!job.name) return complain_error(&(ent_error){ ENT_ENOMEM, "out of memory" });
@@ -392,6 +427,7 @@ int cmd_choose(int argc, char **argv)
     if (!status && job.output)
         status = choice_write(&job.choice, job.weights, model_name(job.model), job.output, &error);
     if (!status) print(&job);
+    if (!status && job.verify) status = verify(&job, &error);
     costs_free(&job.costs);
     choice_free(&job.choice);
     if (job.target) ent_target_free(job.target);

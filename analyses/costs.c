@@ -52,35 +52,63 @@ static void set_times(struct costs *costs, const ent_weights *weights, const cha
     }
 }
 
-static ent_status time_of(const struct sample *sample, const ent_codec *codec, const struct costs_how *how, double *ns,
-                          ent_error *error)
+/* A codec with its own blocks and with small ones. */
+enum { OWN, SMALL, SIZES, SMALL_BLOCK = 4096, ROUNDS = 5 };
+
+struct timed {
+    ent_codec *small; /* NULL: its own blocks are as small as that */
+    double ns[SIZES]; /* fastest decode of the sample */
+    unsigned runs[SIZES]; /* that fit in a round; 0: not known yet */
+};
+
+/* A round's runs of one size; slow codecs have but one round of one run. */
+static ent_status time_size(const struct sample *sample, const ent_codec *codec, const struct costs_how *how,
+                            struct timed *timed, int size, ent_error *error)
 {
     ent_bench bench;
-    unsigned runs;
-    ent_status status = sample_bench(sample, codec, how->common->threads, how->runs, how->seconds, &bench, &runs, error);
-    if (!status) *ns = (double)bench.bytes / bench.decode_gbps;
+    unsigned *runs = &timed->runs[size];
+    if (!codec || *runs == 1) return ENT_OK;
+    ent_status status =
+        *runs ? ent_bench_words(codec, sample->dtype, sample->words, sample->n, how->common->threads, *runs, &bench, error)
+              : sample_bench(sample, codec, how->common->threads, how->runs, how->seconds / ROUNDS, &bench, runs, error);
+    if (!status) timed->ns[size] = fmin(timed->ns[size], (double)bench.bytes / bench.decode_gbps);
     return status;
 }
 
-/* From two measurements, with the codec's blocks and with small ones. */
-static ent_status measure_pace(const struct sample *sample, const ent_codec *codec, const struct costs_how *how,
-                               struct pace *pace, ent_error *error)
+/* The codecs take turns, so that what slows the machine for some seconds slows all of them. */
+static ent_status time_all(const struct sample *sample, ent_codec *const codec[], size_t codecs,
+                           const struct costs_how *how, struct timed *timed, ent_error *error)
 {
-    enum { SMALL = 4096 };
-    char text[2000];
-    ent_codec *small = NULL;
-    double ns, small_ns = 0, n = (double)sample->n, block = (double)ent_codec_block(codec);
-    double extra = n / SMALL - ceil(n / block);
-    *pace = (struct pace){ 0, 0, (double)sample->bytes / n };
-    ent_status status = time_of(sample, codec, how, &ns, error);
-    if (!status && extra > 0 && snprintf(text, sizeof text, "%s block=4k", ent_codec_text(codec)) < (int)sizeof text) {
-        status = ent_codec_parse(&small, text, error);
-        if (!status) status = time_of(sample, small, how, &small_ns, error);
-        if (!status) pace->ns_per_block = fmax(0, (small_ns - ns) / extra);
-        ent_codec_free(small);
-    }
-    if (!status) pace->ns_per_word = fmax(0, ns - ceil(n / block) * pace->ns_per_block) / n;
+    ent_status status = ENT_OK;
+    struct progress progress;
+    progress_begin(&progress, how->common, "times");
+    for (int round = 0; round < ROUNDS && !status; round++)
+        for (size_t k = 0; k < codecs && !status; k++) {
+            progress_note(&progress, ent_codec_name(codec[k]));
+            status = time_size(sample, codec[k], how, &timed[k], OWN, error);
+            if (!status) status = time_size(sample, timed[k].small, how, &timed[k], SMALL, error);
+        }
+    progress_end(&progress);
     return status;
+}
+
+static ent_status timed_init(struct timed *timed, const ent_codec *codec, size_t words, ent_error *error)
+{
+    char text[2000];
+    *timed = (struct timed){ .ns = { INFINITY, INFINITY } };
+    if (ent_codec_block(codec) <= SMALL_BLOCK || words <= SMALL_BLOCK) return ENT_OK;
+    if (snprintf(text, sizeof text, "%s block=4k", ent_codec_text(codec)) >= (int)sizeof text) return ENT_OK;
+    return ent_codec_parse(&timed->small, text, error);
+}
+
+/* What a block adds shows in the time that smaller ones take. */
+static struct pace pace_of(const struct timed *timed, const struct sample *sample, const ent_codec *codec)
+{
+    double n = (double)sample->n, blocks = ceil(n / (double)ent_codec_block(codec));
+    struct pace pace = { .width = (double)sample->bytes / n };
+    if (timed->small) pace.ns_per_block = fmax(0, timed->ns[SMALL] - timed->ns[OWN]) / (ceil(n / SMALL_BLOCK) - blocks);
+    pace.ns_per_word = fmax(0, timed->ns[OWN] - blocks * pace.ns_per_block) / n;
+    return pace;
 }
 
 /* The first codec is raw, which is how all store what has no number format. */
@@ -88,23 +116,23 @@ static ent_status measure_dtype(struct costs *costs, const ent_weights *weights,
                                 const char *dtype, const struct costs_how *how, ent_error *error)
 {
     enum { LEAST = 1 << 20, MOST = 256 << 20 };
-    struct sample sample;
-    struct progress progress;
+    struct sample sample = { 0 };
     uint64_t bytes = 0;
     for (size_t i = 0; i < costs->tensors; i++) bytes += ent_weights_tensor(weights, i)->bytes.size;
     bytes = bytes < LEAST ? LEAST : bytes < MOST ? bytes : MOST;
-    ent_status status = sample_take_dtype(&sample, weights, dtype, bytes, error);
-    progress_begin(&progress, how->common, "times");
+    struct timed *timed = ent_calloc(costs->codecs, sizeof *timed);
+    ent_status status = timed ? sample_take_dtype(&sample, weights, dtype, bytes, error)
+                              : ent_fail(error, ENT_ENOMEM, "out of memory");
+    for (size_t k = 0; k < costs->codecs && !status; k++) status = timed_init(&timed[k], codec[k], sample.n, error);
+    if (!status) status = time_all(&sample, codec, costs->codecs, how, timed, error);
     for (size_t k = 0; k < costs->codecs && !status; k++) {
-        struct pace pace;
+        struct pace pace = pace_of(&timed[k], &sample, codec[k]);
         size_t block = ent_codec_block(codec[k]);
-        progress_note(&progress, ent_codec_name(codec[k]));
-        status = measure_pace(&sample, codec[k], how, &pace, error);
-        if (!status) set_times(costs, weights, dtype, k, &pace, block);
-        for (size_t j = 0; j < costs->codecs && !status && k == 0; j++)
-            set_times(costs, weights, NULL, j, &pace, block);
+        set_times(costs, weights, dtype, k, &pace, block);
+        for (size_t j = 0; j < costs->codecs && k == 0; j++) set_times(costs, weights, NULL, j, &pace, block);
     }
-    progress_end(&progress);
+    for (size_t k = 0; k < costs->codecs && timed; k++) ent_codec_free(timed[k].small);
+    ent_free(timed);
     sample_free(&sample);
     return status;
 }

@@ -1,10 +1,14 @@
 /* sample.c - see sample.h. */
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "sample.h"
 
-enum { GRAIN = 64 }; /* words: parts of packed formats begin and end on bytes */
+enum {
+    GRAIN = 64,  /* words: parts of packed formats begin and end on bytes */
+    ENCODES = 3  /* that a measurement has at most */
+};
 
 static const uint64_t preset_least = 64 << 20, preset_most = 256 << 20;
 
@@ -103,10 +107,10 @@ ent_status sample_bench(const struct sample *sample, const ent_codec *codec, uns
     *done = 1;
     ent_status status = ent_bench_words(codec, sample->dtype, sample->words, sample->n, threads, 1, bench, error);
     if (status || runs == 1) return status;
-    double bytes = 1e-9 * (double)bench->bytes;
-    double left = seconds / (bytes / bench->encode_gbps + bytes / bench->decode_gbps);
+    double bytes = 1e-9 * (double)bench->bytes, encodes = ENCODES * bytes / bench->encode_gbps;
+    double left = fmax(seconds - encodes, seconds / 2) / (bytes / bench->decode_gbps + bytes / bench->memcpy_gbps);
+    if (left < 2) return ENT_OK;
     unsigned fit = left < runs ? (unsigned)left : runs;
-    if (fit < 2) return ENT_OK;
     *done = fit;
     return ent_bench_words(codec, sample->dtype, sample->words, sample->n, threads, fit, bench, error);
 }

@@ -248,6 +248,13 @@ expect 'bench of a container against its plan' 0 'predicted' bench "$t/planned" 
 json 'bench of a container, JSON' 0 'decode_ns memcpy_ns predicted_ns error_percent verified' \
     bench "$t/planned" --plan "$t/plan" --runs 1
 expect 'choose on the host' 0 'predicted from measured speeds' choose "$model" --codec huffman --codec tiered --runs 1
+expect 'choose and measure' 0 'memcpy of the same blocks; predicted: ' \
+    choose "$model" --codec huffman --runs 1 -o "$t/verified.plan" --verify
+check 'what was measured is gone' [ -z "$(find "$t" -name '*.verify-*')" ]
+expect 'choose and measure, JSON' 0 '"latency_error_percent":' \
+    choose "$model" --codec huffman --runs 1 -o "$t/verified.plan" --force --verify --json
+expect 'choose: verify elsewhere' 2 'not this machine' choose "$model" --target $target -o "$t/x" --verify
+expect 'choose: verify no plan' 2 'of what' choose "$model" --verify
 expect 'choose within a size' 0 'least time' choose "$model" --target $target --memory 390k
 expect 'choose: a size too small' 3 'the least that can be had' choose "$model" --target $target --memory 1k
 expect 'choose: a time too short' 3 'the least that can be had' choose "$model" --target $target --latency 0.01

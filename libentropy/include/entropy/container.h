@@ -115,7 +115,7 @@ ENT_API ent_status ent_container_forecast(const ent_weights *weights, const ent_
 typedef struct ent_container_speed {
     uint64_t bytes, coded_bytes; /* of tensors; coded_bytes without tables */
     double decode_ns, decode_median_ns; /* of all, fastest and middle run */
-    double copy_ns, copy_median_ns;     /* a memcpy of the same bytes, in the same runs */
+    double copy_ns, copy_median_ns;     /* a memcpy of the same bytes, by blocks, in the same runs */
 } ent_container_speed;
 
 /* Reads all coded blocks into memory, decodes them once with their checksums, then `runs` times without (see

@@ -26,7 +26,7 @@ typedef struct ent_bench {
     bool verified; /* the last decode was compared with the source, bit for bit */
 } ent_bench;
 
-/* Codes and decodes one run of words (of one dtype) in memory, block by block, `runs` times in turn
+/* Codes (at most 3 times) and decodes one run of words (of one dtype) in memory, block by block, `runs` times in turn
  * with a memcpy of the same bytes, tables trained on these words (training is not timed; it is
  * counted in tally.table_bits).  threads: 0 = all. */
 ENT_API ent_status ent_bench_words(const ent_codec *codec, const char *dtype, const void *words, size_t n,
