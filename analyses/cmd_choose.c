@@ -93,7 +93,7 @@ static ent_status set_problem(struct job *job, ent_error *error)
     bool fastest = job->memory && !(job->latency > 0);
     *p = (ent_choosing){ .items = job->costs.tensors, .options = job->costs.codecs, .option = job->costs.option,
                          .minimise = fastest ? ENT_COST_NS : ENT_COST_BYTES,
-                         .most = { INFINITY, INFINITY, INFINITY } };
+                         .most = { INFINITY, INFINITY, INFINITY, INFINITY } };
     if (job->memory) p->most[ENT_COST_BYTES] = (double)job->memory;
     if (job->latency > 0) p->most[ENT_COST_NS] = job->latency * raw.cost[ENT_COST_NS];
     if (job->energy > 0) p->most[ENT_COST_PJ] = job->energy * raw.cost[ENT_COST_PJ];

@@ -12,7 +12,7 @@ typedef struct instance {
 
 static void instance_init(instance *x, size_t items, size_t options, ent_cost_kind minimise)
 {
-    x->problem = (ent_choosing){ items, options, x->option, minimise, { INFINITY, INFINITY, INFINITY } };
+    x->problem = (ent_choosing){ items, options, x->option, minimise, { INFINITY, INFINITY, INFINITY, INFINITY } };
 }
 
 /* Sizes between half and all of a tensor, times that fall as sizes grow, but for some noise; sometimes an
@@ -31,6 +31,7 @@ static void random_instance(instance *x, uint64_t seed)
             o->cost[ENT_COST_BYTES] = size * part;
             o->cost[ENT_COST_NS] = size * (1.5 - part) * (0.5 + ent_random_uniform(&r));
             o->cost[ENT_COST_PJ] = size * ent_random_uniform(&r);
+            o->cost[ENT_COST_LOSS] = exp2(-4 * part) * ent_random_uniform(&r);
             if (k && ent_random_below(&r, 8) == 0) o->cost[ENT_COST_NS] = INFINITY;
             if (k && ent_random_below(&r, 8) == 0) *o = o[-1];
         }
@@ -49,7 +50,7 @@ static bool add_up(const ent_choosing *p, const uint32_t *choice, double total[]
     memset(total, 0, ENT_COSTS * sizeof *total);
     for (size_t i = 0; i < p->items; i++)
         for (int c = 0; c < ENT_COSTS; c++) total[c] += p->option[i * p->options + choice[i]].cost[c];
-    return isfinite(total[0] + total[1] + total[2]);
+    return isfinite(total[0] + total[1] + total[2] + total[3]);
 }
 
 /* By trying all: INFINITY when no choice keeps the bounds. */
@@ -133,7 +134,7 @@ static void a_large_choice_is_near_its_bound(void **state)
     ent_random_seed(&r, 19, 0);
     for (size_t i = 0; i < ITEMS * OPTIONS; i++)
         for (int c = 0; c < ENT_COSTS; c++) option[i].cost[c] = 1000 * ent_random_uniform(&r);
-    ent_choosing p = { ITEMS, OPTIONS, option, ENT_COST_BYTES, { INFINITY, 300.0 * ITEMS, INFINITY } };
+    ent_choosing p = { ITEMS, OPTIONS, option, ENT_COST_BYTES, { INFINITY, 300.0 * ITEMS, INFINITY, INFINITY } };
     ent_chosen chosen, again;
     assert_ok(ent_choose(&p, choice, &chosen, NULL));
     assert_true(chosen.total[ENT_COST_NS] <= 300.0 * ITEMS);
@@ -174,7 +175,7 @@ static void choosing_is_better_than_a_share_of_one_codec(void **state)
         for (int c = 0; c < ENT_COSTS; c++) total[i % 4][c] += four[i].cost[c];
     raw_ns = total[0][ENT_COST_NS];
     for (double allowed = 1.05; allowed < 8; allowed += 0.35) {
-        ent_choosing p = { 10, 4, four, ENT_COST_BYTES, { INFINITY, allowed * raw_ns, INFINITY } };
+        ent_choosing p = { 10, 4, four, ENT_COST_BYTES, { INFINITY, allowed * raw_ns, INFINITY, INFINITY } };
         assert_ok(ent_choose(&p, choice, &chosen, NULL));
         for (size_t k = 1; k < 4; k++) { /* each codec on a share of the model, and chosen by tensor */
             ent_option two[20];
@@ -182,7 +183,7 @@ static void choosing_is_better_than_a_share_of_one_codec(void **state)
             double share = fmin(1, (allowed * raw_ns - raw_ns) / (total[k][ENT_COST_NS] - raw_ns));
             double bytes = (1 - share) * total[0][ENT_COST_BYTES] + share * total[k][ENT_COST_BYTES];
             for (size_t i = 0; i < 20; i++) two[i] = four[i / 2 * 4 + (i % 2 ? k : 0)];
-            ent_choosing q = { 10, 2, two, ENT_COST_BYTES, { INFINITY, allowed * raw_ns, INFINITY } };
+            ent_choosing q = { 10, 2, two, ENT_COST_BYTES, { INFINITY, allowed * raw_ns, INFINITY, INFINITY } };
             assert_ok(ent_choose(&q, choice, &best, NULL));
             assert_true(chosen.total[ENT_COST_BYTES] <= best.total[ENT_COST_BYTES] * (1 + 1e-12));
             if (allowed > 1.2) assert_true(chosen.total[ENT_COST_BYTES] < bytes * (1 + 1e-12));
@@ -196,7 +197,7 @@ static void a_small_one_by_hand(void **state)
     (void)state;
     static const ent_option option[] = { { { 16, 1, 0 } }, { { 10, 5, 0 } }, { { 8, 9, 0 } },
                                          { { 6, 1, 0 } },  { { 4, 2, 0 } },  { { 3, 8, 0 } } };
-    ent_choosing p = { 2, 3, option, ENT_COST_BYTES, { INFINITY, 8, INFINITY } };
+    ent_choosing p = { 2, 3, option, ENT_COST_BYTES, { INFINITY, 8, INFINITY, INFINITY } };
     uint32_t choice[2];
     ent_chosen chosen;
     assert_ok(ent_choose(&p, choice, &chosen, NULL));
@@ -204,7 +205,7 @@ static void a_small_one_by_hand(void **state)
     assert_int_equal(choice[1], 1);
     assert_close(chosen.total[ENT_COST_BYTES], 14, 0);
     assert_close(chosen.total[ENT_COST_NS], 7, 0);
-    p = (ent_choosing){ 2, 3, option, ENT_COST_NS, { 14, INFINITY, INFINITY } }; /* the other way about */
+    p = (ent_choosing){ 2, 3, option, ENT_COST_NS, { 14, INFINITY, INFINITY, INFINITY } }; /* the other way about */
     assert_ok(ent_choose(&p, choice, &chosen, NULL));
     assert_close(chosen.total[ENT_COST_NS], 7, 0);
 }
@@ -216,7 +217,7 @@ static void among_equals_the_first(void **state)
     uint32_t choice[10];
     ent_chosen chosen;
     for (size_t i = 0; i < 30; i++) option[i] = (ent_option){ { 5, 5, 5 } };
-    ent_choosing p = { 10, 3, option, ENT_COST_BYTES, { INFINITY, 50, INFINITY } };
+    ent_choosing p = { 10, 3, option, ENT_COST_BYTES, { INFINITY, 50, INFINITY, INFINITY } };
     assert_ok(ent_choose(&p, choice, &chosen, NULL));
     for (size_t i = 0; i < 10; i++) assert_int_equal(choice[i], 0);
 }
@@ -225,7 +226,7 @@ static void what_cannot_be_had_is_told(void **state)
 {
     (void)state;
     ent_option option[] = { { { 10, 2, 1 } }, { { 5, 4, 9 } }, { { INFINITY, 1, 1 } } };
-    ent_choosing p = { 1, 3, option, ENT_COST_BYTES, { INFINITY, 1.5, INFINITY } };
+    ent_choosing p = { 1, 3, option, ENT_COST_BYTES, { INFINITY, 1.5, INFINITY, INFINITY } };
     uint32_t choice[1];
     ent_chosen chosen;
     ent_error error;
@@ -235,8 +236,10 @@ static void what_cannot_be_had_is_told(void **state)
     p.most[ENT_COST_NS] = 3, p.most[ENT_COST_BYTES] = 7; /* each alone is to be had */
     assert_status(ent_choose(&p, choice, &chosen, &error), ENT_ERANGE);
     assert_non_null(strstr(error.text, "7 bytes"));
-    p = (ent_choosing){ 1, 2, option, ENT_COST_NS, { 7, INFINITY, 5 } };
+    p = (ent_choosing){ 1, 2, option, ENT_COST_NS, { 7, INFINITY, 5, INFINITY } };
     assert_status(ent_choose(&p, choice, &chosen, &error), ENT_ERANGE);
+    p.most[ENT_COST_LOSS] = 5, p.most[ENT_COST_PJ] = 5, p.most[ENT_COST_BYTES] = 7;
+    assert_status(ent_choose(&p, choice, &chosen, &error), ENT_EINVAL); /* three bounds */
     p.most[0] = NAN;
     assert_status(ent_choose(&p, choice, &chosen, &error), ENT_EINVAL);
     p.most[0] = INFINITY, p.items = 0;

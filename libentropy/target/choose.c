@@ -397,18 +397,21 @@ static ent_status improve(chooser *s, bool *exact)
 
 /* ---- the door --------------------------------------------------------------------------------- */
 
-static const char *const cost_names[] = { "bytes", "ns", "pJ" };
+static const char *const cost_names[] = { "bytes", "ns", "pJ", "of loss" };
 
 /* Each bound alone must be within reach, and each item have an option. */
 static ent_status check(const ent_choosing *p, ent_error *error)
 {
     totals least = { { 0 } };
+    int bounds = 0;
     if (!p->items || !p->options || (unsigned)p->minimise >= ENT_COSTS)
         return ent_fail(error, ENT_EINVAL, "nothing to choose: no items, or no options");
     for (int c = 0; c < ENT_COSTS; c++)
         if (!(p->most[c] >= 0)) return ent_fail(error, ENT_EINVAL, "a bound of %g %s", p->most[c], cost_names[c]);
+    for (int c = 0; c < ENT_COSTS; c++) bounds += c != (int)p->minimise && !isinf(p->most[c]);
+    if (bounds > 2) return ent_fail(error, ENT_EINVAL, "more than two bounds beside what is minimised");
     for (size_t i = 0; i < p->items; i++) {
-        totals low = { { INFINITY, INFINITY, INFINITY } };
+        totals low = { { INFINITY, INFINITY, INFINITY, INFINITY } };
         for (size_t k = 0; k < p->options; k++) {
             const ent_option *o = option_at(p, i, k);
             for (int c = 0; c < ENT_COSTS && is_there(o); c++) low.of[c] = fmin(low.of[c], o->cost[c]);

@@ -179,9 +179,10 @@ ENT_API double ent_target_compute_um2(const ent_target *target);
 
 /* ---- choosing a codec for each tensor --------------------------------------------------------- */
 
-typedef enum ent_cost_kind { ENT_COST_BYTES, ENT_COST_NS, ENT_COST_PJ, ENT_COSTS } ent_cost_kind;
+typedef enum ent_cost_kind { ENT_COST_BYTES, ENT_COST_NS, ENT_COST_PJ, ENT_COST_LOSS, ENT_COSTS } ent_cost_kind;
 
-/* One way to store an item, e.g. a tensor with a codec.  A cost of INFINITY: not to be had. */
+/* One way to store an item, e.g. a tensor with a codec, or packed by a pipeline; loss: what that costs in quality, in any
+ * unit that adds up.  A cost of INFINITY: not to be had. */
 typedef struct ent_option {
     double cost[ENT_COSTS];
 } ent_option;
@@ -191,7 +192,7 @@ typedef struct ent_choosing {
     size_t items, options;    /* options of each item */
     const ent_option *option; /* [items][options] */
     ent_cost_kind minimise;
-    double most[ENT_COSTS];   /* of each total, INFINITY: no bound */
+    double most[ENT_COSTS];   /* of each total, INFINITY: no bound; two at most beside the minimised one's */
 } ent_choosing;
 
 typedef struct ent_chosen {
