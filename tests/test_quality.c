@@ -458,6 +458,82 @@ static void calibration_sums_what_layers_see(void **state)
     free_toy(&m);
 }
 
+/* ---- sensitivities -------------------------------------------------------------------------------------------- */
+
+typedef struct head_input {
+    int input;
+    double squares, energy; /* sums of |x|^2; of |W x|^2 */
+} head_input;
+
+static void watch_head(int input, const float *rows, size_t n, uint32_t cols, void *context)
+{
+    head_input *h = context;
+    if (input != h->input) return;
+    for (size_t t = 0; t < n; t++)
+        for (uint32_t i = 0; i < cols; i++) h->squares += (double)rows[t * cols + i] * rows[t * cols + i];
+}
+
+/* Of the head alone there is a closed form: independent noise of variance v on its weights changes every logit by a variance of
+ * v |x|^2, and the divergence is half of that times sum p (1 - p), to second order. */
+static void the_head_is_as_sensitive_as_its_softmax(void **state)
+{
+    (void)state;
+    toy m;
+    ent_llama_config config = small;
+    config.vocab = 400;
+    config.tied = false;
+    make_toy(&m, &config, 9, false);
+    float *head = (float *)(size_t)get("lm_head.weight", &m);
+    for (size_t i = 0; i < (size_t)config.vocab * config.hidden; i++) head[i] *= 0.3f;
+    ent_llama *llama = open_toy(&m, "sensitive.safetensors"), *reference = open_toy(&m, "sensitive.safetensors");
+    uint32_t tokens[22], n = 21;
+    for (uint32_t i = 0; i <= n; i++) tokens[i] = 2 + i * 17 % 391;
+    const ent_text text = { tokens, n + 1, n, 0, 0 };
+    const ent_run run = { .threads = 2 };
+    ent_calibration calibration, back;
+    assert_ok(ent_calibrate(&calibration, llama, &text, true, &run, NULL));
+    assert_true(isnan(ent_calibration_sensitivity(&calibration, "lm_head.weight")));
+    assert_ok(ent_calibrate_sensitivity(&calibration, llama, reference, &text, &run, NULL));
+    /* the closed form */
+    head_input h = { .input = (int)ent_llama_inputs(llama) - 1 };
+    float *logits = ent_calloc((size_t)n * config.vocab, sizeof *logits);
+    double spread = 0;
+    assert_ok(ent_llama_forward(llama, tokens, n, logits, watch_head, &h, NULL));
+    for (uint32_t t = 0; t < n; t++) {
+        double sum = 0, squares = 0;
+        for (uint32_t o = 0; o < config.vocab; o++) {
+            double z = logits[t * config.vocab + o];
+            h.energy += z * z;
+            sum += exp(z);
+            squares += exp(2 * z);
+        }
+        spread += 1 - squares / (sum * sum);
+    }
+    /* all x have the same length, after the norm, but for its weights: the mean of products is near that of the means */
+    double expected = 0.5 * h.squares / n * spread / n * h.energy / (config.vocab * h.squares);
+    assert_close(ent_calibration_sensitivity(&calibration, "lm_head.weight") / expected, 1, 0.15);
+    assert_int_equal(calibration.matrices, 2 + 7 * config.layers);
+    for (size_t i = 0; i < ent_llama_tensors(llama); i++) { /* left as it was */
+        const ent_llama_tensor *t = ent_llama_tensor_at(llama, i);
+        assert_memory_equal(t->values, ent_llama_tensor_at(reference, i)->values, (size_t)t->rows * t->cols * sizeof(float));
+    }
+    const char *path = scratch_path("sensitive.h5");
+    assert_ok(ent_calibration_write(&calibration, path, NULL));
+    assert_ok(ent_calibration_read(&back, path, NULL));
+    assert_int_equal(back.matrices, calibration.matrices);
+    for (size_t i = 0; i < calibration.matrices; i++)
+        assert_true(ent_calibration_sensitivity(&back, calibration.sensitivity[i].name) == calibration.sensitivity[i].kl_nats);
+    ent_calibration_free(&back);
+    calibration.sensitivity[0].kl_nats = -1;
+    assert_ok(ent_calibration_write(&calibration, path, NULL));
+    assert_status(ent_calibration_read(&back, path, NULL), ENT_ECORRUPT);
+    ent_calibration_free(&calibration);
+    ent_llama_close(llama);
+    ent_llama_close(reference);
+    ent_free(logits);
+    free_toy(&m);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -469,6 +545,7 @@ int main(void)
         cmocka_unit_test(config_is_checked),
         cmocka_unit_test(distortion_is_as_defined),
         cmocka_unit_test(calibration_sums_what_layers_see),
+        cmocka_unit_test(the_head_is_as_sensitive_as_its_softmax),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

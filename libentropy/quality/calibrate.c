@@ -92,5 +92,7 @@ void ent_calibration_free(ent_calibration *calibration)
 {
     for (size_t i = 0; calibration->input && i < calibration->inputs; i++) ent_input_stats_free(&calibration->input[i]);
     ent_free(calibration->input);
+    for (size_t i = 0; i < calibration->matrices; i++) ent_free(calibration->sensitivity[i].name);
+    ent_free(calibration->sensitivity);
     *calibration = (ent_calibration){ 0 };
 }

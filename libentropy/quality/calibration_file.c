@@ -1,12 +1,13 @@
 /* calibration_file.c - a calibration as HDF5. */
 #include <hdf5.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <entropy/quality.h>
 
-enum { MOST_COLS = 1 << 24, MOST_INPUTS = 1 << 20, NAME = 64 };
+enum { MOST_COLS = 1 << 24, MOST_INPUTS = 1 << 20, NAME = 64, MOST_NAME = 1 << 12 };
 
 /* ---- writing -------------------------------------------------------------------------------------- */
 
@@ -44,6 +45,18 @@ static bool write_input(hid_t file, size_t i, const ent_input_stats *s)
     return good;
 }
 
+static bool write_sensitivities(hid_t file, const ent_calibration *calibration)
+{
+    hid_t group = H5Gcreate2(file, "/sensitivities", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    bool good = group >= 0;
+    for (size_t i = 0; i < calibration->matrices && good; i++) {
+        const ent_sensitivity *s = &calibration->sensitivity[i];
+        good = write_array(group, s->name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, 1, 1, &s->kl_nats);
+    }
+    if (group >= 0) H5Gclose(group);
+    return good;
+}
+
 static bool write_file(const ent_calibration *calibration, const char *path)
 {
     hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
@@ -52,6 +65,7 @@ static bool write_file(const ent_calibration *calibration, const char *path)
     bool good = group >= 0;
     if (good) H5Gclose(group);
     for (size_t i = 0; i < calibration->inputs && good; i++) good = write_input(file, i, &calibration->input[i]);
+    if (good && calibration->matrices) good = write_sensitivities(file, calibration);
     return H5Fclose(file) >= 0 && good;
 }
 
@@ -119,6 +133,34 @@ static bool read_input(hid_t file, size_t i, ent_input_stats *s)
     return good;
 }
 
+static bool read_sensitivity(hid_t group, hsize_t i, ent_sensitivity *s)
+{
+    ssize_t size = H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, NULL, 0, H5P_DEFAULT);
+    if (size < 1 || size > MOST_NAME || !(s->name = ent_alloc((size_t)size + 1))) return false;
+    if (H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, s->name, (size_t)size + 1, H5P_DEFAULT) < 0) return false;
+    uint64_t one = 1;
+    double *value = read_array(group, s->name, H5T_NATIVE_DOUBLE, sizeof *value, 1, &one);
+    bool good = value && *value >= 0 && isfinite(*value);
+    if (good) s->kl_nats = *value;
+    ent_free(value);
+    return good;
+}
+
+static bool read_sensitivities(hid_t file, ent_calibration *calibration)
+{
+    H5G_info_t info;
+    if (H5Lexists(file, "/sensitivities", H5P_DEFAULT) <= 0) return true;
+    hid_t group = H5Gopen2(file, "/sensitivities", H5P_DEFAULT);
+    bool good = group >= 0 && H5Gget_info(group, &info) >= 0 && info.nlinks >= 1 && info.nlinks <= MOST_INPUTS &&
+                (calibration->sensitivity = ent_calloc(info.nlinks, sizeof *calibration->sensitivity));
+    for (hsize_t i = 0; good && i < info.nlinks; i++) {
+        calibration->matrices = (size_t)i + 1; /* whose names are freed */
+        good = read_sensitivity(group, i, &calibration->sensitivity[i]);
+    }
+    if (group >= 0) H5Gclose(group);
+    return good;
+}
+
 static bool read_file(ent_calibration *calibration, const char *path)
 {
     H5G_info_t info;
@@ -130,6 +172,7 @@ static bool read_file(ent_calibration *calibration, const char *path)
         good = (calibration->input = ent_calloc(info.nlinks, sizeof *calibration->input)) != NULL;
     }
     for (size_t i = 0; good && i < calibration->inputs; i++) good = read_input(file, i, &calibration->input[i]);
+    good = good && read_sensitivities(file, calibration);
     H5Fclose(file);
     return good;
 }

@@ -1,4 +1,5 @@
 /* distortion.c - the error of changed weights, in their own terms and in the layer's output. */
+#include <cblas.h>
 #include <math.h>
 
 #include <entropy/quality.h>
@@ -32,22 +33,26 @@ double ent_sqnr_db(const ent_distortion *d)
     return d->noise > 0 ? 10 * log10(d->signal / d->noise) : INFINITY;
 }
 
-/* row^T M row for the symmetric M of which the lower triangle is given. */
-static double quadratic(const double *lower, const double *row, size_t cols)
-{
-    double sum = 0;
-    for (size_t i = 0; i < cols; i++) {
-        double inner = 0.5 * lower[i * cols + i] * row[i];
-        for (size_t j = 0; j < i; j++) inner += lower[i * cols + j] * row[j];
-        sum += 2 * row[i] * inner;
-    }
-    return sum;
-}
+/* ---- the layer's output ------------------------------------------------------------------------------ */
 
-static double diagonal(const double *squares, const double *row, size_t cols)
+enum { BAND = 64 }; /* rows at a time */
+
+typedef struct output_room { /* BAND * cols each */
+    double *row, *product;
+} output_room;
+
+/* Sum over rows of row^T M row, M the second moments, or their diagonal where there are no more. */
+static double energy(const ent_input_stats *input, const output_room *room, size_t rows)
 {
+    size_t n = rows * input->cols;
+    int cols = (int)input->cols;
     double sum = 0;
-    for (size_t i = 0; i < cols; i++) sum += squares[i] * row[i] * row[i];
+    if (input->second)
+        cblas_dsymm(CblasRowMajor, CblasRight, CblasLower, (int)rows, cols, 1, input->second, cols, room->row, cols, 0,
+                    room->product, cols);
+    else
+        for (size_t i = 0; i < n; i++) room->product[i] = room->row[i] * input->squares[i % input->cols];
+    for (size_t i = 0; i < n; i++) sum += room->row[i] * room->product[i];
     return sum;
 }
 
@@ -55,16 +60,16 @@ double ent_output_error(const ent_input_stats *input, const float *original, con
 {
     size_t cols = input->cols;
     double signal = 0, noise = 0;
-    double *row = ent_alloc(2 * cols * sizeof *row), *error = row + cols;
-    if (!row) return NAN;
-    for (uint32_t r = 0; r < rows; r++, original += cols, changed += cols) {
-        for (size_t i = 0; i < cols; i++) {
-            row[i] = original[i];
-            error[i] = (double)changed[i] - row[i];
-        }
-        signal += input->second ? quadratic(input->second, row, cols) : diagonal(input->squares, row, cols);
-        noise += input->second ? quadratic(input->second, error, cols) : diagonal(input->squares, error, cols);
+    output_room room = { ent_alloc(BAND * cols * sizeof(double)), ent_alloc(BAND * cols * sizeof(double)) };
+    for (uint32_t r = 0; room.row && room.product && r < rows; r += BAND) {
+        size_t some = rows - r < BAND ? rows - r : BAND, at = r * cols;
+        for (size_t i = 0; i < some * cols; i++) room.row[i] = original[at + i];
+        signal += energy(input, &room, some);
+        for (size_t i = 0; i < some * cols; i++) room.row[i] = (double)changed[at + i] - original[at + i];
+        noise += energy(input, &room, some);
     }
-    ent_free(row);
-    return noise > 0 ? sqrt(noise / signal) : 0;
+    if (!room.row || !room.product) signal = noise = NAN;
+    ent_free(room.row);
+    ent_free(room.product);
+    return noise > 0 || isnan(noise) ? sqrt(noise / signal) : 0;
 }

@@ -117,17 +117,35 @@ ENT_API ent_status ent_llama_evaluate(const ent_llama *llama, const ent_llama *r
 
 /* ---- calibration ------------------------------------------------------------------------------------ */
 
+/* What an error of a matrix costs, the others left alone: its loss is `kl_nats` times its squared relative error, of its
+ * layer's output (ent_output_error) where it has an input, else of its weights.  For small errors the losses
+ * of matrices add up (the linearity theorem: malinovskii2025), so bits can be shared out by ent_choose. */
+typedef struct ent_sensitivity {
+    char *name; /* of the tensor */
+    double kl_nats;
+} ent_sensitivity;
+
 typedef struct ent_calibration {
     size_t inputs;
     ent_input_stats *input; /* in the order of ent_llama_inputs */
+    size_t matrices;        /* 0: sensitivities were not measured */
+    ent_sensitivity *sensitivity;
 } ent_calibration;
 
 /* Runs the model over the text; `second` says whether second moments are wanted (8 * cols^2 bytes an
  * input).  Sequences one after another, BLAS with all threads. */
 ENT_API ent_status ent_calibrate(ent_calibration *calibration, const ent_llama *llama, const ent_text *text, bool second,
                                  const ent_run *run, ent_error *error);
+/* Adds the sensitivity of every matrix to a calibration without any: noise of a relative error of 1/8, the same on every
+ * machine, is put on one matrix of `llama` at a time and the divergence from `reference`, the same model, measured.
+ * `llama` is changed meanwhile and left as it was.  A forward pass of both over the text for each matrix. */
+ENT_API ent_status ent_calibrate_sensitivity(ent_calibration *calibration, ent_llama *llama, const ent_llama *reference,
+                                             const ent_text *text, const ent_run *run, ent_error *error);
+/* Of the tensor of that name; NaN when it was not measured. */
+ENT_API double ent_calibration_sensitivity(const ent_calibration *calibration, const char *name);
 ENT_API void ent_calibration_free(ent_calibration *calibration);
-/* As HDF5: /inputs/<i> with datasets largest, squares, second (if there) and attribute rows. */
+/* As HDF5: /inputs/<i> with datasets largest, squares, second (if there) and attribute rows; /sensitivities/<tensor>, a
+ * number (if measured).  Reading: ENT_ECORRUPT for what cannot have been written so. */
 ENT_API ent_status ent_calibration_write(const ent_calibration *calibration, const char *path, ent_error *error);
 ENT_API ent_status ent_calibration_read(ent_calibration *calibration, const char *path, ent_error *error);
 
