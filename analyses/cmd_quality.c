@@ -9,41 +9,58 @@
 #include "command.h"
 #include "model.h"
 #include "output.h"
-#include "packing.h"
+#include "packing_report.h"
 #include "progress.h"
 #include "tokens.h"
+#include "trials.h"
 
 enum { KEY_AGAINST = 0x100, KEY_CONFIG, KEY_TEXT, KEY_WINDOW, KEY_SEQUENCES, KEY_CALIBRATE, KEY_SECOND, KEY_CALIBRATION, KEY_WITH,
-       KEY_CODE, KEY_KEEP, KEY_SKIP };
+       KEY_CODE, KEY_KEEP, KEY_SKIP, KEY_SENSITIVITY, KEY_SLACK, KEY_BUDGET, KEY_TENSORS };
 
-enum { CHUNK = 1 << 16, MOST_PIPELINES = 64 }; /* weights widened at a time */
+enum { CHUNK = 1 << 16 }; /* weights widened at a time */
 
 struct job {
     struct common common;
     const char *model, *against, *config, *text, *calibrate, *calibration;
     size_t window, sequences, skip;
-    bool window_given, second, keep;
-    const char *code, *with[MOST_PIPELINES];
-    size_t withs;
+    bool window_given, second, sensitivity;
+    struct trials trials; /* what --with asks for */
 };
 
 static const struct argp_option options[] = {
     { "against", KEY_AGAINST, "MODEL", 0, "The original: also the error of each tensor, KL divergence and agreement", 0 },
+    { "budget", KEY_BUDGET, "BITS,...", 0, "With --with of several pipelines: each matrix gets one of them, so that all is lost least "
+      "within so many bits a weight of the whole model, everything counted; a trial for each number", 0 },
     { "calibrate", KEY_CALIBRATE, "FILE", 0, "Write what goes into each linear layer over the text, as HDF5", 0 },
     { "calibration", KEY_CALIBRATION, "FILE", 0, "With --against: also the error of each linear layer's output, from this file", 0 },
     { "code", KEY_CODE, "CODEC", 0, "With --with: how the parts are coded (preset: each word of up to 16 bits by rans)", 0 },
     { "config", KEY_CONFIG, "FILE", 0, "The model's config.json (preset: beside the model)", 0 },
     { "keep-embedding", KEY_KEEP, NULL, 0, "With --with: the embedding stays as it is", 0 },
     { "second", KEY_SECOND, NULL, 0, "With --calibrate: second moments too (8 bytes times the square of the input's width)", 0 },
+    { "sensitivity", KEY_SENSITIVITY, NULL, 0, "With --calibrate: what an error of each matrix costs, for --budget (a forward pass over "
+      "the text for every matrix)", 0 },
     { "sequences", KEY_SEQUENCES, "N", 0, "Only the first N sequences of the text", 0 },
     { "skip", KEY_SKIP, "N", 0, "Pass over the first N sequences of the text, e.g. to calibrate on others than are measured", 0 },
+    { "slack", KEY_SLACK, "X", 0, "With --with of several pipelines: each matrix takes the smallest with an error of its output of at most "
+      "X times the least (preset 1: the least error; 1e9: the smallest)", 0 },
+    { "tensors", KEY_TENSORS, "FILE", OPTION_ARG_OPTIONAL, "With --with: also a table of all matrices, or FILE of tab-separated values", 0 },
     { "text", KEY_TEXT, "FILE", 0, "Tokens, little-endian: FILE.u16 or FILE.u32 (preset: valid.u16 beside the model)", 0 },
     { "window", KEY_WINDOW, "N", 0, "Predict N tokens a sequence (preset: the model's context); 0: a sequence begins at each "
       "token that begins a text", 0 },
     { "with", KEY_WITH, "PIPELINE", 0, "Measure the model with its matrices packed by these transforms, e.g. \"prune(share=0.3) "
-      "rtn(bits=4)\"; may be given several times (`entropy list transforms`)", 0 },
+      "rtn(bits=4)\"; may be given several times (`entropy list transforms`).  Of several, as in \"step(bits=2:0.5:4) | nf4\" (2 to "
+      "4 by 0.5), each matrix gets one, by --slack or --budget", 0 },
     { 0 },
 };
+
+static void parse_budgets(struct job *job, struct argp_state *state, char *text)
+{
+    struct trials *t = &job->trials;
+    for (char *rest, *one = strtok_r(text, ",", &rest); one; one = strtok_r(NULL, ",", &rest)) {
+        if (t->budgets == MOST_BUDGETS) argp_error(state, "too many budgets");
+        t->budget[t->budgets++] = option_number(state, "--budget", one, 0);
+    }
+}
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
@@ -57,11 +74,18 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_SEQUENCES: job->sequences = option_count(state, "--sequences", text); return 0;
     case KEY_SKIP: job->skip = option_count(state, "--skip", text); return 0;
     case KEY_TEXT: job->text = text; return 0;
-    case KEY_CODE: job->code = text; return 0;
-    case KEY_KEEP: job->keep = true; return 0;
+    case KEY_CODE: job->trials.codec = text; return 0;
+    case KEY_KEEP: job->trials.keep_embedding = true; return 0;
     case KEY_WITH:
-        if (job->withs == MOST_PIPELINES) argp_error(state, "too many pipelines");
-        job->with[job->withs++] = text;
+        if (job->trials.withs == MOST_TRIALS) argp_error(state, "too many pipelines");
+        job->trials.with[job->trials.withs++] = text;
+        return 0;
+    case KEY_SENSITIVITY: job->sensitivity = true; return 0;
+    case KEY_SLACK: job->trials.slack = option_number(state, "--slack", text, 1); return 0;
+    case KEY_BUDGET: parse_budgets(job, state, text); return 0;
+    case KEY_TENSORS:
+        job->trials.tensors = true;
+        job->trials.tensors_file = text;
         return 0;
     case KEY_WINDOW:
         job->window = option_count(state, "--window", text);
@@ -73,10 +97,13 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (!job->model) argp_error(state, "which model?");
-        if (job->withs && job->against) argp_error(state, "--with compares with the model itself, not with --against");
-        if (job->calibration && !job->against && !job->withs) argp_error(state, "--calibration needs --against or --with");
-        if (job->code && !job->withs) argp_error(state, "--code needs --with");
-        if (job->second && !job->calibrate) argp_error(state, "--second needs --calibrate");
+        if (job->trials.withs && job->against) argp_error(state, "--with compares with the model itself, not with --against");
+        if (job->calibration && !job->against && !job->trials.withs) argp_error(state, "--calibration needs --against or --with");
+        if ((job->trials.codec || job->trials.tensors || job->trials.budgets || job->trials.slack > 0) && !job->trials.withs)
+            argp_error(state, "--code, --tensors, --slack and --budget need --with");
+        if (job->trials.budgets && job->trials.slack > 0) argp_error(state, "--budget or --slack, not both");
+        if (!(job->trials.slack > 0)) job->trials.slack = 1;
+        if ((job->second || job->sensitivity) && !job->calibrate) argp_error(state, "--second and --sensitivity need --calibrate");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -169,7 +196,22 @@ static ent_status measure_loss(const struct job *job, struct language *l, ent_qu
     return status;
 }
 
-static ent_status calibrate(const struct job *job, struct language *l, ent_error *error)
+static ent_status find_sensitivities(const struct job *job, struct language *l, const ent_weights *weights,
+                                     ent_calibration *calibration, ent_error *error)
+{
+    ent_llama *changed;
+    struct progress progress;
+    ent_status status = ent_llama_open(&changed, ent_llama_config_of(l->model), weights, error);
+    if (status) return status;
+    progress_begin(&progress, &job->common, "sensitivity");
+    ent_run run = { job->common.threads, progress.shown ? progress_show : NULL, &progress };
+    status = ent_calibrate_sensitivity(calibration, changed, l->model, &l->text, &run, error);
+    progress_end(&progress);
+    ent_llama_close(changed);
+    return status;
+}
+
+static ent_status calibrate(const struct job *job, struct language *l, const ent_weights *weights, ent_error *error)
 {
     ent_calibration calibration;
     struct progress progress;
@@ -178,7 +220,8 @@ static ent_status calibrate(const struct job *job, struct language *l, ent_error
     ent_status status = ent_calibrate(&calibration, l->model, &l->text, job->second, &run, error);
     progress_end(&progress);
     if (status) return status;
-    status = ent_calibration_write(&calibration, job->calibrate, error);
+    if (job->sensitivity) status = find_sensitivities(job, l, weights, &calibration, error);
+    if (!status) status = ent_calibration_write(&calibration, job->calibrate, error);
     ent_calibration_free(&calibration);
     return status;
 }
@@ -300,82 +343,20 @@ static ent_status compare_all(struct comparison *c, const ent_weights *weights, 
 
 /* ---- the model with its matrices packed ------------------------------------------------------------------ */
 
-struct trial {
-    const struct job *job;
-    struct language *language; /* its original is the model itself, its model the packed one */
-    const ent_weights *weights;
-    ent_codec *codec;
-    ent_calibration calibration;
-    struct table table;
-};
-
-static void print_trial(struct trial *t, const char *pipeline, const struct packing *p, const ent_quality *q)
-{
-    double weights = (double)p->weights;
-    if (t->job->common.json) {
-        json_t *object = json_object();
-        json_text(object, "model", model_name(t->job->model));
-        json_text(object, "pipeline", pipeline);
-        json_text(object, "codec", ent_codec_text(t->codec));
-        json_real_or_null(object, "plain_bits_per_weight", p->plain_bits / weights);
-        json_real_or_null(object, "bits_per_weight", p->coded_bits / weights);
-        json_real_or_null(object, "zeros", (double)p->zeros / (double)p->packed);
-        json_real_or_null(object, "sqnr_db", ent_sqnr_db(&p->distortion));
-        json_real_or_null(object, "nll", q->nll);
-        json_real_or_null(object, "perplexity", q->perplexity);
-        json_real_or_null(object, "kl_nats", q->kl_nats);
-        json_real_or_null(object, "kl_stderr", q->kl_stderr);
-        json_real_or_null(object, "top1_agreement", q->top1_agreement);
-        json_count(object, "tokens", q->predicted);
-        json_line(object);
-        return;
-    }
-    table_cell(&t->table, "%s", pipeline);
-    table_number(&t->table, p->plain_bits / weights, 3);
-    table_number(&t->table, p->coded_bits / weights, 3);
-    table_number(&t->table, 100 * (double)p->zeros / (double)p->packed, 1);
-    table_number(&t->table, ent_sqnr_db(&p->distortion), 2);
-    table_number(&t->table, q->perplexity, 4);
-    table_number(&t->table, q->kl_nats, 5);
-    table_number(&t->table, 100 * q->top1_agreement, 2);
-}
-
-static ent_status try_pipeline(struct trial *t, const char *text, ent_error *error)
-{
-    ent_pipeline pipeline;
-    struct packing packing;
-    ent_quality q;
-    struct progress progress;
-    const ent_tensor *embedding = ent_weights_find(t->weights, "model.embed_tokens.weight");
-    struct language *l = t->language;
-    ent_status status = ent_pipeline_parse(&pipeline, text, error);
-    if (!status) status = ent_llama_open(&l->model, ent_llama_config_of(l->original), t->weights, error);
-    if (status) return status;
-    progress_begin(&progress, &t->job->common, text);
-    ent_run run = { t->job->common.threads, progress.shown ? progress_show : NULL, &progress };
-    status = packing_apply(&packing, l->model, &pipeline, t->codec, t->calibration.inputs ? &t->calibration : NULL,
-                           embedding->dtype_bits, t->job->keep, &run, error);
-    progress_end(&progress);
-    if (!status) status = measure_loss(t->job, l, &q, error);
-    if (!status) print_trial(t, text, &packing, &q);
-    ent_llama_close(l->model);
-    l->model = NULL;
-    return status;
-}
-
 static ent_status try_all(const struct job *job, struct language *l, const ent_weights *weights, ent_error *error)
 {
-    struct trial t = { .job = job, .language = l, .weights = weights };
-    ent_status status = ent_codec_parse(&t.codec, job->code ? job->code : PACKING_CODEC, error);
-    if (!status && job->calibration) status = ent_calibration_read(&t.calibration, job->calibration, error);
-    if (!status && job->calibration) status = check_calibration(&t.calibration, l->model, job->calibration, error);
-    l->original = l->model;
-    l->model = NULL;
-    table_begin(&t.table, "<pipeline|plain bits|coded bits|zeros %|SQNR dB|perplexity|KL nats|agreement %");
-    for (size_t i = 0; i < job->withs && !status; i++) status = try_pipeline(&t, job->with[i], error);
-    table_end(&t.table);
-    ent_calibration_free(&t.calibration);
-    ent_codec_free(t.codec);
+    ent_calibration calibration = { 0 };
+    ent_status status = job->calibration ? ent_calibration_read(&calibration, job->calibration, error) : ENT_OK;
+    if (!status && job->calibration) status = check_calibration(&calibration, l->model, job->calibration, error);
+    struct trials trials = job->trials;
+    trials.common = &job->common;
+    trials.model = job->model;
+    trials.weights = weights;
+    trials.original = l->model;
+    trials.text = &l->text;
+    trials.calibration = &calibration;
+    if (!status) status = trials_run(&trials, error);
+    ent_calibration_free(&calibration);
     return status;
 }
 
@@ -390,12 +371,12 @@ static ent_status run(const struct job *job, ent_error *error)
     ent_status status = model_open(&weights, job->model, error);
     if (!status && job->against) status = model_open(&against, job->against, error);
     if (!status) status = open_language(job, &l, weights, against, error);
-    if (!status && job->calibrate) status = calibrate(job, &l, error);
+    if (!status && job->calibrate) status = calibrate(job, &l, weights, error);
     if (!status && l.model) status = measure_loss(job, &l, &q, error);
     if (!status && against) status = compare_all(&c, weights, against, error);
     if (!status) print_loss(job, &l, &q, &c.sum);
-    if (!status && job->withs && !job->common.json) printf("\n");
-    if (!status && job->withs) status = try_all(job, &l, weights, error);
+    if (!status && job->trials.withs && !job->common.json) printf("\n");
+    if (!status && job->trials.withs) status = try_all(job, &l, weights, error);
     ent_free(c.original);
     ent_free(c.changed);
     ent_calibration_free(&c.calibration);
@@ -419,8 +400,9 @@ int cmd_quality(int argc, char **argv)
                "\vJSON keys, a tensor a line: tensor, weights, relative_error, sqnr_db, largest_error, output_error, "
                "not_finite; then of the whole: model, against, sequences, tokens, nll, nll_stderr (nats a token), perplexity, "
                "kl_nats, kl_stderr, top1_agreement, sqnr_db, relative_error; a pipeline a line: pipeline, codec, "
-               "plain_bits_per_weight, bits_per_weight (coded, tables and headers included; tensors that are not packed as "
-               "they are), zeros (share of packed weights), sqnr_db and the loss as above, against the model unpacked.",
+               "budget_bits (null: none), plain_bits_per_weight, bits_per_weight (coded, tables and headers included; tensors that "
+               "are not packed as they are), zeros (share of packed weights), sqnr_db, predicted_kl_nats (by the sensitivities) and the "
+               "loss as above, against the model unpacked; before it, with --tensors, a matrix a line: " PACKING_TABLE_KEYS ".",
     };
     struct job job = { 0 };
     ent_error error = { 0 };

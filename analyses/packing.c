@@ -1,4 +1,4 @@
-/* packing.c - matrices packed and coded in memory, tensors side by side. */
+/* packing.c - see packing.h. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,93 +47,146 @@ ent_status packing_coded_bits(const ent_packed *packed, const ent_codec *codec, 
     return status;
 }
 
-/* ---- the model ------------------------------------------------------------------------------------------- */
+/* ---- one matrix ------------------------------------------------------------------------------------------ */
 
-struct result { /* of one tensor */
-    double plain, coded;
-    ent_distortion distortion;
-    uint64_t zeros;
-    bool packed;
-    ent_error error;
-};
+static double entropy_of_codes(const ent_packed *packed)
+{
+    const ent_part *codes = ent_packed_find(packed, "codes");
+    if (!codes) return NAN;
+    const ent_packed alone = { .parts = 1, .part = { *codes } };
+    return ent_packed_entropy_bits(&alone) / ((double)codes->rows * codes->cols);
+}
 
-struct work {
-    ent_llama *llama;
-    const ent_pipeline *pipeline;
-    const ent_codec *codec;
-    const ent_calibration *calibration;
-    const ent_run *run;
-    bool keep_embedding;
-    struct result *result; /* one a tensor */
+static ent_status fit_copy(struct packing_fit *fit, const struct packing_matrix *matrix, const ent_pipeline *pipeline,
+                           const ent_codec *codec, const float *before, float *values, ent_error *error)
+{
+    ent_packed packed = { 0 };
+    size_t n = (size_t)matrix->rows * matrix->cols;
+    *fit = (struct packing_fit){ .output_error = NAN };
+    ent_status status = ent_pipeline_apply(pipeline, matrix->rows, matrix->cols, values, matrix->input, &packed, error);
+    if (!status) status = packing_coded_bits(&packed, codec, &fit->coded_bits, error);
+    if (!status) {
+        fit->plain_bits = ent_packed_plain_bits(&packed);
+        fit->code_bits = entropy_of_codes(&packed);
+        ent_distortion_add(&fit->distortion, before, values, n);
+        for (size_t k = 0; k < n; k++) fit->zeros += values[k] == 0;
+        if (matrix->input) fit->output_error = ent_output_error(matrix->input, before, values, matrix->rows);
+    }
+    ent_packed_free(&packed);
+    return status;
+}
+
+ent_status packing_fit(struct packing_fit *fit, const struct packing_matrix *matrix, const ent_pipeline *pipeline,
+                       const ent_codec *codec, float *values, ent_error *error)
+{
+    size_t n = (size_t)matrix->rows * matrix->cols;
+    ent_error why = { 0 };
+    float *before = ent_alloc(n * sizeof *before);
+    if (!before) return ent_fail(error, ENT_ENOMEM, "%s: out of memory", matrix->name);
+    memcpy(before, values, n * sizeof *before);
+    ent_status status = fit_copy(fit, matrix, pipeline, codec, before, values, &why);
+    ent_free(before);
+    return status ? ent_fail(error, status, "%.200s: %.700s", matrix->name, why.text) : ENT_OK;
+}
+
+/* ---- all pipelines on all matrices ------------------------------------------------------------------------- */
+
+struct trial {
+    const struct packing_job *job;
+    struct packing_fit *fit;
+    ent_error *error; /* of each */
     size_t done;
 };
 
-static ent_status pack_tensor(size_t i, unsigned thread, void *context)
+static ent_status try_one(size_t at, unsigned thread, void *context)
 {
-    struct work *w = context;
-    ent_llama_tensor *t = ent_llama_tensor_at(w->llama, i);
-    struct result *r = &w->result[i];
-    size_t n = (size_t)t->rows * t->cols;
-    if (t->rows == 1 || (w->keep_embedding && strstr(t->name, "embed"))) return ENT_OK;
-    const ent_input_stats *input = w->calibration && t->input >= 0 ? &w->calibration->input[t->input] : NULL;
-    ent_packed packed = { 0 };
-    float *before = ent_alloc(n * sizeof *before);
-    if (!before) return ent_fail(&r->error, ENT_ENOMEM, "%s: out of memory", t->name);
-    memcpy(before, t->values, n * sizeof *before);
-    ent_status status = ent_pipeline_apply(w->pipeline, t->rows, t->cols, t->values, input, &packed, &r->error);
-    if (!status) status = packing_coded_bits(&packed, w->codec, &r->coded, &r->error);
-    if (!status) {
-        r->packed = true;
-        r->plain = ent_packed_plain_bits(&packed);
-        ent_distortion_add(&r->distortion, before, t->values, n);
-        for (size_t k = 0; k < n; k++) r->zeros += t->values[k] == 0;
-    } else {
-        char text[sizeof r->error.text];
-        snprintf(text, sizeof text, "%s", r->error.text);
-        ent_fail(&r->error, status, "%.200s: %.700s", t->name, text);
-    }
-    ent_packed_free(&packed);
-    ent_free(before);
-    size_t done = __atomic_add_fetch(&w->done, 1, __ATOMIC_RELAXED);
-    if (w->run->progress && !thread) w->run->progress(w->run->context, done, ent_llama_tensors(w->llama));
+    struct trial *t = context;
+    const struct packing_job *job = t->job;
+    size_t i = at / job->list->n;
+    const struct packing_matrix *m = &job->matrix[i];
+    float *values = ent_alloc((size_t)m->rows * m->cols * sizeof *values);
+    ent_status status = values ? job->read(job->context, i, values) : ENT_ENOMEM;
+    if (status)
+        ent_fail(&t->error[at], status, "%s: %s", m->name, ent_status_text(status));
+    else
+        status = packing_fit(&t->fit[at], m, &job->list->candidate[at % job->list->n].pipeline, job->codec, values, &t->error[at]);
+    ent_free(values);
+    size_t done = __atomic_add_fetch(&t->done, 1, __ATOMIC_RELAXED);
+    if (job->run->progress && !thread) job->run->progress(job->run->context, done, job->matrices * job->list->n);
     return status;
 }
 
-static void summarise(const struct work *w, unsigned stored_bits, struct packing *p)
+ent_status packing_try(const struct packing_job *job, struct packing_fit *fit, ent_error *error)
 {
-    *p = (struct packing){ 0 };
-    for (size_t i = 0; i < ent_llama_tensors(w->llama); i++) {
-        const ent_llama_tensor *t = ent_llama_tensor_at(w->llama, i);
-        const struct result *r = &w->result[i];
-        uint64_t n = (uint64_t)t->rows * t->cols;
-        p->weights += n;
-        p->plain_bits += r->packed ? r->plain : (double)n * stored_bits;
-        p->coded_bits += r->packed ? r->coded : (double)n * stored_bits;
-        if (!r->packed) continue;
-        p->packed += n;
-        p->zeros += r->zeros;
-        p->distortion.n += r->distortion.n;
-        p->distortion.signal += r->distortion.signal;
-        p->distortion.noise += r->distortion.noise;
-        p->distortion.largest = fmax(p->distortion.largest, r->distortion.largest);
-    }
-}
-
-ent_status packing_apply(struct packing *packing, ent_llama *llama, const ent_pipeline *pipeline, const ent_codec *codec,
-                         const ent_calibration *calibration, unsigned stored_bits, bool keep_embedding, const ent_run *run,
-                         ent_error *error)
-{
-    size_t tensors = ent_llama_tensors(llama);
-    struct work w = { .llama = llama, .pipeline = pipeline, .codec = codec, .calibration = calibration, .run = run,
-                      .keep_embedding = keep_embedding, .result = ent_calloc(tensors, sizeof *w.result) };
-    if (!w.result) return ent_fail(error, ENT_ENOMEM, "out of memory");
-    ent_status status = ent_parallel(tensors, run->threads, pack_tensor, &w);
-    if (!status) summarise(&w, stored_bits, packing);
-    for (size_t i = 0; i < tensors && status; i++)
-        if (w.result[i].error.status == status) {
-            if (error) *error = w.result[i].error;
+    size_t n = job->matrices * job->list->n;
+    struct trial t = { .job = job, .fit = fit, .error = ent_calloc(n + 1, sizeof *t.error) };
+    if (!t.error) return ent_fail(error, ENT_ENOMEM, "out of memory");
+    ent_status status = ent_parallel(n, job->run->threads, try_one, &t);
+    for (size_t i = 0; i < n && status; i++)
+        if (t.error[i].status == status) {
+            if (error) *error = t.error[i];
             break;
         }
-    ent_free(w.result);
+    ent_free(t.error);
     return status;
+}
+
+/* ---- which one --------------------------------------------------------------------------------------------- */
+
+static double error_of(const struct packing_fit *fit)
+{
+    return isnan(fit->output_error) ? ent_relative_error(&fit->distortion) : fit->output_error;
+}
+
+static void pick_alone(const struct packing_job *job, const struct packing_fit *fit, double slack, uint32_t *pick)
+{
+    for (size_t i = 0; i < job->matrices; i++, fit += job->list->n) {
+        double least = INFINITY;
+        for (size_t k = 0; k < job->list->n; k++) least = fmin(least, error_of(&fit[k]));
+        size_t best = job->list->n;
+        for (size_t k = 0; k < job->list->n; k++)
+            if (error_of(&fit[k]) <= slack * least && (best == job->list->n || fit[k].coded_bits < fit[best].coded_bits))
+                best = k;
+        pick[i] = (uint32_t)best;
+    }
+}
+
+double packing_loss(const struct packing_matrix *matrix, const struct packing_fit *fit)
+{
+    double e = error_of(fit);
+    return matrix->sensitivity * e * e;
+}
+
+static bool all_sensitivities(const struct packing_job *job)
+{
+    for (size_t i = 0; i < job->matrices; i++)
+        if (isnan(job->matrix[i].sensitivity)) return false;
+    return true;
+}
+
+static ent_status pick_together(const struct packing_job *job, const struct packing_fit *fit, double budget_bits, uint32_t *pick,
+                                ent_error *error)
+{
+    size_t n = job->matrices * job->list->n;
+    bool known = all_sensitivities(job);
+    ent_chosen chosen;
+    ent_option *option = ent_calloc(n, sizeof *option);
+    if (!option) return ent_fail(error, ENT_ENOMEM, "out of memory");
+    for (size_t at = 0; at < n; at++) {
+        option[at].cost[ENT_COST_BYTES] = fit[at].coded_bits / 8;
+        option[at].cost[ENT_COST_LOSS] = known ? packing_loss(&job->matrix[at / job->list->n], &fit[at]) : fit[at].distortion.noise;
+    }
+    const ent_choosing choosing = { job->matrices, job->list->n, option, ENT_COST_LOSS,
+                                    { fmax(budget_bits / 8, 0), INFINITY, INFINITY, INFINITY } };
+    ent_status status = ent_choose(&choosing, pick, &chosen, error);
+    ent_free(option);
+    return status;
+}
+
+ent_status packing_pick(const struct packing_job *job, const struct packing_fit *fit, const struct packing_rule *rule,
+                        uint32_t *pick, ent_error *error)
+{
+    if (rule->budget_bits > 0) return pick_together(job, fit, rule->budget_bits, pick, error);
+    pick_alone(job, fit, rule->slack, pick);
+    return ENT_OK;
 }

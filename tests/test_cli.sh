@@ -410,6 +410,19 @@ expect 'quality: calibration on other sequences, second moments' 0 '' \
     quality $shipped --skip 2 --sequences 2 --window 32 --calibrate "$t/second.h5" --second
 expect 'quality with feedback' 0 '^watersic(bits=3)  *[0-9.]*  *3\.0' \
     quality $shipped --sequences 1 --window 32 --with 'watersic(bits=3)' --with gptq --calibration "$t/second.h5"
+expect 'quality: sensitivities' 0 '' \
+    quality $shipped --skip 2 --sequences 1 --window 16 --calibrate "$t/sensitive.h5" --second --sensitivity
+expect 'quality: bits shared out among matrices' 0 '^step(bits=2:1:4) in 3.2 bits  *[0-9.]*  *3\.[12]' \
+    quality $shipped --sequences 1 --window 32 --with 'step(bits=2:1:4)' --budget 3.2 --calibration "$t/sensitive.h5"
+expect 'quality: an alpha for each matrix' 0 'mlp.up_proj.weight  *rescale(alpha=[0-9.]*) rtn(bits=8)  *7\.' \
+    quality $shipped --sequences 1 --window 32 --with 'rescale(alpha=0:0.5:1) rtn(bits=8)' --tensors --calibration "$t/sensitive.h5"
+json 'quality, matrices as JSON' 0 '' \
+    quality $shipped --sequences 1 --window 32 --with 'nf4 | mxfp4' --slack 1.1 --tensors --keep-embedding
+expect 'quality, matrices as a file' 0 '' quality $shipped --sequences 1 --window 8 --with 'nf4 | mxfp4' --tensors="$t/tensors.tsv"
+check 'a row for every matrix' sh -c "[ \$(wc -l <'$t/tensors.tsv') = 37 ]"
+expect 'quality: a budget too small' 3 'budget of 1 bits' quality $shipped --sequences 1 --window 8 --with 'step(bits=2:1:4)' --budget 1
+expect 'quality: a budget for nothing' 2 'need --with' quality $shipped --budget 3
+expect 'quality: a bad range' 2 'range' quality $shipped --sequences 1 --window 8 --with 'step(bits=4:1:2)'
 expect 'quality: nothing left to measure' 2 'passed over' quality $shipped --skip 100000
 json 'quality with matrices packed, JSON' 0 '' quality $shipped --sequences 1 --window 32 --with mxfp4
 expect 'quality: no such transform' 2 "no transform 'nonsense'" quality $shipped --sequences 1 --window 32 --with nonsense
