@@ -112,14 +112,19 @@ static void list_formats(struct list *list, const struct common *common)
 {
     static const char *const kind[] = {
         [ENT_KIND_FLOAT] = "float", [ENT_KIND_SIGNED] = "int", [ENT_KIND_UNSIGNED] = "uint", [ENT_KIND_SCALE] = "scale",
+        [ENT_KIND_RECORD] = "record",
     };
+    const ent_format *f;
     (void)common;
     list_begin(list, (const char *[]){ "name", "kind", "bits", "layout", "cite", NULL });
-    for (const ent_format *f = ent_formats; f->name; f++) {
-        char bits[8], layout[32] = "";
+    for (size_t i = 0; (f = ent_dtype_at(i)); i++) {
+        char bits[8], layout[200] = "";
         snprintf(bits, sizeof bits, "%u", f->bits);
         if (f->kind == ENT_KIND_FLOAT)
             snprintf(layout, sizeof layout, "%u-%u-%u", f->sign_bits, f->exponent_bits, f->mantissa_bits);
+        for (int k = 0, at = 0; k < ENT_MAX_MEMBERS && f->member[k].name; k++)
+            at += snprintf(layout + at, sizeof layout - (size_t)at, "%s%s %ux%s", k ? ", " : "", f->member[k].name,
+                           f->member[k].count, f->member[k].dtype);
         list_row(list, (const char *[]){ f->name, kind[f->kind], bits, layout, f->cite });
     }
 }

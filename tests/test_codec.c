@@ -28,7 +28,8 @@ static void every_row_has_one_canonical_text(void **state)
         assert_ok(ent_codec_parse(&again, ent_codec_text(codec), NULL));
         assert_string_equal(ent_codec_text(again), ent_codec_text(codec));
         assert_string_equal(ent_codec_name(again), ent_codec_text(codec));
-        for (const ent_format *f = ent_formats; f->name; f++) {
+        const ent_format *f;
+        for (size_t i = 0; (f = ent_dtype_at(i)); i++) {
             ent_recipe a, b;
             assert_ok(ent_codec_bind(codec, f->name, &a, NULL));
             assert_ok(ent_codec_bind(again, f->name, &b, NULL));
@@ -227,7 +228,7 @@ static void every_row_codes_every_dtype(void **state)
     const ent_codec_row *row = *state;
     ent_codec *codec = parse_row(row);
     if (!codec) skip();
-    static const char *const opaque[] = { "BOOL", "I32", "Q4_K" };
+    static const char *const opaque[] = { "BOOL", "I32", "Q8_K" };
     for (const ent_format *f = ent_formats; f->name; f++) round_trips_of_dtype(codec, f->name);
     for (size_t i = 0; i < sizeof opaque / sizeof *opaque; i++) round_trips_of_dtype(codec, opaque[i]);
     ent_codec_free(codec);

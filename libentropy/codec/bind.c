@@ -16,7 +16,7 @@ static bool kind_matches(const char *name, size_t size, const ent_format *f)
     bool integer = f->kind == ENT_KIND_SIGNED || f->kind == ENT_KIND_UNSIGNED;
     return is(name, size, "*") || (is(name, size, "float") && f->kind == ENT_KIND_FLOAT) ||
            (is(name, size, "int") && integer) || (is(name, size, "scale") && f->kind == ENT_KIND_SCALE) ||
-           (is(name, size, "narrow") && f->bits <= 8);
+           (is(name, size, "record") && f->kind == ENT_KIND_RECORD) || (is(name, size, "narrow") && f->bits <= 8);
 }
 
 static ent_match selector_match(const char *name, size_t size, const ent_format *f)
@@ -32,8 +32,8 @@ bool ent_selectors_valid(const char *text, size_t size)
         const char *comma = memchr(text, ',', (size_t)(end - text));
         size_t n = (size_t)((comma ? comma : end) - text);
         bool known = false;
-        for (const ent_format *f = ent_formats; f->name && !known; f++)
-            known = selector_match(text, n, f) != ENT_MATCH_NONE;
+        const ent_format *f;
+        for (size_t i = 0; !known && (f = ent_dtype_at(i)); i++) known = selector_match(text, n, f) != ENT_MATCH_NONE;
         if (!known) return false;
         text += n + 1;
     }
@@ -99,7 +99,7 @@ static ent_status bind_raw(const ent_format *format, ent_recipe *recipe, ent_err
 ent_status ent_codec_choose(const ent_codec *codec, const char *dtype, const ent_clause **clause, ent_recipe *recipe,
                             ent_error *error)
 {
-    const ent_format *format = ent_format_find(dtype);
+    const ent_format *format = ent_dtype_find(dtype);
     *recipe = (ent_recipe){ .scope = codec->scope, .block = codec->block };
     for (uint32_t i = 0; format && i < codec->clauses; i++) {
         *clause = &codec->clause[i];

@@ -14,8 +14,12 @@ uint32_t ent_block_checksum(ent_bytes after); /* of the bytes after the checksum
 bool ent_is_raw(const ent_coder_spec *spec);
 /* Whether the stream carries its own table: scope block, and a coder that trains. */
 bool ent_has_own_table(const ent_recipe *recipe, uint32_t field);
+/* Whether n words may be a block: sizes are 32 bits, and a code may be twice the words before it is refused. */
+bool ent_block_fits(const ent_recipe *recipe, size_t n);
 size_t ent_block_header(const ent_recipe *recipe);
-/* Bytes of n symbols of a field stored raw: its bits without gaps. */
+/* Symbols of a field in n words. */
+size_t ent_symbols_of(const ent_recipe *recipe, uint32_t field, size_t n);
+/* Bytes of the symbols of a field of n words stored raw: its bits without gaps. */
 size_t ent_raw_size(const ent_recipe *recipe, uint32_t field, size_t n);
 /* How a field is coded when its stream is stored raw. */
 ent_coder_spec ent_raw_spec(const ent_recipe *recipe, uint32_t field);

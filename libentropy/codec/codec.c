@@ -202,7 +202,8 @@ static ent_status try_clause(const cursor *c, const char *place, const ent_claus
     ent_recipe recipe;
     ent_error why, first = { ENT_OK, "" };
     bool fits = false;
-    for (const ent_format *f = ent_formats; f->name; f++) {
+    const ent_format *f;
+    for (size_t i = 0; (f = ent_dtype_at(i)); i++) {
         ent_match match = ent_clause_match(clause, f);
         if (match == ENT_MATCH_NONE) continue;
         ent_status status = ent_clause_bind(clause, f, &recipe, &why);

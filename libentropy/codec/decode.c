@@ -22,6 +22,8 @@ typedef struct decoder {
     stream stream[ENT_MAX_FIELDS];
 } decoder;
 
+static size_t symbols_of(const decoder *d, uint32_t field) { return ent_symbols_of(d->recipe, field, d->n); }
+
 /* ---- what is where ---------------------------------------------------------------------------------- */
 
 /* Reads the header; leaves each stream's sizes in place. */
@@ -93,7 +95,7 @@ static ent_status decode_raw(const decoder *d, uint32_t field, void *symbols)
     ent_table *table;
     ent_coder_spec spec = ent_raw_spec(d->recipe, field);
     ent_status status = ent_table_train(&table, &spec, NULL, ENT_DECODE);
-    if (!status) status = ent_decode(table, d->stream[field].bytes, symbols, d->n);
+    if (!status) status = ent_decode(table, d->stream[field].bytes, symbols, symbols_of(d, field));
     ent_table_free(table);
     return status;
 }
@@ -104,7 +106,7 @@ static ent_status decode_stream(const decoder *d, uint32_t field, void *symbols)
     ent_table *own;
     if (d->stream[field].raw) return decode_raw(d, field, symbols);
     ent_status status = find_table(d, field, &table, &own);
-    if (!status) status = ent_decode(table, d->stream[field].bytes, symbols, d->n);
+    if (!status) status = ent_decode(table, d->stream[field].bytes, symbols, symbols_of(d, field));
     ent_table_free(own);
     return status;
 }
@@ -154,7 +156,9 @@ static ent_status decode_fused(const decoder *d, void *words)
     const ent_split *split = &r->split;
     uint32_t coded = 0;
     while (coded < split->fields && d->stream[coded].raw) coded++;
-    if (split->fields < 2 || coded == split->fields || split->word_bits != 8 * r->word_width) return ENT_EUNSUPPORTED;
+    if (split->fields < 2 || coded == split->fields || split->word_bits != 8 * r->word_width ||
+        split->word_bits > 64)
+        return ENT_EUNSUPPORTED;
     const ent_field *field = &split->field[coded];
     ent_join join = { .word_bytes = r->word_width, .shift = field->range[0].low, .bits = field->range[0].bits,
                       .stream = d->flags & ENT_STREAM };
@@ -176,7 +180,7 @@ static ent_status decode_split(const decoder *d, void *words)
     const void *symbols[ENT_MAX_FIELDS];
     size_t need = 0;
     ent_status status = ENT_OK;
-    for (uint32_t i = 0; i < split->fields; i++) need += rounded(d->n * ent_field_width(&split->field[i]));
+    for (uint32_t i = 0; i < split->fields; i++) need += rounded(symbols_of(d, i) * ent_field_width(&split->field[i]));
     if (ent_buffer_reserve(&d->work->symbols, need)) return ENT_ENOMEM;
     uint8_t *at = d->work->symbols.data;
     for (uint32_t i = 0; i < split->fields && !status; i++) {
@@ -185,7 +189,7 @@ static ent_status decode_split(const decoder *d, void *words)
             symbols[i] = d->stream[i].bytes.data;
         else
             status = decode_stream(d, i, at);
-        at += rounded(d->n * ent_field_width(&split->field[i]));
+        at += rounded(symbols_of(d, i) * ent_field_width(&split->field[i]));
     }
     if (!status) ent_join_words(split, symbols, d->n, words);
     return status;
@@ -203,7 +207,7 @@ ent_status ent_block_decode(const ent_recipe *recipe, const ent_tables *tables, 
 {
     ent_workspace own = { { NULL, 0, 0 }, { NULL, 0, 0 } };
     decoder d = { .recipe = recipe, .tables = tables, .n = n, .flags = flags, .work = work ? work : &own };
-    if (n > UINT32_MAX / 16) return ENT_EINVAL;
+    if (!ent_block_fits(recipe, n)) return ENT_EINVAL;
     ent_status status = flags & ENT_TRUSTED ? ENT_OK : ent_block_verify(block);
     if (!status) status = read_layout(&d, block);
     if (!status && n) status = decode_words(&d, words);

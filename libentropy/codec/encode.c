@@ -21,9 +21,11 @@ typedef struct encoder {
 
 static size_t rounded(size_t size) { return (size + 63) / 64 * 64; }
 
+static size_t symbols_of(const encoder *e, uint32_t field) { return ent_symbols_of(e->recipe, field, e->n); }
+
 static size_t symbols_size(const encoder *e, uint32_t field)
 {
-    return e->n * ent_field_width(&e->recipe->split.field[field]);
+    return symbols_of(e, field) * ent_field_width(&e->recipe->split.field[field]);
 }
 
 /* Splits the words: byte-wide raw streams into the block, others into the workspace. */
@@ -34,7 +36,7 @@ static ent_status split(encoder *e, const void *words)
     size_t need = 0, at = e->size;
     if (!e->n) return ENT_OK; /* a new workspace has no memory yet to point into */
     if (ent_is_whole_word(r)) {
-        bool aligned = (uintptr_t)words % r->word_width == 0;
+        bool aligned = (uintptr_t)words % ent_format_alignment(r->format) == 0;
         e->symbols[0] = words;
         if (aligned) return ENT_OK;
         if (ent_buffer_reserve(&e->work->symbols, symbols_size(e, 0))) return ENT_ENOMEM;
@@ -72,7 +74,7 @@ static ent_status put_raw(encoder *e, uint32_t field)
     ent_coder_spec spec = ent_raw_spec(e->recipe, field);
     ent_buffer out = { to, 0, size };
     ent_status status = ent_table_train(&table, &spec, NULL, ENT_ENCODE);
-    if (!status) status = ent_encode(table, e->symbols[field], e->n, &out, NULL);
+    if (!status) status = ent_encode(table, e->symbols[field], symbols_of(e, field), &out, NULL);
     ent_table_free(table);
     return status;
 }
@@ -83,7 +85,7 @@ static ent_status train_own(encoder *e, uint32_t field, ent_table **table)
     const ent_coder_spec *spec = &e->recipe->spec[field];
     ent_counts counts;
     ent_status status = ent_training_init(&counts, spec);
-    if (!status) status = ent_training_add(&counts, spec, e->symbols[field], e->n);
+    if (!status) status = ent_training_add(&counts, spec, e->symbols[field], symbols_of(e, field));
     if (!status) status = ent_table_train(table, spec, &counts, ENT_ENCODE);
     if (!status) status = ent_table_write(*table, &e->work->code);
     double bits = 0; /* that the code has at the least */
@@ -107,10 +109,10 @@ static ent_status code(encoder *e, uint32_t field, size_t *table_size, ent_tally
     *table_size = e->work->code.size;
     if (!status && !table) status = ENT_ERANGE; /* not worth a table */
     if (!status) {
-        size_t bound = ent_encode_bound(table, e->n);
+        size_t bound = ent_encode_bound(table, symbols_of(e, field));
         status = bound == SIZE_MAX ? ENT_EINVAL : ent_buffer_reserve(&e->work->code, e->work->code.size + bound);
     }
-    if (!status) status = ent_encode(table, e->symbols[field], e->n, &e->work->code, tally);
+    if (!status) status = ent_encode(table, e->symbols[field], symbols_of(e, field), &e->work->code, tally);
     ent_table_free(own);
     return status;
 }
@@ -154,8 +156,7 @@ ent_status ent_block_encode(const ent_recipe *recipe, const ent_tables *tables, 
 {
     ent_workspace own = { { NULL, 0, 0 }, { NULL, 0, 0 } };
     size_t header = ent_block_header(recipe), bound = ent_block_bound(recipe, tables, n);
-    if (n > UINT32_MAX / 16)
-        return ENT_EINVAL; /* sizes are 32 bits, a code may be twice the words before it is refused */
+    if (!ent_block_fits(recipe, n)) return ENT_EINVAL;
     if (out->capacity - out->size < bound) return ENT_ESPACE;
     encoder e = { .recipe = recipe,
                   .tables = tables,

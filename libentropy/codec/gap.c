@@ -49,7 +49,7 @@ ent_status ent_gap_block(const ent_recipe *recipe, const ent_tables *tables, con
     if (status) return status;
     status = ent_recipe_count(recipe, words, n, own);
     for (uint32_t i = 0; i < recipe->split.fields && !status; i++) {
-        double plain = (double)n * ent_field_bits(&recipe->split.field[i]);
+        double plain = (double)ent_symbols_of(recipe, i, n) * ent_field_bits(&recipe->split.field[i]);
         field_gap g = { plain, plain, plain };
         if (!ent_is_raw(&recipe->spec[i])) {
             bool raw = ent_load32(size) == 0;

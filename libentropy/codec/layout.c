@@ -15,6 +15,11 @@ bool ent_has_own_table(const ent_recipe *recipe, uint32_t field)
     return recipe->scope == ENT_SCOPE_BLOCK && recipe->spec[field].coder->train;
 }
 
+bool ent_block_fits(const ent_recipe *recipe, size_t n)
+{
+    return n <= UINT32_MAX / 16 && n <= UINT32_MAX / 2 / recipe->word_width;
+}
+
 size_t ent_block_header(const ent_recipe *recipe)
 {
     size_t size = ENT_CHECKSUM_BYTES;
@@ -23,9 +28,15 @@ size_t ent_block_header(const ent_recipe *recipe)
     return size;
 }
 
+size_t ent_symbols_of(const ent_recipe *recipe, uint32_t field, size_t n)
+{
+    return n * ent_field_count(&recipe->split.field[field]);
+}
+
 size_t ent_raw_size(const ent_recipe *recipe, uint32_t field, size_t n)
 {
     size_t bits = ent_field_bits(&recipe->split.field[field]);
+    n = ent_symbols_of(recipe, field, n);
     return n / 8 * bits + (n % 8 * bits + 7) / 8;
 }
 
@@ -40,7 +51,7 @@ ent_coder_spec ent_raw_spec(const ent_recipe *recipe, uint32_t field)
 
 bool ent_is_whole_word(const ent_recipe *recipe)
 {
-    return recipe->split.fields == 1 && recipe->split.field[0].ranges == 1;
+    return recipe->split.fields == 1 && recipe->split.field[0].ranges == 1; /* a record's: its bytes */
 }
 
 bool ent_is_bytes(const ent_recipe *recipe, uint32_t field) { return ent_field_bits(&recipe->split.field[field]) == 8; }
@@ -48,7 +59,7 @@ bool ent_is_bytes(const ent_recipe *recipe, uint32_t field) { return ent_field_b
 size_t ent_block_bound(const ent_recipe *recipe, const ent_tables *tables, size_t n)
 {
     (void)tables; /* a stream that would be larger than raw is stored raw */
-    if (n > SIZE_MAX / 64) return SIZE_MAX;
+    if (n > SIZE_MAX / 64 / recipe->word_width) return SIZE_MAX;
     size_t size = ent_block_header(recipe);
     for (uint32_t i = 0; i < recipe->split.fields; i++) size += ent_raw_size(recipe, i, n);
     return size;

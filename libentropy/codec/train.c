@@ -54,8 +54,19 @@ static ent_status count_piece(const ent_recipe *recipe, const void *words, size_
         if (is_counted(recipe, i)) stream[i] = scratch + i * 2 * PIECE;
     ent_split_words(&recipe->split, words, n, stream);
     for (uint32_t i = 0; i < recipe->split.fields && !status; i++)
-        if (stream[i]) status = count_field(recipe, i, stream[i], n, &counts[i]);
+        if (stream[i]) status = count_field(recipe, i, stream[i], ent_symbols_of(recipe, i, n), &counts[i]);
     return status;
+}
+
+/* Words of a piece: PIECE symbols of a field at most. */
+static size_t piece_words(const ent_recipe *recipe)
+{
+    uint32_t most = 1;
+    for (uint32_t i = 0; i < recipe->split.fields; i++) {
+        uint32_t count = ent_field_count(&recipe->split.field[i]);
+        most = count > most ? count : most;
+    }
+    return PIECE / most;
 }
 
 static bool is_range(const ent_field *field, unsigned low, unsigned bits)
@@ -91,13 +102,14 @@ ent_status ent_recipe_count(const ent_recipe *recipe, const void *words, size_t 
     ent_status status = ENT_OK;
     for (uint32_t i = 0; i < recipe->split.fields; i++) any |= is_counted(recipe, i);
     if (!any || !n) return ENT_OK;
-    if (ent_is_whole_word(recipe) && (uintptr_t)words % recipe->word_width == 0)
-        return count_field(recipe, 0, words, n, &counts[0]);
+    if (ent_is_whole_word(recipe) && (uintptr_t)words % ent_format_alignment(recipe->format) == 0)
+        return count_field(recipe, 0, words, ent_symbols_of(recipe, 0, n), &counts[0]);
     if (counts_bf16(recipe, counts, &bf16)) return ent_counts_add_bf16(&bf16, words, n);
     uint8_t *scratch = ent_alloc((size_t)recipe->split.fields * 2 * PIECE);
     if (!scratch) return ENT_ENOMEM;
-    for (size_t i = 0; i < n && !status; i += PIECE)
-        status = count_piece(recipe, (const uint8_t *)words + i * recipe->word_width, n - i < PIECE ? n - i : PIECE,
+    const size_t piece = piece_words(recipe);
+    for (size_t i = 0; i < n && !status; i += piece)
+        status = count_piece(recipe, (const uint8_t *)words + i * recipe->word_width, n - i < piece ? n - i : piece,
                              scratch, counts);
     ent_free(scratch);
     return status;
@@ -116,8 +128,9 @@ double ent_recipe_bound_bits(const ent_recipe *recipe, const ent_counts counts[]
 {
     double bits = 0;
     for (uint32_t i = 0; i < recipe->split.fields; i++)
-        bits += is_counted(recipe, i) ? ent_recipe_entropy_bits(recipe, i, &counts[i])
-                                      : ent_field_bits(&recipe->split.field[i]);
+        bits += ent_field_count(&recipe->split.field[i]) *
+                (is_counted(recipe, i) ? ent_recipe_entropy_bits(recipe, i, &counts[i])
+                                       : ent_field_bits(&recipe->split.field[i]));
     return bits;
 }
 

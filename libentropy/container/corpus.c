@@ -34,7 +34,7 @@ ent_status ent_corpus_new(ent_corpus **corpus, const ent_codec *codec)
     const char *name = ent_codec_name(codec),
                *scope = ent_codec_scope(codec) == ENT_SCOPE_CORPUS ? "" : " scope=corpus";
     size_t formats = 0, size = strlen(name) + strlen(scope) + 1;
-    while (ent_formats[formats].name) formats++;
+    while (ent_dtype_at(formats)) formats++;
     *corpus = NULL;
     ent_corpus *c = ent_calloc(1, sizeof *c);
     char *text = ent_alloc(size);
@@ -77,7 +77,7 @@ const ent_counts *ent_corpus_counts(const ent_corpus *corpus, const char *dtype)
 /* The entry of a format, new and empty if need be; ENT_EINVAL for opaque bytes. */
 static ent_status get_entry(ent_corpus *corpus, const char *dtype, entry **found)
 {
-    const ent_format *format = ent_format_find(dtype);
+    const ent_format *format = ent_dtype_find(dtype);
     if (!format) return ENT_EINVAL;
     if ((*found = find_entry(corpus, dtype))) return ENT_OK;
     entry *e = &corpus->entry[corpus->entries];

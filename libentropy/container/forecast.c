@@ -1,8 +1,8 @@
 /* forecast.c - the size of a coded model from a sample of its blocks.
  *
- * The tensors, those of a role next to each other, are one row of words.  It is cut into equal parts; a word is drawn
- * in each, and its block is coded.  A block is drawn in proportion to its words, so that part i has W times
- * the bits a word of its block (Hansen and Hurwitz 1943), tables shared out over the words they
+ * The tensors, those of a role next to each other, are one row of weights.  It is cut into equal parts; a weight is
+ * drawn in each, and its block is coded.  A block is drawn in proportion to its weights, so that part i has W times
+ * the bits a weight of its block (Hansen and Hurwitz 1943), tables shared out over the words they
  * serve.  The variance is that of differences between neighbouring parts, which are mostly of one tensor. */
 #include <math.h>
 #include <stdlib.h>
@@ -19,8 +19,8 @@ typedef struct forecasting {
     ent_plan plan;
     unsigned threads;
     place *order;          /* of tensors, by role */
-    uint64_t words, parts; /* in all */
-    double part;           /* words of a part */
+    uint64_t weights, parts; /* in all */
+    double part;             /* weights of a part */
     ent_unit *unit;        /* of each part, once each block: `parts_of` of them */
     uint32_t *parts_of;
     size_t units, first, end; /* the batch */
@@ -57,6 +57,11 @@ static void add_unit(forecasting *f, uint32_t tensor, uint64_t block)
 }
 
 /* One word of each part, and its block; or all blocks. */
+static uint64_t weights_of(const ent_index *x, const ent_index_tensor *t)
+{
+    return t->words * ent_index_word_weights(x, t);
+}
+
 static void draw(forecasting *f, uint64_t seed, bool all)
 {
     const ent_index *x = &f->plan.index;
@@ -67,12 +72,13 @@ static void draw(forecasting *f, uint64_t seed, bool all)
     for (size_t i = 0; i < x->tensors; i++) {
         const ent_index_tensor *t = &x->tensor[f->order[i].tensor];
         for (uint64_t k = 0; all && k < ent_index_blocks(x, t); k++) add_unit(f, f->order[i].tensor, k);
-        while (!all && part < f->parts && at < (double)(before + t->words)) {
-            uint64_t word = (uint64_t)at > before ? (uint64_t)at - before : 0;
-            if (word < t->words) add_unit(f, f->order[i].tensor, word / x->block);
+        while (!all && part < f->parts && at < (double)(before + weights_of(x, t))) {
+            uint64_t weight = (uint64_t)at > before ? (uint64_t)at - before : 0;
+            uint64_t block = weight / ent_index_word_weights(x, t) / ent_index_block_words(x, t);
+            if (block < ent_index_blocks(x, t)) add_unit(f, f->order[i].tensor, block);
             at = f->part * ((double)++part + ent_random_uniform(&random));
         }
-        before += t->words;
+        before += weights_of(x, t);
     }
 }
 
@@ -86,7 +92,7 @@ static ent_status prepare(forecasting *f, uint64_t sample_bytes, uint64_t seed, 
     if (!f->order || !f->group_words || !f->table_bytes) return ENT_ENOMEM;
     for (size_t i = 0; i < x->tensors; i++) {
         f->order[i] = (place){ (uint32_t)i, ent_weights_tensor(f->plan.weights, i) };
-        f->words += x->tensor[i].words;
+        f->weights += weights_of(x, &x->tensor[i]);
         f->group_words[f->plan.group_of[i]] += x->tensor[i].words;
         stored += x->tensor[i].bytes;
         blocks += ent_index_blocks(x, &x->tensor[i]);
@@ -94,8 +100,8 @@ static ent_status prepare(forecasting *f, uint64_t sample_bytes, uint64_t seed, 
     qsort(f->order, x->tensors, sizeof *f->order, by_role);
     double share = stored ? (double)sample_bytes / (double)stored : 1;
     bool all = share >= 1;
-    f->parts = all ? blocks : (uint64_t)ceil((double)f->words * share / (double)x->block) + 1;
-    f->part = f->parts ? (double)f->words / (double)f->parts : 0;
+    f->parts = all ? blocks : (uint64_t)ceil((double)f->weights * share / (double)x->block) + 1;
+    f->part = f->parts ? (double)f->weights / (double)f->parts : 0;
     f->unit = ent_calloc(f->parts + 1, sizeof *f->unit);
     f->parts_of = ent_calloc(f->parts + 1, sizeof *f->parts_of);
     f->bytes = ent_calloc(f->parts + 1, sizeof *f->bytes);
@@ -141,31 +147,32 @@ static ent_status gather(forecasting *f)
 }
 
 /* Var p / p of a field, summed over its symbols, for the frequencies p of the sample, from those of its blocks; at
- * least (live symbols - 1) / words, what symbols drawn one by one would have. */
+ * least (live symbols - 1) / symbols, what symbols drawn one by one would have. */
 static double variance_of(const forecasting *f, const ent_group *g, uint32_t field)
 {
     const ent_counts *all = &g->counts[field];
-    double sum = 0, n = (double)g->words, blocks = 0, least = (ent_counts_live(all) - 1) / n;
+    double sum = 0, n = (double)ent_counts_total(all), blocks = 0, least = (ent_counts_live(all) - 1) / n;
     for (size_t i = 0; i < f->end - f->first; i++) {
         if (group_at(f, i) != g) continue;
-        double words = f->unit[f->first + i].words;
+        double symbols = (double)ent_counts_total(&f->counts[i][field]);
         blocks++;
         for (uint32_t s = 0; s < all->alphabet; s++) {
             if (!all->count[s]) continue;
-            double p = (double)all->count[s] / n, d = (double)f->counts[i][field].count[s] - p * words;
+            double p = (double)all->count[s] / n, d = (double)f->counts[i][field].count[s] - p * symbols;
             sum += d * d / p;
         }
     }
     return blocks > 1 ? fmax(sum / (n * n) * blocks / (blocks - 1), least) : least;
 }
 
-/* What a table trained on the sample saves on it alone, to second order Var p / (2 p ln 2) a word; none of it where
+/* What a table trained on the sample saves on it alone, to second order Var p / (2 p ln 2) a symbol; none of it where
  * all words were drawn. */
 static double optimism_of(const forecasting *f, const ent_group *g, uint64_t all)
 {
     double excess = 0;
     for (uint32_t i = 0; i < ENT_MAX_FIELDS; i++)
-        if (g->counts[i].count && ent_counts_live(&g->counts[i])) excess += variance_of(f, g, i);
+        if (g->counts[i].count && ent_counts_live(&g->counts[i]))
+            excess += variance_of(f, g, i) * ent_field_count(&f->plan.index.recipe[g->recipe].recipe.split.field[i]);
     return excess / (2 * M_LN2) * ((double)all - (double)g->words) / 8;
 }
 
@@ -256,12 +263,17 @@ static double quantile(double parts)
     return normal + (normal * normal * normal + normal) / 4 / (2 * (parts - 1) / 3);
 }
 
+static double unit_weights(const forecasting *f, const ent_unit *unit)
+{
+    return (double)unit->words * ent_index_word_weights(&f->plan.index, &f->plan.index.tensor[unit->tensor]);
+}
+
 static void sum_up(const forecasting *f, ent_forecast *out)
 {
     bool all = out->blocks == out->in_blocks;
     double before = NAN, squares = 0;
     for (size_t k = 0; k < f->units; k++) {
-        double share = all ? f->bytes[k] : f->bytes[k] / f->unit[k].words * f->part;
+        double share = all ? f->bytes[k] : f->bytes[k] / unit_weights(f, &f->unit[k]) * f->part;
         out->bytes += all ? share : share * f->parts_of[k];
         if (k) squares += (share - before) * (share - before) / 2;
         before = share;

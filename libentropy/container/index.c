@@ -11,18 +11,52 @@ bool ent_index_needs_table(const ent_recipe *recipe, uint32_t field)
     return recipe->spec[field].coder->train && !ent_has_own_table(recipe, field);
 }
 
+static const ent_format *format_of(const ent_index *index, const ent_index_tensor *tensor)
+{
+    return index->recipe[tensor->recipe].recipe.format;
+}
+
+uint64_t ent_index_words(const ent_index *index, const ent_index_tensor *tensor)
+{
+    return format_of(index, tensor) ? tensor->elements / ent_index_word_weights(index, tensor) : tensor->bytes;
+}
+
+uint32_t ent_index_word_weights(const ent_index *index, const ent_index_tensor *tensor)
+{
+    const ent_format *format = format_of(index, tensor);
+    return format ? format->weights : 1;
+}
+
+/* Blocks are multiples of 8 weights, and of a record at the least. */
+uint64_t ent_index_block_words(const ent_index *index, const ent_index_tensor *tensor)
+{
+    uint64_t words = index->block / ent_index_word_weights(index, tensor);
+    return words ? words : 1;
+}
+
+ent_index_extent ent_index_extent_of(const ent_index *index, const ent_index_tensor *tensor)
+{
+    const ent_format *format = format_of(index, tensor);
+    ent_index_extent e = { ent_format_width(format), tensor->words, ent_index_block_words(index, tensor) };
+    if (ent_format_packed(format)) return (ent_index_extent){ 1, tensor->bytes, e.block / 8 * format->bits };
+    if (e.width > 8) return (ent_index_extent){ 1, tensor->bytes, e.block * e.width };
+    return e;
+}
+
 uint64_t ent_index_blocks(const ent_index *index, const ent_index_tensor *tensor)
 {
-    return tensor->words / index->block + (tensor->words % index->block != 0);
+    uint64_t block = ent_index_block_words(index, tensor);
+    return tensor->words / block + (tensor->words % block != 0);
 }
 
 size_t ent_index_block(const ent_index *index, const ent_index_tensor *tensor, uint64_t k, uint64_t *offset,
                        size_t *size)
 {
-    const ent_format *format = index->recipe[tensor->recipe].recipe.format;
-    uint64_t bits = format ? format->bits : 8, first = k * index->block, left = tensor->words - first;
-    size_t n = left < index->block ? left : index->block;
-    *offset = first / 8 * bits; /* blocks are multiples of 8 words */
+    const ent_format *format = format_of(index, tensor);
+    uint64_t bits = format ? format->bits : 8, block = ent_index_block_words(index, tensor);
+    uint64_t first = k * block, left = tensor->words - first;
+    size_t n = left < block ? left : block;
+    *offset = bits % 8 ? first / 8 * bits : first * (bits / 8); /* blocks of packed words are multiples of 8 */
     *size = n / 8 * bits + (n % 8 * bits + 7) / 8;
     return n;
 }
@@ -32,7 +66,9 @@ size_t ent_index_window(const ent_index *index, unsigned threads)
     const size_t most_bytes = 64 << 20, wanted = (size_t)threads * 8;
     size_t block = index->block;
     for (size_t i = 0; i < index->recipes; i++) {
-        size_t size = index->block * index->recipe[i].recipe.word_width;
+        const ent_recipe *r = &index->recipe[i].recipe;
+        size_t words = r->format ? index->block / r->format->weights : index->block;
+        size_t size = (words ? words : 1) * r->word_width;
         block = size > block ? size : block;
     }
     size_t most = block ? most_bytes / block : wanted;

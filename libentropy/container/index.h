@@ -52,6 +52,16 @@ typedef struct ent_index {
 
 /* Whether a field's table is one of /tables. */
 bool ent_index_needs_table(const ent_recipe *recipe, uint32_t field);
+/* Words of a tensor, by its recipe: elements of a number format, records, or bytes. */
+uint64_t ent_index_words(const ent_index *index, const ent_index_tensor *tensor);
+uint32_t ent_index_word_weights(const ent_index *index, const ent_index_tensor *tensor); /* a byte counts as one */
+uint64_t ent_index_block_words(const ent_index *index, const ent_index_tensor *tensor);  /* of all blocks but the last */
+/* Its dataset: integers of `width` bytes, so many in all and in a chunk (an HDF5 type for a word, or bytes). */
+typedef struct ent_index_extent {
+    uint32_t width;
+    uint64_t words, block;
+} ent_index_extent;
+ent_index_extent ent_index_extent_of(const ent_index *index, const ent_index_tensor *tensor);
 uint64_t ent_index_blocks(const ent_index *index, const ent_index_tensor *tensor);
 /* Words of block k of a tensor, and the bytes [*offset, *offset + size) of the tensor that they are. */
 size_t ent_index_block(const ent_index *index, const ent_index_tensor *tensor, uint64_t k, uint64_t *offset,

@@ -143,7 +143,7 @@ static ent_status bind(const reading *r, ent_index_recipe *recipe)
     char text[2000];
     ent_codec *codec;
     ent_error why;
-    if (*recipe->dtype && !ent_format_find(recipe->dtype)) return refuse(r, "recipe of an unknown dtype");
+    if (*recipe->dtype && !ent_dtype_find(recipe->dtype)) return refuse(r, "recipe of an unknown dtype");
     if (snprintf(text, sizeof text, form, recipe->dtype, recipe->text, scope, block) >= (int)sizeof text)
         return refuse(r, "a recipe too long");
     ent_status status = ent_codec_parse(&codec, text, &why);
@@ -248,9 +248,9 @@ static ent_status read_tensor(const reading *r, size_t i, const json_t *o, uint6
     t->recipe = (uint32_t)recipe;
     if (!read_table_ids(x, json_object_get(o, "tables"), t)) return refuse(r, "tensor %zu: bad table", i);
     const ent_format *format = x->recipe[t->recipe].recipe.format;
-    t->words = format ? t->elements : t->bytes;
-    if (format &&
-        (t->bytes > INT64_MAX / 8 || t->elements > INT64_MAX / 64 || t->elements * format->bits != t->bytes * 8))
+    t->words = ent_index_words(x, t);
+    if (format && (t->bytes > INT64_MAX / 8 || t->elements % format->weights || t->words > INT64_MAX / format->bits ||
+                   t->words * format->bits != t->bytes * 8))
         return refuse(r, "tensor %zu: its size is not that of its shape", i);
     if (!is_in_place(x, t, i ? t - 1 : NULL))
         return refuse(r, "tensor %zu: not within its file, or not after the one before", i);

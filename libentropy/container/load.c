@@ -135,17 +135,17 @@ static ent_status load_table(const ent_container *c, const ent_loaded *l, uint32
 static ent_status find_blocks(const ent_container *c, ent_loaded *l, size_t tensor, ent_error *error)
 {
     const ent_index_tensor *t = l->tensor;
-    uint64_t words = t->words, block = c->index.block, blocks = ent_index_blocks(&c->index, t);
+    uint64_t blocks = ent_index_blocks(&c->index, t);
+    const ent_index_extent e = ent_index_extent_of(&c->index, t);
     char name[40], place[300];
     snprintf(name, sizeof name, "/tensors/%zu", tensor);
     snprintf(place, sizeof place, "%.150s: tensor %s", c->path, ent_quote(t->name).text);
-    if (!words) return ENT_OK;
+    if (!e.words) return ENT_OK;
     if (blocks > c->size / ENT_CHECKSUM_BYTES) /* of the least size each: a lie that would only take memory */
         return ent_fail(error, ENT_ECORRUPT, "%s: more blocks than the file has room for", place);
-    if (ent_format_packed(l->recipe->format)) words = t->bytes, block = block / 8 * l->recipe->format->bits;
     if (!(l->place = ent_calloc(blocks, sizeof *l->place)))
         return ent_fail(error, ENT_ENOMEM, "%s: out of memory", place);
-    return ent_h5_find_blocks(c->h5, name, l->recipe->word_width, words, block, c->size, l->place, place, error);
+    return ent_h5_find_blocks(c->h5, name, e.width, e.words, e.block, c->size, l->place, place, error);
 }
 
 ent_status ent_load(ent_loaded *loaded, const ent_container *container, size_t tensor, ent_error *error)
@@ -211,7 +211,7 @@ ent_status ent_load_decode(const ent_loaded *loaded, ent_bytes coded, unsigned f
                            ent_scratch *scratch)
 {
     const ent_recipe *r = loaded->recipe;
-    if (!ent_format_packed(r->format) && (uintptr_t)out % r->word_width == 0)
+    if (!ent_format_packed(r->format) && (uintptr_t)out % ent_format_alignment(r->format) == 0)
         return ent_block_decode(r, &loaded->tables, coded, flags, out, n, &scratch->work);
     ent_status status = ent_buffer_reserve(&scratch->words, n * r->word_width);
     if (!status) status = ent_block_decode(r, &loaded->tables, coded, flags, scratch->words.data, n, &scratch->work);

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "codec/block.h"
 #include "container/plan.h"
 
 /* ---- recipes ------------------------------------------------------------------------------------------ */
@@ -10,9 +11,10 @@
  * too when the file's count of elements is not that of its bytes (padding bits would be lost). */
 static const char *recipe_dtype(const ent_tensor *t)
 {
-    const ent_format *f = ent_format_find(t->dtype);
-    if (!f || t->elements > UINT64_MAX / f->bits || t->elements * f->bits != 8 * (uint64_t)t->bytes.size) return "";
-    return f->name;
+    const ent_format *f = ent_dtype_find(t->dtype);
+    if (!f || t->elements % f->weights) return "";
+    uint64_t words = t->elements / f->weights;
+    return words <= UINT64_MAX / f->bits && words * f->bits == 8 * (uint64_t)t->bytes.size ? f->name : "";
 }
 
 /* Codecs that treat a dtype alike share a recipe. */
@@ -39,7 +41,7 @@ static ent_status add_recipe(ent_plan *plan, const ent_codec *codec, const char 
 static size_t most_recipes(size_t codecs)
 {
     size_t n = 1;
-    while (ent_formats[n - 1].name) n++;
+    while (ent_dtype_at(n - 1)) n++;
     return n * codecs + 1;
 }
 
@@ -78,7 +80,7 @@ static ent_status add_tensor(ent_plan *plan, const ent_codec *codec, size_t i, e
     const char *dtype = recipe_dtype(t);
     ent_status status = add_recipe(plan, codec, dtype, &to->recipe, error);
     if (status) return status;
-    to->words = *dtype ? t->elements : t->bytes.size;
+    to->words = ent_index_words(&plan->index, to);
     memset(to->table, -1, sizeof to->table);
     plan->group_of[i] = find_group(plan, to->recipe, t->role);
     if (*dtype) {
@@ -160,7 +162,8 @@ bool ent_group_pays(const ent_plan *plan, const ent_group *group, uint32_t field
 {
     const ent_recipe *r = &plan->index.recipe[group->recipe].recipe;
     double bits = ent_field_bits(&r->split.field[field]);
-    double saved = (bits - ent_recipe_entropy_bits(r, field, &group->counts[field])) * (double)group->words;
+    double saved = (bits - ent_recipe_entropy_bits(r, field, &group->counts[field])) *
+                   (double)ent_symbols_of(r, field, group->words);
     return saved > 8 * (double)table_bytes;
 }
 
@@ -202,7 +205,8 @@ ent_status ent_unit_words(const ent_plan *plan, const ent_unit *unit, ent_buffer
     const ent_recipe *recipe = &plan->index.recipe[t->recipe].recipe;
     ent_bytes bytes = ent_unit_bytes(plan, unit);
     *words = bytes.data;
-    if (!ent_format_packed(recipe->format) && (uintptr_t)bytes.data % recipe->word_width == 0) return ENT_OK;
+    if (!ent_format_packed(recipe->format) && (uintptr_t)bytes.data % ent_format_alignment(recipe->format) == 0)
+        return ENT_OK;
     ent_status status = ent_buffer_reserve(scratch, (size_t)unit->words * recipe->word_width);
     if (status) return status;
     ent_format_unpack(recipe->format, bytes.data, 0, unit->words, scratch->data);

@@ -201,17 +201,15 @@ static ent_status open_tensor(writer *w, size_t i)
 {
     ent_index *x = &w->plan.index;
     ent_index_tensor *t = &x->tensor[i];
-    const ent_recipe *recipe = &x->recipe[t->recipe].recipe;
     const ent_group *group = &w->plan.group[w->plan.group_of[i]];
-    uint64_t words = t->words, block = x->block;
+    const ent_index_extent e = ent_index_extent_of(x, t);
     char name[40];
     ent_h5_close_set(w->set);
     w->set = -1;
     w->tensor = i;
     memcpy(t->table, group->id, sizeof t->table);
-    if (ent_format_packed(recipe->format)) words = t->bytes, block = block / 8 * recipe->format->bits;
     snprintf(name, sizeof name, "/tensors/%zu", i);
-    return ent_h5_create_coded(&w->set, w->h5, name, recipe->word_width, words, block, path_of(w), w->error);
+    return ent_h5_create_coded(&w->set, w->h5, name, e.width, e.words, e.block, path_of(w), w->error);
 }
 
 /* Writes a coded block, and moves the pass over the files past its bytes. */
@@ -219,10 +217,9 @@ static ent_status write_unit(writer *w, const ent_unit *unit, const slot *s)
 {
     ent_index *x = &w->plan.index;
     ent_index_tensor *t = &x->tensor[unit->tensor];
-    const ent_recipe *recipe = &x->recipe[t->recipe].recipe;
     ent_status status = ENT_OK;
     if (w->tensor != unit->tensor) status = open_tensor(w, unit->tensor);
-    uint64_t first = ent_format_packed(recipe->format) ? unit->offset : unit->block * x->block;
+    uint64_t first = unit->block * ent_index_extent_of(x, t).block;
     if (!status)
         status = ent_h5_write_block(w->set, first, (ent_bytes){ s->code.data, s->code.size }, path_of(w), w->error);
     t->coded += s->code.size;

@@ -8,8 +8,12 @@
 
 #include <entropy/field.h>
 
+#include "field/records.h"
+
 static unsigned word_bits(const ent_format *format) { return format ? format->bits : 8; }
 static const char *format_name(const ent_format *format) { return format ? format->name : "opaque bytes"; }
+
+static bool is_record(const ent_format *format) { return format && format->kind == ENT_KIND_RECORD; }
 
 static uint64_t range_mask(ent_range r)
 {
@@ -30,6 +34,8 @@ uint32_t ent_field_bits(const ent_field *field)
     return bits;
 }
 
+uint32_t ent_field_count(const ent_field *field) { return field->count ? field->count : 1; }
+
 uint32_t ent_field_alphabet(const ent_field *field)
 {
     uint32_t bits = ent_field_bits(field);
@@ -47,7 +53,7 @@ static bool append(ent_field *field, ent_range r)
 {
     ent_range *last = field->ranges ? &field->range[field->ranges - 1] : NULL;
     if (last && last->low == r.low + r.bits) {
-        *last = (ent_range){ r.low, (uint8_t)(last->bits + r.bits) };
+        *last = (ent_range){ r.low, (uint16_t)(last->bits + r.bits) };
         return true;
     }
     if (field->ranges == ENT_MAX_RANGES) return false;
@@ -89,13 +95,13 @@ static bool take_number(cursor *c, unsigned *number)
 /* The parts that a name can stand for; false when this kind of format has none of that name. */
 static bool named_part(const ent_format *f, const char *name, ent_range *range)
 {
-    uint8_t bits = (uint8_t)word_bits(f);
+    uint16_t bits = (uint16_t)word_bits(f);
     *range = (ent_range){ 0, bits };
     if (!strcmp(name, "word")) return true;
     if (!f) return false;
     if (!strcmp(name, "code")) return f->kind == ENT_KIND_SIGNED || f->kind == ENT_KIND_UNSIGNED;
     if (!strcmp(name, "scale")) return f->kind == ENT_KIND_SCALE;
-    if (!strcmp(name, "sign")) *range = (ent_range){ (uint8_t)(bits - 1), 1 };
+    if (!strcmp(name, "sign")) *range = (ent_range){ (uint16_t)(bits - 1), 1 };
     if (!strcmp(name, "exponent")) *range = (ent_range){ f->mantissa_bits, f->exponent_bits };
     if (!strcmp(name, "mantissa")) *range = (ent_range){ 0, f->mantissa_bits };
     return f->kind == ENT_KIND_FLOAT;
@@ -135,7 +141,7 @@ static ent_status take_numbered(cursor *c, ent_range *range, bool *found)
         return ENT_OK;
     }
     if (low <= high && high < bits) {
-        *range = (ent_range){ (uint8_t)low, (uint8_t)(high - low + 1) };
+        *range = (ent_range){ (uint16_t)low, (uint16_t)(high - low + 1) };
         return ENT_OK;
     }
     c->at = start;
@@ -152,8 +158,8 @@ static ent_status take_term(cursor *c, ent_range *range)
         unsigned bits;
         if ((!top && !take(c, "low")) || !take_number(c, &bits)) return refuse(c, ENT_EINVAL, "expected topK or lowK");
         if (bits < 1 || bits > range->bits) return refuse(c, ENT_EINVAL, "the part has not that many bits: before");
-        if (top) range->low = (uint8_t)(range->low + range->bits - bits);
-        range->bits = (uint8_t)bits;
+        if (top) range->low = (uint16_t)(range->low + range->bits - bits);
+        range->bits = (uint16_t)bits;
     }
     return status;
 }
@@ -173,6 +179,7 @@ ent_status ent_field_parse(const ent_format *format, const char *text, ent_field
 {
     cursor c = { format, text, text, error };
     *field = (ent_field){ .ranges = 0 };
+    if (is_record(format)) return ent_record_field(format, text, field) ? ENT_OK : refuse(&c, ENT_EUNSUPPORTED, "no such part");
     do {
         ent_range range = { 0, 0 };
         ent_status status = take_term(&c, &range);
@@ -193,8 +200,9 @@ ent_status ent_field_parse(const ent_format *format, const char *text, ent_field
 ent_status ent_split_check(const ent_split *split)
 {
     uint64_t seen = 0, all = range_mask((ent_range){ 0, split->word_bits });
-    if (split->word_bits < 1 || split->word_bits > 64) return ENT_EINVAL;
     if (split->fields < 1 || split->fields > ENT_MAX_FIELDS) return ENT_EINVAL;
+    if (split->word_bits > 64) return ent_record_covered(split) ? ENT_OK : ENT_EINVAL;
+    if (split->word_bits < 1) return ENT_EINVAL;
     for (unsigned i = 0; i < split->fields; i++) {
         const ent_field *field = &split->field[i];
         if (field->ranges < 1 || field->ranges > ENT_MAX_RANGES) return ENT_EINVAL;
@@ -236,7 +244,7 @@ static ent_status add_cut(ent_split *split, uint64_t mask, unsigned bits, const 
     for (int at = 63; at >= 0; at--) {
         if (!(mask >> at & 1)) continue;
         if (!field || left % bits == 0) field = new_field(split, prefix, numbered ? (int)((left - 1) / bits) : -1);
-        if (!field || !append(field, (ent_range){ (uint8_t)at, 1 })) return ENT_EINVAL;
+        if (!field || !append(field, (ent_range){ (uint16_t)at, 1 })) return ENT_EINVAL;
         left--;
     }
     return ENT_OK;
@@ -254,11 +262,11 @@ static ent_status add_rest(ent_split *split)
 static ent_status add_fields(const ent_format *format, const char *text, ent_split *split, ent_error *error)
 {
     if (!strcmp(text, "rest")) {
-        if (!add_rest(split)) return ENT_OK;
+        if (!(is_record(format) ? ent_record_rest(format, split) : add_rest(split))) return ENT_OK;
         return ent_fail(error, ENT_EINVAL, "split of %s: nothing is left for \"rest\", or too many pieces",
                         format_name(format));
     }
-    if (!strcmp(text, "bytes") && !split->fields) return add_cut(split, word_mask(split), 8, "byte", true);
+    if (!strcmp(text, "bytes") && !split->fields && !is_record(format)) return add_cut(split, word_mask(split), 8, "byte", true);
     if (split->fields == ENT_MAX_FIELDS)
         return ent_fail(error, ENT_EINVAL, "split of %s: more than %d fields", format_name(format), ENT_MAX_FIELDS);
     return ent_field_parse(format, text, &split->field[split->fields++], error);
@@ -267,7 +275,7 @@ static ent_status add_fields(const ent_format *format, const char *text, ent_spl
 ent_status ent_split_parse(const ent_format *format, const char *text, ent_split *split, ent_error *error)
 {
     static const char separators[] = "| \t\n";
-    *split = (ent_split){ .word_bits = (uint8_t)word_bits(format) };
+    *split = (ent_split){ .word_bits = (uint16_t)word_bits(format) };
     for (const char *at = text; *(at += strspn(at, separators));) {
         char one[512];
         size_t n = strcspn(at, separators);
@@ -286,6 +294,7 @@ ent_status ent_split_parse(const ent_format *format, const char *text, ent_split
 ent_status ent_split_natural(const ent_format *format, ent_split *split)
 {
     const char *text = !format                            ? "word"
+                       : is_record(format)                ? "rest"
                        : format->kind == ENT_KIND_SCALE   ? "scale"
                        : format->kind != ENT_KIND_FLOAT   ? "code"
                        : format->mantissa_bits <= 16      ? "sign|exponent|mantissa"

@@ -9,12 +9,12 @@
 #include <entropy/field.h>
 
 #define FLOAT(name, exponent, mantissa, bias, specials, cite) \
-    { #name, ENT_KIND_FLOAT, 1 + exponent + mantissa, 1, exponent, mantissa, bias, ENT_SPECIALS_##specials, cite },
+    { #name, ENT_KIND_FLOAT, 1 + exponent + mantissa, 1, exponent, mantissa, bias, ENT_SPECIALS_##specials, cite, 1, { { 0 } } },
 #define SCALE(name, exponent, bias, specials, cite) \
-    { #name, ENT_KIND_SCALE, exponent, 0, exponent, 0, bias, ENT_SPECIALS_##specials, cite },
+    { #name, ENT_KIND_SCALE, exponent, 0, exponent, 0, bias, ENT_SPECIALS_##specials, cite, 1, { { 0 } } },
 #define INTEGERS(bits) \
-    { "I" #bits, ENT_KIND_SIGNED, bits, 0, 0, 0, 0, ENT_SPECIALS_NONE, "" }, \
-    { "U" #bits, ENT_KIND_UNSIGNED, bits, 0, 0, 0, 0, ENT_SPECIALS_NONE, "" },
+    { "I" #bits, ENT_KIND_SIGNED, bits, 0, 0, 0, 0, ENT_SPECIALS_NONE, "", 1, { { 0 } } }, \
+    { "U" #bits, ENT_KIND_UNSIGNED, bits, 0, 0, 0, 0, ENT_SPECIALS_NONE, "", 1, { { 0 } } },
 
 const ent_format ent_formats[] = {
 #include "formats.def"
@@ -95,6 +95,7 @@ double ent_format_value(const ent_format *format, uint64_t word)
     case ENT_KIND_UNSIGNED: return (double)word;
     case ENT_KIND_SIGNED: return (double)word - (double)(word >> (format->bits - 1) << format->bits);
     case ENT_KIND_SCALE: return magnitude_value(format, word);
+    case ENT_KIND_RECORD: return NAN;
     case ENT_KIND_FLOAT: break;
     }
     if (format->bits == 64) return from_bits(word);
@@ -185,6 +186,7 @@ uint64_t ent_format_nearest(const ent_format *format, double value)
     switch (format->kind) {
     case ENT_KIND_FLOAT: return float_nearest(format, value);
     case ENT_KIND_SCALE: return scale_nearest(format, value);
+    case ENT_KIND_RECORD: return 0;
     case ENT_KIND_SIGNED:
     case ENT_KIND_UNSIGNED: break;
     }

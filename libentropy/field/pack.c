@@ -15,7 +15,13 @@ static unsigned word_bits(const ent_format *format) { return format ? format->bi
 uint32_t ent_format_width(const ent_format *format)
 {
     unsigned bits = word_bits(format);
+    if (bits > 64) return bits / 8;
     return bits <= 8 ? 1 : bits <= 16 ? 2 : bits <= 32 ? 4 : 8;
+}
+
+uint32_t ent_format_alignment(const ent_format *format)
+{
+    return word_bits(format) > 64 ? 1 : ent_format_width(format);
 }
 
 bool ent_format_packed(const ent_format *format) { return word_bits(format) % 8 != 0; }
@@ -82,6 +88,10 @@ void ent_format_unpack(const ent_format *format, const void *data, size_t first,
 {
     unsigned bits = word_bits(format);
     if (!n) return;
+    if (bits > 64) {
+        memcpy(words, (const uint8_t *)data + first * (bits / 8), n * (bits / 8));
+        return;
+    }
     const uint8_t *from = (const uint8_t *)data + (first / 8 * bits + first % 8 * bits / 8);
     switch (bits) {
     case 1: unpack_groups(1, from, n, words); break;

@@ -12,6 +12,7 @@
 
 #include <entropy/field.h>
 
+#include "field/records.h"
 #include "field/steps.h"
 
 /* Bytes of words in a block: with a scratch of the same size and the symbols, under half of a first
@@ -88,6 +89,23 @@ static void join_field(const ent_steps *steps, const ent_field *field, unsigned 
     }
 }
 
+/* ---- records ---------------------------------------------------------------------------------------- */
+
+static bool is_record(const ent_split *split) { return split->word_bits > 64; }
+
+static void split_records(const ent_split *split, const uint8_t *records, size_t n, void *const stream[])
+{
+    for (unsigned i = 0; i < split->fields; i++)
+        if (stream[i]) ent_record_gather(&split->field[i], split->word_bits / 8, records, n, stream[i]);
+}
+
+static void join_records(const ent_split *split, const void *const stream[], size_t n, uint8_t *records)
+{
+    if (n) memset(records, 0, n * (split->word_bits / 8));
+    for (unsigned i = 0; i < split->fields; i++)
+        ent_record_scatter(&split->field[i], split->word_bits / 8, stream[i], n, records);
+}
+
 /* ---- whole arrays ----------------------------------------------------------------------------------- */
 
 static bool is_whole_word(const ent_split *split)
@@ -115,6 +133,10 @@ void ent_split_words(const ent_split *split, const void *words, size_t n, void *
     const ent_steps *steps = ent_steps_best();
     unsigned log2_word = log2_width(split->word_bits);
     int e = bf16_exponent(split);
+    if (is_record(split)) {
+        split_records(split, words, n, stream);
+        return;
+    }
     if (e >= 0 && stream[e] && stream[1 - e]) {
         steps->split_bf16(words, n, stream[e], stream[1 - e]);
         return;
@@ -140,6 +162,10 @@ void ent_join_words(const ent_split *split, const void *const stream[], size_t n
     const ent_steps *steps = ent_steps_best();
     unsigned log2_word = log2_width(split->word_bits), last = split->fields - 1u;
     int e = bf16_exponent(split);
+    if (is_record(split)) {
+        join_records(split, stream, n, words);
+        return;
+    }
     if (e >= 0) {
         steps->join_bf16(words, n, stream[e], stream[1 - e]);
         return;

@@ -35,8 +35,8 @@ static ent_codec *parse(const uint8_t *text, size_t size)
 static const char *dtype_of(uint8_t choice)
 {
     size_t formats = 0;
-    while (ent_formats[formats].name) formats++;
-    return choice % (formats + 1) == formats ? "opaque" : ent_formats[choice % (formats + 1)].name;
+    while (ent_dtype_at(formats)) formats++;
+    return choice % (formats + 1) == formats ? "opaque" : ent_dtype_at(choice % (formats + 1))->name;
 }
 
 static ent_status train(const ent_recipe *recipe, const void *words, size_t n, ent_tables *tables)

@@ -4,8 +4,8 @@
  *
  *     codec   = clause { '|' clause } { option }
  *     clause  = [ formats ':' ] item { item }
- *     formats = name { ',' name }          a format ("BF16"), a kind ("float", "int", "scale"), "narrow"
- *                                          (at most 8 bits) or '*'
+ *     formats = name { ',' name }          a format ("BF16"), a kind ("float", "int", "scale", "record"),
+ *                                          "narrow" (at most 8 bits) or '*'
  *     item    = field '=' coder [ '(' knob '=' number { ',' knob '=' number } ')' ]
  *     option  = 'scope=' tensor|role|model|corpus|block   |   'block=' number (weights, k = 1024)
  *
@@ -92,7 +92,7 @@ ENT_API ent_status ent_recipe_count(const ent_recipe *recipe, const void *words,
 /* The plug-in entropy of a field that is counted, order-0, bits per symbol. */
 ENT_API double ent_recipe_entropy_bits(const ent_recipe *recipe, uint32_t field, const ent_counts *counts);
 /* What counts say the recipe could reach without contexts: the sum over fields of the plug-in entropy (whole
- * bits for raw fields), bits per weight. */
+ * bits for raw fields), bits per word. */
 ENT_API double ent_recipe_bound_bits(const ent_recipe *recipe, const ent_counts counts[]);
 
 /* ---- blocks --------------------------------------------------------------------------------- */
