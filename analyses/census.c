@@ -73,7 +73,7 @@ void census_free(struct census *census)
 
 struct worker {
     ent_word_counts counts; /* zero between tensors */
-    void *words;            /* a chunk unpacked; NULL for formats that need no unpacking */
+    void *words;            /* a chunk unpacked; NULL until it is wanted */
     bool used;
 };
 
@@ -81,7 +81,10 @@ struct counting {
     const ent_weights *weights;
     const ent_tensor *tensor;
     const ent_format *format; /* of the workers; NULL: bytes */
-    uint64_t words;           /* of the tensor */
+    const ent_format *record; /* of the tensor, whose member is counted; NULL: the tensor has words */
+    unsigned member;
+    uint64_t words;           /* of the tensor, or records */
+    size_t chunk;             /* of those in a chunk */
     size_t first;             /* chunk of the window */
     struct worker *worker;
     unsigned workers;
@@ -108,12 +111,8 @@ static ent_status workers_for(struct counting *c, const ent_format *format)
     c->format = format;
     c->ready = true;
     ent_status status = ENT_OK;
-    for (unsigned t = 0; t < c->workers && !status; t++) {
+    for (unsigned t = 0; t < c->workers && !status; t++)
         status = ent_word_counts_init(&c->worker[t].counts, format);
-        if (!status && format && ent_format_packed(format) &&
-            !(c->worker[t].words = ent_alloc(CHUNK_WORDS * (size_t)ent_format_width(format))))
-            status = ENT_ENOMEM;
-    }
     return status;
 }
 
@@ -121,17 +120,23 @@ static ent_status count_chunk(size_t i, unsigned thread, void *context)
 {
     struct counting *c = context;
     struct worker *worker = &c->worker[thread];
-    uint64_t first = (c->first + i) * (uint64_t)CHUNK_WORDS, left = c->words - first;
-    size_t n = left < CHUNK_WORDS ? (size_t)left : CHUNK_WORDS;
-    uint64_t bits = c->format ? c->format->bits : 8;
+    uint64_t first = (c->first + i) * c->chunk, left = c->words - first;
+    size_t n = left < c->chunk ? (size_t)left : c->chunk;
+    uint64_t bits = c->record ? c->record->bits : c->format ? c->format->bits : 8;
+    bool unpack = c->record || ent_format_packed(c->format);
     worker->used = true;
-    if (worker->words) {
+    if (unpack && !worker->words && !(worker->words = ent_alloc(CHUNK_WORDS * (size_t)ent_format_width(c->format))))
+        return ENT_ENOMEM;
+    if (c->record) {
+        ent_record_member(c->record, c->member, c->tensor->bytes.data + first * (bits / 8), n, worker->words);
+        ent_word_counts_add(&worker->counts, worker->words, n * c->record->member[c->member].count);
+    } else if (unpack) {
         ent_format_unpack(c->format, c->tensor->bytes.data, (size_t)first, n, worker->words);
         ent_word_counts_add(&worker->counts, worker->words, n);
     } else {
         ent_word_counts_add(&worker->counts, c->tensor->bytes.data + first * bits / 8, n);
     }
-    uint64_t done = __atomic_add_fetch(&c->done, (n * bits + 7) / 8, __ATOMIC_RELAXED);
+    uint64_t done = __atomic_add_fetch(&c->done, c->member ? 0 : (n * bits + 7) / 8, __ATOMIC_RELAXED);
     if (thread == 0) progress_show(&c->progress, done, c->total);
     return ENT_OK;
 }
@@ -145,16 +150,17 @@ static void clear(struct worker *worker)
     worker->used = false;
 }
 
-static ent_status count_tensor(struct counting *c, const ent_tensor *tensor, unsigned threads)
+static ent_status count_tensor(struct counting *c, const ent_tensor *tensor, const char *dtype, unsigned threads)
 {
-    const ent_format *format = ent_format_find(tensor->dtype);
+    const ent_format *format = ent_format_find(dtype);
     ent_status status = workers_for(c, format);
     if (status) return status;
     for (unsigned t = 0; t < c->workers; t++)
         if (c->worker[t].used) clear(&c->worker[t]);
     c->tensor = tensor;
-    c->words = format ? tensor->elements : tensor->bytes.size;
-    size_t chunks = (size_t)((c->words + CHUNK_WORDS - 1) / CHUNK_WORDS);
+    c->words = c->record ? tensor->bytes.size / (c->record->bits / 8) : format ? tensor->elements : tensor->bytes.size;
+    c->chunk = c->record ? CHUNK_WORDS / c->record->member[c->member].count : CHUNK_WORDS;
+    size_t chunks = (size_t)((c->words + c->chunk - 1) / c->chunk);
     for (c->first = 0; c->first < chunks && !status; c->first += WINDOW_CHUNKS) {
         size_t window = chunks - c->first < WINDOW_CHUNKS ? chunks - c->first : WINDOW_CHUNKS;
         status = ent_parallel(window, threads, count_chunk, c);
@@ -169,6 +175,33 @@ static ent_status count_tensor(struct counting *c, const ent_tensor *tensor, uns
 
 /* ---- a model --------------------------------------------------------------------------------- */
 
+/* Counts a tensor, or a member of its records, and hands the counts on under these names. */
+static ent_status count_one(struct counting *c, struct census *census, const ent_tensor *tensor, const char *name,
+                            const char *role, const char *dtype, unsigned threads, census_tensor *each, void *context,
+                            ent_error *error)
+{
+    ent_status status = count_tensor(c, tensor, dtype, threads);
+    if (status) return ent_fail(error, status, "tensor %s: %s", name, ent_status_text(status));
+    status = census_add(census, role, dtype, &c->worker[0].counts, 1, error);
+    return !status && each ? each(context, name, role, dtype, &c->worker[0].counts, error) : status;
+}
+
+/* A record's members are tensors of their own: "NAME scale", "q_proj scale". */
+static ent_status count_members(struct counting *c, struct census *census, const ent_tensor *tensor, unsigned threads,
+                                census_tensor *each, void *context, ent_error *error)
+{
+    ent_status status = ENT_OK;
+    for (c->member = 0; c->member < ENT_MAX_MEMBERS && c->record->member[c->member].name && !status; c->member++) {
+        const ent_member *member = &c->record->member[c->member];
+        char name[1100], role[100];
+        snprintf(name, sizeof name, "%s %s", tensor->name, member->name);
+        snprintf(role, sizeof role, "%s %s", tensor->role, member->name);
+        status = count_one(c, census, tensor, name, role, member->dtype, threads, each, context, error);
+    }
+    c->member = 0;
+    return status;
+}
+
 ent_status census_count(struct census *census, const ent_weights *weights, const struct common *common,
                         census_tensor *each, void *context, ent_error *error)
 {
@@ -179,12 +212,12 @@ ent_status census_count(struct census *census, const ent_weights *weights, const
     progress_begin(&c.progress, common, "count");
     for (size_t i = 0; i < ent_weights_tensors(weights) && !status; i++) {
         const ent_tensor *t = ent_weights_tensor(weights, i);
-        status = count_tensor(&c, t, common->threads);
-        if (status)
-            ent_fail(error, status, "tensor %s: %s", t->name, ent_status_text(status));
+        const ent_format *format = ent_dtype_find(t->dtype);
+        c.record = format && format->kind == ENT_KIND_RECORD ? format : NULL;
+        if (c.record)
+            status = count_members(&c, census, t, common->threads, each, context, error);
         else
-            status = census_add(census, t->role, t->dtype, &c.worker[0].counts, 1, error);
-        if (!status && each) status = each(context, t->name, t->role, t->dtype, &c.worker[0].counts, error);
+            status = count_one(&c, census, t, t->name, t->role, t->dtype, common->threads, each, context, error);
     }
     progress_end(&c.progress);
     workers_free(&c);

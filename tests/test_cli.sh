@@ -231,6 +231,10 @@ expect 'calibrate keeps an existing file' 2 'exists' bench "$model" --calibrate 
 expect 'calibrate needs an output' 2 'where to' bench "$model" --calibrate
 expect 'a calibrated target predicts other codecs of its coders' 0 'median error' \
     bench "$model" --target "$t/here.yaml" --codec 'BF16: exponent:top4=huffman rest=raw' --runs 1 --sample 1Mi
+expect 'bench of a number format' 0 'BF16, ' bench "$model" --dtype BF16 --codec raw --runs 1 --sample 1Mi
+expect 'bench of one that is not there' 2 "no weights of number format 'I8'" bench "$model" --dtype I8 --codec raw
+check 'calibrated for what files hold' [ "$(grep -c 'dtype: F16\|dtype: F32\|dtype: I8' "$t/here.yaml")" -ge 12 ]
+expect 'calibrate nowhere' 4 'No such file' bench "$model" --calibrate -o "$t/nowhere/here.yaml"
 json 'calibrate, JSON' 0 'codec cache threads decode_gbps decode_cycles decode_pj computed_gbps' \
     bench "$model" --calibrate -o "$t/here.yaml" --force --codec raw --runs 1 --sample 1Mi
 

@@ -10,7 +10,6 @@ static const struct {
 } known[] = {
 #define MAGIC(bytes) bytes, sizeof bytes - 1
     { MAGIC("version https://git-lfs"), "a Git LFS pointer, not the model: fetch it with `git lfs pull`" },
-    { MAGIC("GGUF"), "a GGUF file, which this version cannot read: use the safetensors files it was made from" },
     { MAGIC("\x93NUMPY"), "a NumPy array, which this version cannot read: save it as safetensors" },
     { MAGIC("\x89HDF\r\n\x1a\n"),
       "an HDF5 file: a compressed model made by libentropy is opened as a container, not as weights; Keras weights "

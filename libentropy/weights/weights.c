@@ -29,8 +29,8 @@ static ent_status choose(ent_weights *model, const char *path, ent_error *error)
     for (size_t i = 0; i < READERS && !model->reader; i++)
         if (ent_ends_with(path, readers[i]->extension)) model->reader = readers[i];
     if (model->reader) return ENT_OK;
-    return ent_fail(error, ENT_EUNSUPPORTED, "%s: not a model file of a known format (a .safetensors file or a "
-                    ".safetensors.index.json)", path);
+    return ent_fail(error, ENT_EUNSUPPORTED, "%s: not a model file of a known format (a .safetensors file, a "
+                    ".safetensors.index.json or a .gguf file)", path);
 }
 
 static char *join(ent_weights *model, const char *folder, const char *name)
@@ -41,23 +41,31 @@ static char *join(ent_weights *model, const char *folder, const char *name)
     return path;
 }
 
-/* The name of the only *.safetensors in a folder, into `name`. */
+/* A file by whose name a model is meant: not its index, which has been looked for, nor a later file of a split GGUF. */
+static bool names_model(const char *name)
+{
+    const char *of = strstr(name, "-of-");
+    bool later = ent_ends_with(name, ".gguf") && of && of - name >= 6 && memcmp(of - 6, "-00001", 6) != 0;
+    for (size_t i = 0; i < READERS && *name != '.' && !later; i++)
+        if (ent_ends_with(name, readers[i]->extension) && !ent_ends_with(name, ".json")) return true;
+    return false;
+}
+
+/* The name of the only model file in a folder, into `name`. */
 static ent_status only_file(const char *folder, char name[static 256], ent_error *error)
 {
     DIR *dir = opendir(folder);
     size_t found = 0;
     if (!dir) return ent_fail(error, ENT_EIO, "%s: cannot list: %s", folder, strerror(errno));
-    for (struct dirent *entry; (entry = readdir(dir));) {
-        if (entry->d_name[0] == '.' || !ent_ends_with(entry->d_name, ".safetensors")) continue;
-        if (!found++) snprintf(name, 256, "%s", entry->d_name);
-    }
+    for (struct dirent *entry; (entry = readdir(dir));)
+        if (names_model(entry->d_name) && !found++) snprintf(name, 256, "%s", entry->d_name);
     closedir(dir);
     if (found == 1) return ENT_OK;
     if (found)
-        return ent_fail(error, ENT_EUNSUPPORTED, "%s: %zu .safetensors files and no model.safetensors.index.json: name "
-                        "the file that is meant", folder, found);
+        return ent_fail(error, ENT_EUNSUPPORTED, "%s: %zu model files and no model.safetensors.index.json: name the "
+                        "file that is meant", folder, found);
     return ent_fail(error, ENT_EUNSUPPORTED, "%s: no model.safetensors.index.json, no model.safetensors and no other "
-                    ".safetensors file in this folder", folder);
+                    "file in this folder that has the name of a model (.safetensors, .gguf)", folder);
 }
 
 /* `*path`, a folder, becomes the path of the model file in it. */

@@ -145,7 +145,8 @@ typedef struct ent_prediction {
 
 /* With `threads` of the target's cores (0: all; ignored by accelerators).  A measured target answers from its
  * row for the same fields, coders and knobs ("measured"), else from rows that measured each of the coders alone, for
- * another format or another number of threads ("rates"), else it computes what its numbers allow.  ENT_EINVAL for a host
+ * another format or another number of threads ("rates"), else it computes what its numbers allow.  At as many bits a
+ * weight as its word has, nothing was gained, all was kept raw, and the rows of raw weights answer.  ENT_EINVAL for a host
  * and for bits that make no sense; ENT_EUNSUPPORTED (with the reason) when the target cannot decode the
  * recipe at all or says nothing of it. */
 ENT_API ent_status ent_target_predict(const ent_target *target, const ent_recipe *recipe, double bits_per_weight,

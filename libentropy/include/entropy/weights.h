@@ -17,13 +17,13 @@ typedef struct ent_tensor {
     const char *name;      /* UTF-8 */
     const char *role;      /* what it is in its model: see ent_weights_role */
     const char *dtype;     /* as the file names it, e.g. "BF16" */
-    uint32_t dtype_bits;   /* of one element */
+    uint32_t dtype_bits;   /* of one element; 0 where blocks of weights are stored (see ent_records) */
     uint32_t rank;         /* 0: a scalar */
     const uint64_t *shape; /* rank sizes, slowest axis first */
     uint64_t elements;     /* their product; 1 for a scalar */
     uint32_t file;         /* index of the file that holds it */
     uint64_t offset;       /* of its first byte in that file */
-    ent_bytes bytes;       /* its content, elements * dtype_bits / 8 bytes, maybe unaligned */
+    ent_bytes bytes;       /* its content, maybe unaligned */
 } ent_tensor;
 
 /* One file of the model, mapped whole. */
@@ -36,7 +36,7 @@ typedef struct ent_weights ent_weights;
 
 /* Opens a model: a file of any known format, a sharded index (*.safetensors.index.json), or a
  * folder that holds one of these (model.safetensors.index.json is preferred to model.safetensors,
- * then any single *.safetensors).  `path` is borrowed for the call.
+ * then any single file with the name of a model; of a split GGUF the first counts).  `path` is borrowed for the call.
  *
  * ENT_EIO when it cannot be opened or mapped; ENT_EUNSUPPORTED for a format that has no reader
  * (known ones are named together with the remedy: a Git LFS pointer, a pickle, ...);
