@@ -475,7 +475,7 @@ const ent_coder ent_coder_planar_rans = {
     .id = 8,
     .max_alphabet = 256,
     .ops = { .lookups = 1, .multiplies = 1, .simple = 14, .branches = 0, .chain = 10, .lanes = PLANAR_STATES,
-            .vector32 = { 154 / 64., 195 / 64., 0, 0 }, .vector64 = { 148 / 256., 175 / 256., 0, 0 } },
+            .vector32 = { 2.31, 4.39, 1, 0 }, .vector64 = { 0.5, 1.07, 0, 0 } },
     .table_size = ent_planar_table_size,
     .train = ent_planar_train,
     .write_table = ent_planar_write_table,

@@ -460,7 +460,7 @@ const ent_coder ent_coder_tiered = {
     .max_alphabet = 256,
     .param = { { "tiers", "most tiers: more cost speed, fewer cost bits", 1, TIERED_TIERS, TIERED_TIERS } },
     .ops = { .lookups = 1, .multiplies = 0.4, .simple = 8, .branches = 0.1, .chain = 0.1, .lanes = TIERED_GROUP,
-            .vector32 = { 64 / 64., 145 / 64., 0, 0 }, .vector64 = { 20 / 64., 105 / 64., 0, 0 } },
+            .vector32 = { 1.38, 3.29, 0, 0 }, .vector64 = { 0.33, 1.89, 0, 0 } },
     .table_size = table_size,
     .train = train,
     .write_table = write_table,

@@ -238,7 +238,7 @@ static void bound_vectors(struct kernel *k, int set, ent_loop loop, int ports)
 static void bound_decoder(struct kernel *k, const ent_ops *ops)
 {
     const double all = ops->lookups + ops->multiplies + ops->simple + ops->branches;
-    const double chain = (ops->chain + (ops->lookups > 0 ? LOAD_CYCLES - 1 : 0)) / ops->lanes;
+    const double chain = (ops->chain + (LOAD_CYCLES - 1) * fmin(ops->lookups, 1)) / ops->lanes;
     char why[96];
     bound_vectors(k, SET_AVX512, ops->vector64, PORTS64);
     bound_vectors(k, SET_AVX2, ops->vector32, PORTS32);

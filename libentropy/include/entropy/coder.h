@@ -46,7 +46,9 @@ typedef struct ent_tally {
     uint64_t index_bits;   /* sizes and offsets that let parts be found and decoded in parallel */
 } ent_tally;
 
-/* Instructions a symbol of a loop for vectors, as compiled by gcc 12; 0: there is no such loop. */
+/* Instructions a symbol of a loop for vectors, as compiled by gcc 12; 0: there is no such loop.  Those stated as a
+ * fraction (68 / 64.) are of the loop alone, the others of whole calls, stepped through over the BF16 exponents of
+ * a trained model, with the join to words if the coder has one. */
 typedef struct ent_loop {
     double vectors, all; /* those on vectors; all of them */
     double gathers;      /* lanes that are gathered from the table, one by one inside the core */
