@@ -339,7 +339,8 @@ const ent_coder ent_coder_arithmetic_adaptive = {
     .ops = { .lookups = 2, .multiplies = 3.25, .simple = 80, .branches = 0.04, .chain = 20, .lanes = 16,
              .vector64 = { 4.6, 43, 2, 70 } },
     .bound = bound,
-    .work_size = work_size,
+    .encode_work = work_size,
+    .decode_work = work_size,
     .encode = encode,
     .decode = decode,
 };

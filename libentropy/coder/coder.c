@@ -220,10 +220,11 @@ size_t ent_encode_bound(const ent_table *table, size_t n)
     return n > SIZE_MAX / 64 ? SIZE_MAX : table->spec.coder->bound(&table->spec, n);
 }
 
-static ent_status work_new(const ent_coder_spec *spec, size_t n, void **work)
+static ent_status work_new(size_t (*work_size)(const ent_coder_spec *, size_t), const ent_coder_spec *spec, size_t n,
+                           void **work)
 {
     *work = NULL;
-    size_t size = spec->coder->work_size ? spec->coder->work_size(spec, n) : 0;
+    size_t size = work_size ? work_size(spec, n) : 0;
     return !size || (*work = ent_alloc(size)) ? ENT_OK : ENT_ENOMEM;
 }
 
@@ -237,7 +238,7 @@ ent_status ent_encode(const ent_table *table, const void *symbols, size_t n, ent
     if (bound == SIZE_MAX || (c->encoder_size && !table->encoder)) return ENT_EINVAL;
     if (out->capacity - out->size < bound) return ENT_ESPACE;
     if (n == 0) return ENT_OK;
-    ent_status status = work_new(spec, n, &work);
+    ent_status status = work_new(c->encode_work, spec, n, &work);
     if (status) return status;
     uint8_t *end = out->data ? out->data + out->size : NULL; /* NULL will do for codes without bytes */
     status = c->encode(spec, table->encoder, symbols, n, end, &size, &t, work);
@@ -257,7 +258,7 @@ ent_status ent_decode(const ent_table *table, ent_bytes in, void *symbols, size_
     void *work;
     if (n > SIZE_MAX / 64 || (spec->coder->decoder_size && !table->decoder)) return ENT_EINVAL;
     if (n == 0) return in.size ? ENT_ECORRUPT : ENT_OK;
-    ent_status status = work_new(spec, n, &work);
+    ent_status status = work_new(spec->coder->decode_work, spec, n, &work);
     if (status) return status;
     status = spec->coder->decode(spec, table->decoder, in, symbols, n, work);
     ent_free(work);
@@ -271,7 +272,7 @@ ent_status ent_decode_words(const ent_table *table, ent_bytes in, const ent_join
     if (!spec->coder->decode_words) return ENT_EUNSUPPORTED;
     if (n > SIZE_MAX / 64 || (spec->coder->decoder_size && !table->decoder)) return ENT_EINVAL;
     if (n == 0) return in.size ? ENT_ECORRUPT : ENT_OK;
-    ent_status status = work_new(spec, n, &work);
+    ent_status status = work_new(spec->coder->decode_work, spec, n, &work);
     if (status) return status;
     status = spec->coder->decode_words(spec, table->decoder, in, join, words, n, work);
     ent_free(work);

@@ -178,7 +178,7 @@ static size_t strings_room(size_t n) { return (n + PLANAR_STATES + 63) / 64 * 64
 
 static size_t missing_room(size_t n) { return (n / 8 + 64) / 64 * 64; }
 
-size_t ent_planar_work_size(size_t n)
+size_t ent_planar_encode_work(size_t n)
 {
     /* strings, left-out flags, repairs, symbols without their low bits, these */
     return strings_room(n) + missing_room(n) + 2 * n + lows_size(n, PLANAR_LOW_MOST);
@@ -442,10 +442,10 @@ static size_t bound(const ent_coder_spec *spec, size_t n)
     return ent_planar_bound(n);
 }
 
-static size_t work_size(const ent_coder_spec *spec, size_t n)
+static size_t encode_work(const ent_coder_spec *spec, size_t n)
 {
     (void)spec;
-    return ent_planar_work_size(n);
+    return ent_planar_encode_work(n);
 }
 
 static ent_status encode(const ent_coder_spec *spec, const void *encoder, const void *symbols, size_t n, uint8_t *out,
@@ -486,7 +486,7 @@ const ent_coder ent_coder_planar_rans = {
     .decoder_size = ent_planar_decoder_size,
     .build_decoder = ent_planar_build_decoder,
     .bound = bound,
-    .work_size = work_size,
+    .encode_work = encode_work,
     .encode = encode,
     .decode = decode,
     .decode_words = decode_words,

@@ -136,7 +136,7 @@ void ent_planar_repair(planar_repairs *repairs, uint8_t *symbols, size_t from, s
 
 /* What the coders do with a block, for tables without low bits where there are classes; `work` as planar-rans has it. */
 size_t ent_planar_bound(size_t n);
-size_t ent_planar_work_size(size_t n);
+size_t ent_planar_encode_work(size_t n);
 ent_status ent_planar_encode(const ent_coder_spec *spec, const planar_encoder *encoder, const planar_classes *classes,
                              const uint8_t *symbols, size_t n, uint8_t *out, size_t *size, ent_tally *tally, void *work);
 ent_status ent_planar_decode(const ent_coder_spec *spec, const planar_decoder *decoder, const planar_classes *classes,

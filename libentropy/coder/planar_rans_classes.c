@@ -321,9 +321,9 @@ static size_t bound(const ent_coder_spec *spec, size_t n)
     return bytes_of(segments_of(spec, n), spec->param[CLASSES_PARAM]) + ent_planar_bound(n);
 }
 
-static size_t work_size(const ent_coder_spec *spec, size_t n)
+static size_t encode_work(const ent_coder_spec *spec, size_t n)
 {
-    return ent_planar_work_size(n) + segments_of(spec, n);
+    return ent_planar_encode_work(n) + segments_of(spec, n);
 }
 
 static ent_status encode(const ent_coder_spec *spec, const void *encoder, const void *symbols, size_t n, uint8_t *out,
@@ -331,7 +331,7 @@ static ent_status encode(const ent_coder_spec *spec, const void *encoder, const 
 {
     const classes_encoder *e = encoder;
     const size_t segments = segments_of(spec, n), segment = segment_of(spec), bytes = bytes_of(segments, e->classes);
-    uint8_t *of = (uint8_t *)work + ent_planar_work_size(n);
+    uint8_t *of = (uint8_t *)work + ent_planar_encode_work(n);
     for (size_t i = 0, at = 0; i < segments; i++, at += segment)
         of[i] = cheapest_class(e, (const uint8_t *)symbols + at, n - at < segment ? n - at : segment);
     put_classes(of, segments, e->classes, out);
@@ -393,7 +393,8 @@ const ent_coder ent_coder_planar_rans_classes = {
     .decoder_size = decoder_size,
     .build_decoder = build_decoder,
     .bound = bound,
-    .work_size = work_size,
+    .encode_work = encode_work,
+    .decode_work = segments_of,
     .encode = encode,
     .decode = decode,
     .decode_words = decode_words,

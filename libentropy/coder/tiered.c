@@ -262,7 +262,7 @@ static size_t bound(const ent_coder_spec *spec, size_t n)
     return TIERED_TIERS * (part_room(n, TIERED_WIDTH) + 10) + n;
 }
 
-static size_t work_size(const ent_coder_spec *spec, size_t n) { return bound(spec, n) + 64; }
+static size_t encode_work(const ent_coder_spec *spec, size_t n) { return bound(spec, n) + 64; }
 
 static uint8_t *append(uint8_t *p, const uint8_t *bytes, size_t n)
 {
@@ -469,7 +469,7 @@ const ent_coder ent_coder_tiered = {
     .encoder_size = encoder_size,
     .build_encoder = build_encoder,
     .bound = bound,
-    .work_size = work_size,
+    .encode_work = encode_work,
     .encode = encode,
     .decode = decode,
     .decode_words = decode_words,

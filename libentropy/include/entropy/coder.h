@@ -116,13 +116,14 @@ struct ent_coder {
     size_t (*decoder_size)(const ent_coder_spec *spec, const void *table);
     void (*build_decoder)(const ent_coder_spec *spec, const void *table, void *decoder);
 
-    /* Coding.  `out` has bound(spec, n) bytes, `work` work_size(spec, n) bytes (NULL: none needed).
+    /* Coding.  `out` has bound(spec, n) bytes, `work` encode_work or decode_work(spec, n) bytes (NULL: none needed).
      * encode returns the size in *size and the split of it in *tally (payload + index = 8 * size);
      * ENT_ERANGE when a symbol has no code.  decode may be given anything: it never reads outside
      * `in` nor writes outside n symbols, and returns ENT_ECORRUPT where the bytes cannot be what
      * encode wrote. */
     size_t (*bound)(const ent_coder_spec *spec, size_t n);
-    size_t (*work_size)(const ent_coder_spec *spec, size_t n);
+    size_t (*encode_work)(const ent_coder_spec *spec, size_t n);
+    size_t (*decode_work)(const ent_coder_spec *spec, size_t n);
     ent_status (*encode)(const ent_coder_spec *spec, const void *encoder, const void *symbols, size_t n,
                          uint8_t *out, size_t *size, ent_tally *tally, void *work);
     ent_status (*decode)(const ent_coder_spec *spec, const void *decoder, ent_bytes in, void *symbols, size_t n,
