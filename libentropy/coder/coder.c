@@ -3,6 +3,8 @@
 
 #include <entropy/coder.h>
 
+#include "coder/join.h"
+
 #define X(name) extern const ent_coder ent_coder_##name;
 #include "coders.def"
 #undef X
@@ -265,6 +267,14 @@ ent_status ent_decode(const ent_table *table, ent_bytes in, void *symbols, size_
     return status;
 }
 
+/* The loops ask for the bytes of a join ENT_READ_AHEAD before use: asks for the first ones. */
+static void ask_for_first(const ent_join *join, size_t n)
+{
+    const size_t size = n < ENT_READ_AHEAD ? n : ENT_READ_AHEAD;
+    if (join->rest) ent_ask_for(join->rest, size);
+    for (int k = 0; k < ENT_JOIN_PLANES && join->plane[k]; k++) ent_ask_for(join->plane[k], size);
+}
+
 ent_status ent_decode_words(const ent_table *table, ent_bytes in, const ent_join *join, void *words, size_t n)
 {
     const ent_coder_spec *spec = &table->spec;
@@ -272,6 +282,7 @@ ent_status ent_decode_words(const ent_table *table, ent_bytes in, const ent_join
     if (!spec->coder->decode_words) return ENT_EUNSUPPORTED;
     if (n > SIZE_MAX / 64 || (spec->coder->decoder_size && !table->decoder)) return ENT_EINVAL;
     if (n == 0) return in.size ? ENT_ECORRUPT : ENT_OK;
+    ask_for_first(join, n);
     ent_status status = work_new(spec->coder->decode_work, spec, n, &work);
     if (status) return status;
     status = spec->coder->decode_words(spec, table->decoder, in, join, words, n, work);

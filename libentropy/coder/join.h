@@ -28,4 +28,10 @@ enum { ENT_READ_AHEAD = 2048, ENT_WRITE_AHEAD = 4096 };
 #define ent_ask_to_read(p) __builtin_prefetch((const void *)((uintptr_t)(p) + ENT_READ_AHEAD), 0)
 #define ent_ask_to_write(p) __builtin_prefetch((const void *)((uintptr_t)(p) + ENT_WRITE_AHEAD), 1)
 
+/* Where reading begins at several places, they are asked for at once, so that their ways from memory overlap. */
+static inline void ent_ask_for(const uint8_t *at, size_t size)
+{
+    for (size_t i = 0; i < size; i += 64) __builtin_prefetch(at + i);
+}
+
 #endif

@@ -324,7 +324,9 @@ static bool is_filled_up(const planar_decoder *d, const planar_block *b, size_t 
 static bool open_block(const ent_coder_spec *spec, const planar_decoder *d, const planar_classes *classes, ent_bytes in,
                        size_t n, planar_block *b)
 {
+    enum { FIRST = 256, LAST = 2 * PLANAR_STATES }; /* bytes asked for: of a string, of the block */
     size_t repairs, size[PLANAR_GROUPS];
+    if (in.size > LAST) ent_ask_for(in.data + in.size - LAST, LAST);
     b->groups = in.data[0];
     if (b->groups != 1 && b->groups != 2 && b->groups != 4) return false;
     in.data++;
@@ -346,12 +348,13 @@ static bool open_block(const ent_coder_spec *spec, const planar_decoder *d, cons
         if (!take(&in, size[g], &b->at[g], &b->end[g])) return false;
     if (in.size < 2 * states) return false;
     if (!take(&in, in.size - 2 * states, &b->at[b->groups - 1], &b->end[b->groups - 1])) return false;
+    for (unsigned g = 0; g < b->groups; g++) ent_ask_for(b->at[g], FIRST);
     memcpy(b->q, in.data, states);
     memcpy(b->s, in.data + states, states);
-    for (size_t l = 0; l < states; l++)
-        if (!b->q[l]) return false; /* a state below 256 */
+    bool good = true;
+    for (size_t l = 0; l < states; l++) good &= b->q[l] != 0; /* no state below 256 */
     next_repair(&b->repairs);
-    return is_filled_up(d, b, n);
+    return good && is_filled_up(d, b, n);
 }
 
 /* What must hold after the last round; `tail` symbols remain in the states. */
@@ -359,9 +362,8 @@ static bool ends_well(const planar_block *b, size_t tail, uint32_t alphabet)
 {
     bool good = !b->repairs.bad && b->repairs.position == SIZE_MAX;
     for (unsigned g = 0; g < b->groups; g++) good &= b->at[g] == b->end[g];
-    for (size_t l = 0; l < lanes_of(b->groups); l++)
-        good &= b->q[l] == START >> 8 && b->s[l] < (l < tail ? alphabet : 1);
-    return good;
+    for (size_t l = 0; l < lanes_of(b->groups); l++) good &= b->q[l] == START >> 8;
+    return good && within(b->s, tail, alphabet) && within(b->s + tail, lanes_of(b->groups) - tail, 1);
 }
 
 /* All n symbols of a table without low bits. */
