@@ -2,13 +2,17 @@
  *
  * Cold: a sample of the model that no second-level cache holds, 64 MiB at least; on machines whose last level is
  * larger than that (some share hundreds of MiB among many) it may still come from there, and --sample makes it
- * larger.  Warm: a quarter of a core's second-level cache for each thread. */
+ * larger.  Warm: a quarter of a core's second-level cache for each thread.  The formats that files hold most often are
+ * measured besides the model's, on weights made for that: how fast a codec decodes depends on the format more than on
+ * the weights. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <gsl/gsl_statistics.h>
 
 #include "calibrate.h"
 #include "core_speed.h"
@@ -18,8 +22,8 @@
 #include "sample.h"
 #include "save.h"
 
-enum { MOST_COUNTS = 16, STATES = 2, COLD = 0, LEVELS = 3, SHORT = 200 };
-static const char *const states[STATES] = { "cold", "warm" };
+enum { MOST_COUNTS = 16, STATES = 2, COLD = 0, LEVELS = 3, SHORT = 200, COMMON = 4 };
+static const char *const states[STATES] = { "cold", "warm" }, *const common_formats[COMMON] = { "BF16", "F16", "F32", "I8" };
 
 struct row {
     bool done;
@@ -29,16 +33,17 @@ struct row {
 struct calibration {
     const struct calibrate *c;
     char date[11];
-    const char *dtype;
+    const char *dtype[1 + COMMON]; /* the model's, then the common ones that it is not */
+    size_t dtypes;
     unsigned threads[MOST_COUNTS], counts; /* 1, 2, 4, ... all */
     struct core_speed core;
     struct { const char *name; double capacity, gbps, core_gbps; } level[LEVELS]; /* farthest first; capacity 0: none */
-    struct row *row; /* [codecs][STATES][counts] */
+    struct row *row; /* [dtypes][codecs][STATES][counts] */
 };
 
-static struct row *row_at(const struct calibration *x, size_t codec, int state, unsigned count)
+static struct row *row_at(const struct calibration *x, size_t dtype, size_t codec, int state, unsigned count)
 {
-    return &x->row[(codec * STATES + (size_t)state) * x->counts + count];
+    return &x->row[((dtype * x->c->codecs + codec) * STATES + (size_t)state) * x->counts + count];
 }
 
 /* ---- measuring ------------------------------------------------------------------------------- */
@@ -48,6 +53,16 @@ static void find_threads(struct calibration *x)
     unsigned all = ent_threads(x->c->common->threads);
     for (unsigned n = 1; n < all && x->counts + 1 < MOST_COUNTS; n *= 2) x->threads[x->counts++] = n;
     x->threads[x->counts++] = all;
+}
+
+static ent_status find_dtypes(struct calibration *x, const ent_weights *weights, ent_error *error)
+{
+    const char *own = sample_dtype(weights);
+    if (!own) return ent_fail(error, ENT_EUNSUPPORTED, "the model has no tensors of a known number format");
+    x->dtype[x->dtypes++] = own;
+    for (int i = 0; i < COMMON; i++)
+        if (strcmp(own, common_formats[i])) x->dtype[x->dtypes++] = common_formats[i];
+    return ENT_OK;
 }
 
 static double cache_bytes(int name)
@@ -75,8 +90,8 @@ static void measure_memory(struct calibration *x)
     }
 }
 
-static ent_status measure_codecs(struct calibration *x, const struct sample *sample, int state, unsigned count,
-                                 ent_error *error)
+static ent_status measure_codecs(struct calibration *x, size_t dtype, const struct sample *sample, int state,
+                                 unsigned count, ent_error *error)
 {
     const struct calibrate *c = x->c;
     struct progress progress;
@@ -86,11 +101,14 @@ static ent_status measure_codecs(struct calibration *x, const struct sample *sam
         ent_bench b;
         unsigned runs;
         if (!c->codec[i]) continue;
-        progress_note(&progress, ent_codec_name(c->codec[i]));
+        char note[160];
+        snprintf(note, sizeof note, "%s, %s, %u threads, %s", x->dtype[dtype], states[state], x->threads[count],
+                 ent_codec_name(c->codec[i]));
+        progress_note(&progress, note);
         unsigned most = state == COLD ? c->runs : c->runs * SHORT; /* runs of a few microseconds */
         status = sample_bench(sample, c->codec[i], x->threads[count], most, c->seconds, &b, &runs, error);
         const ent_tally *t = &b.tally;
-        *row_at(x, i, state, count) = (struct row){
+        *row_at(x, dtype, i, state, count) = (struct row){
             !status, b.decode_gbps, b.decode_cycles, b.decode_pj,
             (double)(t->payload_bits + t->table_bits + t->index_bits) / (double)b.weights
         };
@@ -99,20 +117,27 @@ static ent_status measure_codecs(struct calibration *x, const struct sample *sam
     return status;
 }
 
+/* The model's own weights for its own format. */
+static ent_status measure_state(struct calibration *x, const ent_weights *weights, size_t dtype, int state,
+                                unsigned count, ent_error *error)
+{
+    struct sample sample;
+    uint64_t warm = (uint64_t)fmax(cache_bytes(_SC_LEVEL2_CACHE_SIZE) / 4, 64 << 10) * x->threads[count];
+    uint64_t bytes = state == COLD ? x->c->sample_bytes : warm;
+    ent_status status = dtype ? sample_generate(&sample, x->dtype[dtype], bytes, error)
+                              : sample_take(&sample, weights, bytes, error);
+    if (!status) status = measure_codecs(x, dtype, &sample, state, count, error);
+    sample_free(&sample);
+    return status;
+}
+
 static ent_status measure_all(struct calibration *x, const ent_weights *weights, ent_error *error)
 {
-    double l2 = cache_bytes(_SC_LEVEL2_CACHE_SIZE);
     ent_status status = ENT_OK;
-    for (int state = 0; state < STATES && !status; state++)
-        for (unsigned count = 0; count < x->counts && !status; count++) {
-            struct sample sample;
-            uint64_t warm = (uint64_t)fmax(l2 / 4, 64 << 10) * x->threads[count];
-            status = sample_take(&sample, weights, state == COLD ? x->c->sample_bytes : warm, error);
-            if (status) break;
-            x->dtype = sample.dtype;
-            status = measure_codecs(x, &sample, state, count, error);
-            sample_free(&sample);
-        }
+    for (size_t dtype = 0; dtype < x->dtypes && !status; dtype++)
+        for (int state = 0; state < STATES && !status; state++)
+            for (unsigned count = 0; count < x->counts && !status; count++)
+                status = measure_state(x, weights, dtype, state, count, error);
     return status;
 }
 
@@ -160,38 +185,16 @@ static void write_machine(const struct calibration *x, FILE *file)
     if (s->vector_bytes > 0) number(x, file, "  gather_lanes_per_cycle", s->gather_lanes_per_cycle);
 }
 
-static void write_row(const struct calibration *x, FILE *file, size_t codec, int state, unsigned count)
+static void write_row(const struct calibration *x, FILE *file, size_t dtype, size_t codec, int state, unsigned count)
 {
-    const struct row *row = row_at(x, codec, state, count);
+    const struct row *row = row_at(x, dtype, codec, state, count);
     if (!row->done) return;
     fputs("  - { codec: ", file);
     quoted(file, ent_codec_name(x->c->codec[codec]));
-    fprintf(file, ", dtype: %s, threads: %u, cache: %s, gbps: %.5g", x->dtype, x->threads[count], states[state],
-            row->gbps);
+    fprintf(file, ", dtype: %s, threads: %u, cache: %s, bits_per_weight: %.5g, gbps: %.5g", x->dtype[dtype],
+            x->threads[count], states[state], row->bits, row->gbps);
     if (row->pj > 0) fprintf(file, ", pj_per_weight: %.5g", row->pj);
     fputs(" }\n", file);
-}
-
-/* With `rows`: a target of kind measured.  Without: the numbers of the machine alone, from which all is computed. */
-static void write_target(const struct calibration *x, FILE *file, const char *name, bool rows)
-{
-    fprintf(file, "# Written by `entropy bench --calibrate`; every number was measured by the command in it.\n");
-    fprintf(file, "name: %s\nbrief: ", name);
-    quoted(file, ent_cpu_text());
-    fprintf(file, "\nkind: %s\n", rows ? "measured" : "model");
-    if (rows) {
-        fputs("measured:\n  command: ", file);
-        quoted(file, x->c->command);
-        fprintf(file, "\n  date: \"%s\"\n  cpu: ", x->date);
-        quoted(file, ent_cpu_text());
-        fputc('\n', file);
-    }
-    write_machine(x, file);
-    if (!rows) return;
-    fprintf(file, "rates: # GB/s of decoded weights of %s\n", model_name(x->c->model));
-    for (size_t i = 0; i < x->c->codecs; i++)
-        for (int state = 0; state < STATES; state++)
-            for (unsigned count = 0; count < x->counts; count++) write_row(x, file, i, state, count);
 }
 
 /* The file's name without folders and ending: letters, digits, '-', '_', '.'. */
@@ -205,14 +208,29 @@ static void name_of(const char *path, char name[64])
         if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.", *p)) *p = '-';
 }
 
-static ent_status write_file(const struct calibration *x, const char *path, bool rows, ent_error *error)
+/* With `rows`: a target of kind measured.  Without: the numbers of the machine alone, from which all is computed. */
+static void write_target(const struct calibration *x, FILE *file, bool rows)
 {
-    struct save save;
     char name[64];
-    ent_status status = save_open(&save, path, error);
     name_of(x->c->output, name);
-    if (!status) write_target(x, save.file, name, rows);
-    return status ? status : save_close(&save, ENT_OK, error);
+    fprintf(file, "# Written by `entropy bench --calibrate`; every number was measured by the command in it.\n");
+    fprintf(file, "name: %s\nbrief: ", name);
+    quoted(file, ent_cpu_text());
+    fprintf(file, "\nkind: %s\n", rows ? "measured" : "model");
+    if (rows) {
+        fputs("measured:\n  command: ", file);
+        quoted(file, x->c->command);
+        fprintf(file, "\n  date: \"%s\"\n  cpu: ", x->date);
+        quoted(file, ent_cpu_text());
+        fputc('\n', file);
+    }
+    write_machine(x, file);
+    if (!rows) return;
+    fprintf(file, "rates: # GB/s of decoded weights: %s of %s, else normal weights\n", x->dtype[0], model_name(x->c->model));
+    for (size_t dtype = 0; dtype < x->dtypes; dtype++)
+        for (size_t i = 0; i < x->c->codecs; i++)
+            for (int state = 0; state < STATES; state++)
+                for (unsigned count = 0; count < x->counts; count++) write_row(x, file, dtype, i, state, count);
 }
 
 /* ---- output ---------------------------------------------------------------------------------- */
@@ -221,51 +239,60 @@ static ent_status write_file(const struct calibration *x, const char *path, bool
 static ent_status read_model(const struct calibration *x, ent_target **target, ent_error *error)
 {
     char path[PATH_MAX];
-    *target = NULL;
+    struct save save;
     if (snprintf(path, sizeof path, "%s.%ld.model", x->c->output, (long)getpid()) >= PATH_MAX)
         return ent_fail(error, ENT_EINVAL, "%s: the name is too long", x->c->output);
-    ent_status status = write_file(x, path, false, error);
+    ent_status status = save_open(&save, path, error);
+    if (status) return status;
+    write_target(x, save.file, false);
+    status = save_close(&save, ENT_OK, error);
     if (!status) status = ent_target_read(target, path, error);
     unlink(path);
     return status;
 }
 
 /* GB/s of decoded weights; NaN: it cannot be computed. */
-static double computed(const struct calibration *x, const ent_target *model, size_t codec, unsigned count)
+static double computed(const struct calibration *x, const ent_target *model, size_t dtype, size_t codec, unsigned count)
 {
     ent_recipe recipe;
     ent_prediction p;
     ent_error error;
-    if (ent_codec_bind(x->c->codec[codec], x->dtype, &recipe, &error) ||
-        ent_target_predict(model, &recipe, row_at(x, codec, COLD, count)->bits, x->threads[count], &p, &error))
+    const struct row *row = row_at(x, dtype, codec, COLD, count);
+    if (ent_codec_bind(x->c->codec[codec], x->dtype[dtype], &recipe, &error) ||
+        ent_target_predict(model, &recipe, row->bits, x->threads[count], &p, &error))
         return NAN;
     return p.weights_per_ns * recipe.word_width;
 }
 
+static void print_row_json(const struct calibration *x, const ent_target *model, size_t dtype, size_t codec, int state,
+                           unsigned count)
+{
+    const struct row *row = row_at(x, dtype, codec, state, count);
+    if (!row->done) return;
+    json_t *object = json_object();
+    json_text(object, "codec", ent_codec_name(x->c->codec[codec]));
+    json_text(object, "dtype", x->dtype[dtype]);
+    json_text(object, "cache", states[state]);
+    json_count(object, "threads", x->threads[count]);
+    json_real_or_null(object, "decode_gbps", row->gbps);
+    json_real_or_null(object, "decode_cycles", row->cycles);
+    json_real_or_null(object, "decode_pj", row->pj);
+    json_real_or_null(object, "computed_gbps", state == COLD ? computed(x, model, dtype, codec, count) : NAN);
+    json_line(object);
+}
+
 static void print_json(const struct calibration *x, const ent_target *model)
 {
-    for (size_t i = 0; i < x->c->codecs; i++)
-        for (int state = 0; state < STATES; state++)
-            for (unsigned count = 0; count < x->counts; count++) {
-                const struct row *row = row_at(x, i, state, count);
-                if (!row->done) continue;
-                json_t *object = json_object();
-                json_text(object, "codec", ent_codec_name(x->c->codec[i]));
-                json_text(object, "dtype", x->dtype);
-                json_text(object, "cache", states[state]);
-                json_count(object, "threads", x->threads[count]);
-                json_real_or_null(object, "decode_gbps", row->gbps);
-                json_real_or_null(object, "decode_cycles", row->cycles);
-                json_real_or_null(object, "decode_pj", row->pj);
-                json_real_or_null(object, "computed_gbps", state == COLD ? computed(x, model, i, count) : NAN);
-                json_line(object);
-            }
+    for (size_t dtype = 0; dtype < x->dtypes; dtype++)
+        for (size_t i = 0; i < x->c->codecs; i++)
+            for (int state = 0; state < STATES; state++)
+                for (unsigned count = 0; count < x->counts; count++) print_row_json(x, model, dtype, i, state, count);
 }
 
 static void print_machine(const struct calibration *x)
 {
     const struct core_speed *s = &x->core;
-    const struct row *raw = row_at(x, 0, COLD, 0);
+    const struct row *raw = row_at(x, 0, 0, COLD, 0);
     printf("%s: %s\n%.2f GHz; a cycle: %.2f operations, %.2f loads", x->c->output, ent_cpu_text(), s->clock_ghz,
            s->operations_per_cycle, s->loads_per_cycle);
     if (s->vector_bytes > 0)
@@ -282,38 +309,51 @@ static void print_machine(const struct calibration *x)
     putchar('\n');
 }
 
-static void print_table(const struct calibration *x, const ent_target *model)
+/* A table of a format; returns the median error of what was computed. */
+static double print_table(const struct calibration *x, const ent_target *model, size_t dtype, double *errors)
 {
     struct table table;
-    char heading[600] = "<decode, GB/s";
+    char heading[600];
+    size_t n = (size_t)snprintf(heading, sizeof heading, "<%s, decode GB/s", x->dtype[dtype]), known = 0;
     for (int state = 0; state < STATES; state++)
-        for (unsigned count = 0; count < x->counts; count++) {
-            size_t n = strlen(heading);
-            snprintf(heading + n, sizeof heading - n, "|%s, %u", states[state], x->threads[count]);
-        }
-    size_t n = strlen(heading);
+        for (unsigned count = 0; count < x->counts; count++)
+            n += (size_t)snprintf(heading + n, sizeof heading - n, "|%s, %u", states[state], x->threads[count]);
     snprintf(heading + n, sizeof heading - n, "|cycles/weight|pJ/weight|computed, 1|error %%");
     table_begin(&table, heading);
     for (size_t i = 0; i < x->c->codecs; i++) {
-        const struct row *one = row_at(x, i, COLD, 0);
+        const struct row *one = row_at(x, dtype, i, COLD, 0);
         if (!one->done) continue;
         table_cell(&table, "%s", ent_codec_name(x->c->codec[i]));
         for (int state = 0; state < STATES; state++)
             for (unsigned count = 0; count < x->counts; count++)
-                table_number(&table, row_at(x, i, state, count)->gbps, 2);
+                table_number(&table, row_at(x, dtype, i, state, count)->gbps, 2);
         table_number(&table, one->cycles, 2);
         table_number(&table, one->pj, 1);
-        double gbps = computed(x, model, i, 0);
+        double gbps = computed(x, model, dtype, i, 0);
         table_number(&table, gbps, 2);
         table_number(&table, 100 * (gbps / one->gbps - 1), 0);
+        if (!isnan(gbps)) errors[known++] = fabs(gbps / one->gbps - 1);
     }
     table_end(&table);
-    puts("\ncomputed: from the coder's operation counts and this core's numbers, cold, one thread");
+    return known ? gsl_stats_median(errors, 1, known) : NAN;
+}
+
+static ent_status print_tables(const struct calibration *x, const ent_target *model, ent_error *error)
+{
+    double *errors = ent_calloc(x->c->codecs + 1, sizeof *errors);
+    if (!errors) return ent_fail(error, ENT_ENOMEM, "out of memory");
+    print_machine(x);
+    for (size_t dtype = 0; dtype < x->dtypes; dtype++)
+        printf("median error: %.0f %%\n\n", 100 * print_table(x, model, dtype, errors));
+    puts("computed: from the coder's operation counts and this core's numbers, cold, one thread");
+    ent_free(errors);
+    return ENT_OK;
 }
 
 ent_status calibrate(const struct calibrate *c, ent_error *error)
 {
     struct calibration x = { .c = c };
+    struct save save;
     ent_weights *weights;
     ent_target *model = NULL;
     time_t now = time(NULL);
@@ -323,21 +363,24 @@ ent_status calibrate(const struct calibrate *c, ent_error *error)
     strftime(x.date, sizeof x.date, "%Y-%m-%d", gmtime_r(&now, &day));
     ent_status status = model_open(&weights, c->model, error);
     if (status) return status;
+    if ((status = save_open(&save, c->output, error))) {
+        ent_weights_close(weights);
+        return status;
+    }
     find_threads(&x);
-    x.row = ent_calloc(c->codecs * STATES * x.counts + 1, sizeof *x.row);
-    if (!x.row) status = ent_fail(error, ENT_ENOMEM, "out of memory");
+    status = find_dtypes(&x, weights, error);
+    x.row = ent_calloc(x.dtypes * c->codecs * STATES * x.counts + 1, sizeof *x.row);
+    if (!status && !x.row) status = ent_fail(error, ENT_ENOMEM, "out of memory");
     if (!status) {
         core_speed(&x.core);
         measure_memory(&x);
         status = measure_all(&x, weights, error);
     }
     if (!status) status = read_model(&x, &model, error);
-    if (!status) status = write_file(&x, c->output, true, error);
+    if (!status) write_target(&x, save.file, true);
+    status = save_close(&save, status, error);
     if (!status && c->common->json) print_json(&x, model);
-    if (!status && !c->common->json) {
-        print_machine(&x);
-        print_table(&x, model);
-    }
+    else if (!status) status = print_tables(&x, model, error);
     if (model) ent_target_free(model);
     ent_free(x.row);
     ent_weights_close(weights);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <gsl/gsl_statistics.h>
+
 #include "bench_container.h"
 #include "bench_gap.h"
 #include "bench_product.h"
@@ -19,12 +21,12 @@
 #include "sample.h"
 
 enum { KEY_TARGET = 0x2001, KEY_RUNS, KEY_SAMPLE, KEY_SECONDS, KEY_PRODUCT, KEY_GAP, KEY_ROWS, KEY_COLS,
-       KEY_PLAN, KEY_CALIBRATE, KEY_FORCE,
+       KEY_PLAN, KEY_CALIBRATE, KEY_FORCE, KEY_DTYPE,
        MAX_RUNS = 10000 };
 
 struct bench {
     struct common common;
-    const char *model, *plan, *output;
+    const char *model, *plan, *output, *dtype;
     bool calibrate, force;
     char command[1000]; /* as typed */
     char **name; /* of codecs; or lines of text */
@@ -219,19 +221,12 @@ static ent_status read_targets(struct bench *bench, ent_error *error)
     return status;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void print_median(struct bench *bench)
 {
     size_t n = bench->error_count;
     if (!n || bench->common.json) return;
-    qsort(bench->errors, n, sizeof *bench->errors, by_size);
     printf("\n%zu predictions from measured targets: median error %.1f %%, largest %.1f %%\n", n,
-           50 * (bench->errors[(n - 1) / 2] + bench->errors[n / 2]), 100 * bench->errors[n - 1]);
+           100 * gsl_stats_median(bench->errors, 1, n), 100 * gsl_stats_max(bench->errors, 1, n));
 }
 
 static ent_status run(struct bench *bench, ent_error *error)
@@ -241,7 +236,8 @@ static ent_status run(struct bench *bench, ent_error *error)
     if (!status) status = read_targets(bench, error);
     if (!status) status = model_open(&weights, bench->model, error);
     if (status) return status;
-    status = sample_take(&bench->sample, weights, bench->sample_bytes, error);
+    status = bench->dtype ? sample_take_dtype(&bench->sample, weights, bench->dtype, bench->sample_bytes, error)
+                          : sample_take(&bench->sample, weights, bench->sample_bytes, error);
     if (!status) {
         if (!bench->common.json) print_head(bench);
         table_begin(&bench->table, bench->targets
@@ -348,6 +344,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_PLAN: bench->plan = text; return 0;
     case KEY_CALIBRATE: bench->calibrate = true; return 0;
+    case KEY_DTYPE: bench->dtype = text; return 0;
     case KEY_FORCE: bench->force = true; return 0;
     case 'o': bench->output = text; return 0;
     case ARGP_KEY_ARG:
@@ -359,6 +356,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (bench->product && bench->gap) argp_error(state, "--product or --gap");
         if (bench->gap && bench->targets) argp_error(state, "--gap is of sizes, of no target");
         if (bench->product && bench->targets) argp_error(state, "--product is measured here, on no other target");
+        if (bench->dtype && (bench->product || bench->gap || bench->calibrate || bench->plan))
+            argp_error(state, "--dtype is for a table of codecs");
         if (bench->calibrate && !bench->output) argp_error(state, "--calibrate: where to? -o TARGET.yaml");
         if (bench->output && !bench->calibrate) argp_error(state, "-o belongs to --calibrate");
         if (!bench->codecs) add_preset(bench);
@@ -379,6 +378,8 @@ static const struct argp_option options[] = {
     { .name = "sample", .key = KEY_SAMPLE, .arg = "BYTES",
       .doc = "Measure so many bytes of weights, repeating the model's if it has fewer (preset: all it has, but 64Mi "
              "to 256Mi)" },
+    { .name = "dtype", .key = KEY_DTYPE, .arg = "DTYPE",
+      .doc = "Measure the model's weights of this number format (preset: the float format of most bytes)" },
     { .name = "gap", .key = KEY_GAP,
       .doc = "Measure no speed but where the bits go: the entropy of the coded fields, what code lengths or "
              "frequencies cost over it, what the coder costs over those (states, padding; of coders without "

@@ -61,25 +61,40 @@ static size_t gather(struct sample *sample, const ent_weights *weights, const en
     return n;
 }
 
+static ent_status make_room(struct sample *sample, uint32_t width, uint64_t bytes, ent_error *error)
+{
+    sample->n = (size_t)(bytes / width);
+    if (!sample->n) return ent_fail(error, ENT_EINVAL, "a sample of %" PRIu64 " bytes holds no weight", bytes);
+    sample->bytes = sample->n * width;
+    if (!(sample->words = ent_alloc(sample->bytes))) return ent_fail(error, ENT_ENOMEM, "no memory for the sample");
+    return ENT_OK;
+}
+
+/* Fills the sample with its first bytes, again and again. */
+static void repeat(struct sample *sample, size_t distinct)
+{
+    sample->distinct_bytes = distinct;
+    for (size_t filled = distinct; filled < sample->bytes;) {
+        size_t more = sample->bytes - filled < filled ? sample->bytes - filled : filled;
+        memcpy((uint8_t *)sample->words + filled, sample->words, more);
+        filled += more;
+    }
+}
+
 ent_status sample_take_dtype(struct sample *sample, const ent_weights *weights, const char *dtype, uint64_t bytes,
                              ent_error *error)
 {
     *sample = (struct sample){ .dtype = dtype };
     const ent_format *format = ent_format_find(dtype);
-    uint32_t width = ent_format_width(format);
-    uint64_t has = bytes_of(weights, dtype, width);
-    sample->n = (size_t)(bytes / width);
-    if (!sample->n) return ent_fail(error, ENT_EINVAL, "a sample of %" PRIu64 " bytes holds no weight", bytes);
-    sample->bytes = sample->n * width;
-    if (!(sample->words = ent_alloc(sample->bytes))) return ent_fail(error, ENT_ENOMEM, "no memory for the sample");
+    uint32_t width = format ? ent_format_width(format) : 1;
+    uint64_t has = format ? bytes_of(weights, dtype, width) : 0;
+    if (!has) return ent_fail(error, ENT_EINVAL, "the model has no weights of number format '%s'", dtype);
+    if (!bytes) bytes = has < preset_least ? preset_least : has < preset_most ? has : preset_most;
+    ent_status status = make_room(sample, width, bytes, error);
+    if (status) return status;
     size_t got = gather(sample, weights, format, (double)sample->bytes / (double)has);
     if (!got) got = gather(sample, weights, format, 1); /* too small a part of each tensor: the first ones, then */
-    sample->distinct_bytes = got * width;
-    for (size_t filled = got * width; filled < sample->bytes;) {
-        size_t more = sample->bytes - filled < filled ? sample->bytes - filled : filled;
-        memcpy((uint8_t *)sample->words + filled, sample->words, more);
-        filled += more;
-    }
+    repeat(sample, got * width);
     return ENT_OK;
 }
 
@@ -89,9 +104,44 @@ ent_status sample_take(struct sample *sample, const ent_weights *weights, uint64
     *sample = (struct sample){ 0 };
     const ent_format *format = dominant(weights, &dtype);
     if (!format) return ent_fail(error, ENT_EUNSUPPORTED, "the model has no tensors of a known number format");
-    uint64_t has = bytes_of(weights, dtype, ent_format_width(format));
-    if (!bytes) bytes = has < preset_least ? preset_least : has < preset_most ? has : preset_most;
     return sample_take_dtype(sample, weights, dtype, bytes, error);
+}
+
+/* Normal variates in pairs (Box and Muller). */
+static void normal_row(uint64_t row, size_t n, double sigma, float *value)
+{
+    ent_random random;
+    ent_random_seed(&random, 1, row);
+    for (size_t i = 0; i < n; i += 2) {
+        double radius = sigma * sqrt(-2 * log(1 - ent_random_uniform(&random))),
+               angle = 6.283185307179586 * ent_random_uniform(&random);
+        value[i] = (float)(radius * cos(angle));
+        if (i + 1 < n) value[i + 1] = (float)(radius * sin(angle));
+    }
+}
+
+ent_status sample_generate(struct sample *sample, const char *dtype, uint64_t bytes, ent_error *error)
+{
+    enum { ROW = 4096, MOST_ROWS = 1024 };
+    static const double sigma = 0.02;
+    float value[ROW];
+    *sample = (struct sample){ .dtype = dtype };
+    const ent_format *format = ent_format_find(dtype);
+    uint32_t width = ent_format_width(format);
+    ent_status status = make_room(sample, width, bytes ? bytes : preset_least, error);
+    if (status) return status;
+    size_t n = sample->n < (size_t)ROW * MOST_ROWS ? sample->n : (size_t)ROW * MOST_ROWS;
+    for (size_t first = 0; first < n; first += ROW) {
+        size_t part = n - first < ROW ? n - first : ROW;
+        float largest = 0;
+        normal_row(first / ROW, part, sigma, value);
+        for (size_t i = 0; i < part; i++) largest = fmaxf(largest, fabsf(value[i]));
+        float scale = format->kind == ENT_KIND_SIGNED ? (float)((1 << (format->bits - 1)) - 1) / largest : 1;
+        for (size_t i = 0; i < part; i++) value[i] *= scale;
+        ent_format_words(format, value, part, (uint8_t *)sample->words + first * width);
+    }
+    repeat(sample, n * width);
+    return ENT_OK;
 }
 
 const char *sample_dtype(const ent_weights *weights)

@@ -16,9 +16,12 @@ struct sample {
  * and at most 256 MiB.  A model with more gives the beginning of each tensor, in proportion; one with
  * less is repeated, because what fits a cache would not show what decoding from memory costs. */
 ent_status sample_take(struct sample *sample, const ent_weights *weights, uint64_t bytes, ent_error *error);
-/* The same of a dtype that the model has, exactly `bytes` (rounded down to whole weights). */
+/* The same of one dtype; ENT_EINVAL when the model has none of it. */
 ent_status sample_take_dtype(struct sample *sample, const ent_weights *weights, const char *dtype, uint64_t bytes,
                              ent_error *error);
+/* Normal weights of a float or signed integer dtype, of standard deviation 0.02, in rows of 4096, repeated after 4 Mi
+ * of them; integers are scaled so that the largest of a row is that of the format.  bytes 0: 64 MiB. */
+ent_status sample_generate(struct sample *sample, const char *dtype, uint64_t bytes, ent_error *error);
 void sample_free(struct sample *sample);
 
 /* The dtype that a sample of the model would have; NULL: none of a known number format. */

@@ -31,7 +31,7 @@ static ent_status predict(const ent_target *target, const char *codec, const cha
     ent_recipe recipe;
     if (ent_codec_parse(&c, codec, error) || ent_codec_bind(c, dtype, &recipe, error)) fail_msg("%s", error->text);
     ent_codec_free(c);
-    return ent_target_predict(target, &recipe, 10, threads, p, error);
+    return ent_target_predict(target, &recipe, 0.6 * recipe.split.word_bits, threads, p, error);
 }
 
 static void expect(const ent_target *target, const char *codec, const char *dtype, unsigned threads, double ns,
@@ -82,6 +82,47 @@ static void raw_is_moved_at_its_own_rate(void **state)
     ent_target_free(t);
 }
 
+/* Two formats of 16 bits: each has its own row, and a third takes that of words as wide before one of the same knobs. */
+static void the_nearest_row_tells(void **state)
+{
+    (void)state;
+    ent_target *t = toy("  - { codec: rans, dtype: F16, threads: 1, gbps: 1 }\n"      /* 1: a symbol 1.8 beyond moving */
+                        "  - { codec: rans, dtype: F32, threads: 1, gbps: 0.8 }\n"    /* 1.25: 4.6 */
+                        "  - { codec: \"word=rans\", dtype: BF16, threads: 1, gbps: 0.25 }\n"
+                        "  - { codec: \"word=rans\", dtype: F16, threads: 1, gbps: 0.125 }\n");
+    expect(t, "rans", "BF16", 1, 1, "measured");
+    expect(t, "rans", "F16", 1, 2, "measured");
+    expect(t, "word=rans", "BF16", 1, 8, "measured");
+    expect(t, "word=rans", "F16", 1, 16, "measured");
+    expect(t, "exponent:top4=rans rest=raw", "F16", 1, 0.2 + 1.8, "rates");
+    expect(t, "exponent:top4=rans rest=raw", "F32", 1, 0.4 + 4.6, "rates");
+    ent_target_free(t);
+}
+
+/* A codec that gained nothing kept its words: its row tells of raw weights, and it takes as long as they. */
+static void what_is_kept_raw_is_moved(void **state)
+{
+    (void)state;
+    ent_prediction p;
+    ent_error error;
+    ent_codec *c;
+    ent_recipe recipe;
+    ent_target *t = toy("  - { codec: arithmetic, dtype: BF16, threads: 1, gbps: 4, bits_per_weight: 16.0001 }\n"
+                        "  - { codec: tans, dtype: F16, threads: 1, gbps: 4, bits_per_weight: 14 }\n");
+    assert_status(predict(t, "arithmetic", "BF16", 1, &p, &error), ENT_EUNSUPPORTED);
+    assert_ok(ent_codec_parse(&c, "tans", &error));
+    assert_ok(ent_codec_bind(c, "F16", &recipe, &error));
+    assert_ok(ent_target_predict(t, &recipe, 13, 1, &p, &error));
+    assert_close(1 / p.weights_per_ns, 0.5, 1e-9);
+    assert_ok(ent_target_predict(t, &recipe, 16.01, 1, &p, &error));
+    assert_close(1 / p.weights_per_ns, 0.4, 1e-9); /* raw's of words as wide */
+    assert_ok(ent_codec_bind(c, "F32", &recipe, &error));
+    assert_ok(ent_target_predict(t, &recipe, 32.01, 1, &p, &error));
+    assert_close(1 / p.weights_per_ns, 0.8, 1e-9); /* by the byte */
+    ent_codec_free(c);
+    ent_target_free(t);
+}
+
 static void what_rows_do_not_tell_is_refused(void **state)
 {
     (void)state;
@@ -108,6 +149,8 @@ int main(void)
         cmocka_unit_test(rows_tell_of_other_formats),
         cmocka_unit_test(rows_tell_of_other_threads),
         cmocka_unit_test(raw_is_moved_at_its_own_rate),
+        cmocka_unit_test(the_nearest_row_tells),
+        cmocka_unit_test(what_is_kept_raw_is_moved),
         cmocka_unit_test(what_rows_do_not_tell_is_refused),
         cmocka_unit_test(byte_coders_cost_by_bytes),
     };

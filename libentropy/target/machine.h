@@ -53,11 +53,11 @@ typedef struct machine_execution {
 /* A codec's speed as it was measured; the command and the date are those of the file's `measured`. */
 typedef struct machine_rate {
     char *codec, *dtype;
-    char *threads_text, *gbps_text, *pj_per_weight_text; /* the last may be NULL */
+    char *threads_text, *gbps_text, *bits_per_weight_text, *pj_per_weight_text; /* the last two may be NULL */
     char *cache;             /* "cold" (preset) or "warm": where code and output lie */
     uint64_t threads;
     double gbps;             /* 10^9 bytes of decoded weights a second */
-    double pj_per_weight;    /* NaN: not measured */
+    double bits_per_weight, pj_per_weight; /* NaN: not stated */
     ent_recipe recipe;       /* of the codec for the dtype */
 } machine_rate;
 
@@ -101,14 +101,20 @@ ent_status ent_machine_decode_rate(const ent_target *target, const ent_recipe *r
 /* Cycles that one core takes for one symbol of a coder. */
 double ent_machine_cycles_per_symbol(const machine_execution *core, const ent_ops *ops);
 
-/* The cold row of the same fields, coders and knobs with `threads` (0: the most measured); NULL: none. */
-const machine_rate *ent_machine_rate_of(const ent_target *target, const ent_recipe *recipe, unsigned threads);
+/* Whether nothing is decoded: no field is coded, or at so many bits a weight (NaN: not known) all were kept raw, as
+ * coding them gained nothing.  The row of such a codec says nothing of its coders. */
+bool ent_machine_is_raw(const ent_recipe *recipe, double bits_per_weight);
+
+/* The cold row of the same fields, coders and knobs with `threads` (0: the most measured), or of what was
+ * kept raw, too; NULL: none. */
+const machine_rate *ent_machine_rate_of(const ent_target *target, const ent_recipe *recipe, double bits_per_weight,
+                                        unsigned threads);
 
 /* A byte of uncoded weights, by the cold row of a codec that codes nothing; NaN: none. */
 double ent_machine_raw_byte_ns(const ent_target *target, unsigned threads);
 /* From cold rows of other recipes: see rates.c.  ENT_EUNSUPPORTED when they do not tell. */
-ent_status ent_machine_from_rows(const ent_target *target, const ent_recipe *recipe, unsigned threads,
-                                 double *weights_per_ns, ent_error *error);
+ent_status ent_machine_from_rows(const ent_target *target, const ent_recipe *recipe, double bits_per_weight,
+                                 unsigned threads, double *weights_per_ns, ent_error *error);
 
 /* What a weight of `bits` costs to move from level `from` (an index) on. */
 double ent_machine_weights_per_ns(const ent_target *target, uint32_t from, double bits, unsigned threads);

@@ -57,14 +57,28 @@ static bool same_recipe(const ent_recipe *a, const ent_recipe *b)
     return true;
 }
 
-const machine_rate *ent_machine_rate_of(const ent_target *t, const ent_recipe *recipe, unsigned threads)
+bool ent_machine_is_raw(const ent_recipe *recipe, double bits)
+{
+    bool raw = true;
+    for (unsigned i = 0; i < recipe->split.fields; i++) raw &= recipe->spec[i].coder == ent_coder_find("raw");
+    return raw || bits >= recipe->split.word_bits;
+}
+
+const machine_rate *ent_machine_rate_of(const ent_target *t, const ent_recipe *recipe, double bits, unsigned threads)
 {
     const machine_rate *best = NULL;
+    bool raw = ent_machine_is_raw(recipe, bits);
+    int nearest = 0;
     for (uint32_t i = 0; i < t->rates_count; i++) {
         const machine_rate *row = &t->rates[i];
         if (row->cache && strcmp(row->cache, "cold")) continue;
-        if (!same_recipe(&row->recipe, recipe) || (threads && row->threads != threads)) continue;
-        if (!best || row->threads > best->threads) best = row;
+        bool same = same_recipe(&row->recipe, recipe);
+        if (ent_machine_is_raw(&row->recipe, row->bits_per_weight) != raw || (threads && row->threads != threads)) continue;
+        if (raw ? row->recipe.word_width != recipe->word_width : !same) continue;
+        int near = 2 * (row->recipe.format == recipe->format) + same; /* whole words are alike in several formats */
+        if (best && (row->threads < best->threads || (row->threads == best->threads && near <= nearest))) continue;
+        best = row;
+        nearest = near;
     }
     return best;
 }
@@ -94,13 +108,13 @@ ent_status ent_target_predict(const ent_target *t, const ent_recipe *recipe, dou
     machine_decode decode;
     ent_status status = check(t, bits_per_weight, error);
     if (status) return status;
-    const machine_rate *row = ent_machine_rate_of(t, recipe, threads);
+    const machine_rate *row = ent_machine_rate_of(t, recipe, bits_per_weight, threads);
     if (row) {
         *p = from_rate(t, recipe, row->gbps / recipe->word_width, threads, "measured", row->pj_per_weight);
         return ENT_OK;
     }
     double rate;
-    if (t->rates_count && !(status = ent_machine_from_rows(t, recipe, threads, &rate, error))) {
+    if (t->rates_count && !(status = ent_machine_from_rows(t, recipe, bits_per_weight, threads, &rate, error))) {
         *p = from_rate(t, recipe, rate, threads, "rates", NAN);
         return ENT_OK;
     }
@@ -132,8 +146,10 @@ ent_status ent_target_cost(const ent_target *t, const ent_recipe *recipe, double
     ent_status status = check(t, bits_per_weight, error);
     if (!status) status = source_level(t, w->model_bytes, &from, error);
     if (status) return status;
-    const machine_rate *row = ent_machine_rate_of(t, recipe, w->threads);
+    const machine_rate *row = ent_machine_rate_of(t, recipe, bits_per_weight, w->threads);
     if (row) decode = (machine_decode){ .weights_per_ns = row->gbps / recipe->word_width, .pj = row->pj_per_weight };
+    else if (t->rates_count && !ent_machine_from_rows(t, recipe, bits_per_weight, w->threads, &decode.weights_per_ns, error))
+        decode.pj = NAN;
     else status = ent_machine_decode_rate(t, recipe, 1 / ent_machine_weights_per_ns(t, from, bits_per_weight, 1),
                                           w->threads, &decode, error);
     if (status) return status;
@@ -151,7 +167,7 @@ ent_status ent_target_cost(const ent_target *t, const ent_recipe *recipe, double
     if (t->compute) c.mac_ns = macs / (t->compute->macs_per_cycle.value * clock);
     double slowest = fmax(fmax(c.memory_ns, c.decode_ns), fmax(c.intake_ns, c.mac_ns));
     c.limit = c.memory_ns >= slowest ? "memory"
-              : c.decode_ns >= slowest ? (row ? "measured" : "decoder")
+              : c.decode_ns >= slowest ? (t->rates_count ? "measured" : "decoder")
               : c.intake_ns >= slowest ? "intake" : "compute";
     c.time_ns = c.fill_ns + slowest + c.drain_ns;
     c.energy_pj = c.memory_pj + c.decode_pj + c.mac_pj;

@@ -7,8 +7,8 @@
  *     recipe  byte * bytes of a word + the symbols of its coded fields
  *
  * so BF16 tells of F16 and F32, and one coded field of several.  Coders of plain bytes (zstd) cost per byte of
- * their field instead.  A row of the same knobs is preferred, then the first.  Without a row for
- * this many threads, that of the most threads below is taken, times the threads: as if nothing were shared. */
+ * their field instead.  A row of the same format is preferred, then of words as wide, of the same knobs, the first.
+ * Without a row for this many threads, that of the most threads below is taken, times the threads: as if nothing were shared. */
 #include <math.h>
 #include <string.h>
 
@@ -55,18 +55,28 @@ double ent_machine_raw_byte_ns(const ent_target *t, unsigned threads)
     return NAN;
 }
 
+/* How near a row is to what is asked. */
+static int nearness(const machine_rate *row, const ent_recipe *recipe, const ent_coder_spec *spec, int field)
+{
+    return 4 * (row->recipe.format == recipe->format) + 2 * (row->recipe.word_width == recipe->word_width) +
+           !memcmp(row->recipe.spec[field].param, spec->param, sizeof spec->param);
+}
+
 /* The row that tells of a coder, NULL: none. */
-static const machine_rate *row_of(const ent_target *t, const ent_coder_spec *spec, uint64_t threads)
+static const machine_rate *row_of(const ent_target *t, const ent_recipe *recipe, const ent_coder_spec *spec,
+                                  uint64_t threads)
 {
     const machine_rate *best = NULL;
-    bool exact = false;
+    int nearest = 0;
     for (uint32_t i = 0; i < t->rates_count; i++) {
         const machine_rate *row = &t->rates[i];
         int f = coded_field(&row->recipe);
         if (!is_cold(row) || row->threads != threads || f < 0 || row->recipe.spec[f].coder != spec->coder) continue;
-        bool same = !memcmp(row->recipe.spec[f].param, spec->param, sizeof spec->param);
-        if (!best || (same && !exact)) best = row;
-        exact |= same;
+        if (ent_machine_is_raw(&row->recipe, row->bits_per_weight)) continue;
+        int near = nearness(row, recipe, spec, f);
+        if (best && near <= nearest) continue;
+        best = row;
+        nearest = near;
     }
     return best;
 }
@@ -81,15 +91,15 @@ static double field_ns(const ent_recipe *recipe, unsigned i, const machine_rate 
     return beyond * bytes;
 }
 
-ent_status ent_machine_from_rows(const ent_target *t, const ent_recipe *recipe, unsigned threads,
-                                 double *weights_per_ns, ent_error *error)
+ent_status ent_machine_from_rows(const ent_target *t, const ent_recipe *recipe, double bits_per_weight,
+                                 unsigned threads, double *weights_per_ns, ent_error *error)
 {
     uint64_t rows = threads_of(t, threads);
-    bool coded = false;
+    bool coded = false, is_raw = ent_machine_is_raw(recipe, bits_per_weight);
     double byte = byte_ns(t, rows), raw = ent_machine_raw_byte_ns(t, threads), ns = byte * recipe->word_width;
-    for (unsigned i = 0; i < recipe->split.fields && rows; i++) {
+    for (unsigned i = 0; i < recipe->split.fields && rows && !is_raw; i++) {
         if (recipe->spec[i].coder == ent_coder_find("raw")) continue;
-        const machine_rate *row = row_of(t, &recipe->spec[i], rows);
+        const machine_rate *row = row_of(t, recipe, &recipe->spec[i], rows);
         if (!row)
             return ent_fail(error, ENT_EUNSUPPORTED, "%s has not measured the coder '%s' on one field alone", t->name,
                             recipe->spec[i].coder->name);

@@ -93,6 +93,7 @@ static const cyaml_schema_field_t rate_fields[] = {
     NAME("threads", machine_rate, threads_text),
     OPTIONAL_TEXT("cache", machine_rate, cache),
     NAME("gbps", machine_rate, gbps_text),
+    OPTIONAL_TEXT("bits_per_weight", machine_rate, bits_per_weight_text),
     OPTIONAL_TEXT("pj_per_weight", machine_rate, pj_per_weight_text),
     CYAML_FIELD_END
 };
@@ -193,10 +194,12 @@ static void rate(reading *r, machine_rate *row)
 {
     ent_codec *codec;
     ent_error reason;
-    row->pj_per_weight = NAN;
+    row->bits_per_weight = row->pj_per_weight = NAN;
     if (!r->status)
         r->status = ent_yaml_whole(r->yaml, "threads", row->threads_text, 1, 65536, &row->threads, r->error);
     if (!r->status) r->status = ent_yaml_real(r->yaml, "gbps", row->gbps_text, &row->gbps, r->error);
+    if (!r->status && row->bits_per_weight_text)
+        r->status = ent_yaml_real(r->yaml, "bits_per_weight", row->bits_per_weight_text, &row->bits_per_weight, r->error);
     if (!r->status && row->pj_per_weight_text)
         r->status = ent_yaml_real(r->yaml, "pj_per_weight", row->pj_per_weight_text, &row->pj_per_weight, r->error);
     if (row->cache && strcmp(row->cache, "cold") && strcmp(row->cache, "warm"))
