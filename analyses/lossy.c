@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -129,11 +130,17 @@ static ent_run long_run(const struct work *w, struct progress *progress, const c
                       .context = progress };
 }
 
-static double cpu_seconds(void)
+static double seconds_of(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static uint64_t peak_bytes(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) ? 0 : 1024 * (uint64_t)usage.ru_maxrss;
 }
 
 /* The packed model in a folder of its own: its name is part of the container. */
@@ -146,9 +153,11 @@ static ent_status pack(struct work *w, ent_error *error)
         return ent_fail(error, ENT_EIO, "%s: cannot make a folder beside it", w->lossy->output);
     }
     snprintf(w->file, sizeof w->file, "%s/packed.safetensors", w->folder);
+    double start = seconds_of(CLOCK_MONOTONIC);
     ent_run run = long_run(w, &progress, "pack");
     ent_status status = ent_pack(w->file, w->weights, &packing, &run, &w->result.packing, error);
     progress_end(&progress);
+    w->result.pack_wall_seconds = seconds_of(CLOCK_MONOTONIC) - start;
     return status;
 }
 
@@ -158,11 +167,13 @@ static ent_status code(struct work *w, ent_error *error)
     ent_weights *packed;
     ent_status status = ent_weights_open(&packed, w->file, error);
     if (status) return status;
-    double start = cpu_seconds();
+    double start = seconds_of(CLOCK_PROCESS_CPUTIME_ID), wall_start = seconds_of(CLOCK_MONOTONIC);
     ent_run run = long_run(w, &progress, "code");
     status = ent_container_write(w->lossy->output, packed, w->codec, NULL, &run, &w->result.sizes, error);
     progress_end(&progress);
-    w->result.code_seconds = cpu_seconds() - start;
+    w->result.code_seconds = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - start;
+    w->result.code_wall_seconds = seconds_of(CLOCK_MONOTONIC) - wall_start;
+    w->result.peak_bytes = peak_bytes();
     ent_weights_close(packed);
     return status;
 }

@@ -116,6 +116,8 @@ static void print_steps(const struct lossy_result *r)
     step_row(&table, r, "split into parts", NAN, NAN, 1e-9 * p->part_ns);
     step_row(&table, r, "code", NAN, NAN, r->code_seconds);
     table_end(&table);
+    printf("\npacked in %.2f s, coded in %.2f s, peak memory %s\n", r->pack_wall_seconds, r->code_wall_seconds,
+           show_bytes(r->peak_bytes).text);
 }
 
 /* ---- JSON ----------------------------------------------------------------------------------------------- */
@@ -161,6 +163,9 @@ static void json_all(const struct lossy_result *r, const struct lossy *lossy)
     json_real_or_null(object, "relative_error", relative(r, r->packing.noise));
     json_real_or_null(object, "largest_error", r->packing.largest);
     json_real_or_null(object, "code_gbps", gbps(r, r->code_seconds));
+    json_real_or_null(object, "pack_seconds", r->pack_wall_seconds);
+    json_real_or_null(object, "code_seconds", r->code_wall_seconds);
+    json_count(object, "peak_bytes", r->peak_bytes);
     json_text(object, "input", lossy->model);
     json_text(object, "output", lossy->output);
     json_line(object);

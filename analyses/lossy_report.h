@@ -10,6 +10,8 @@ struct lossy_result {
     ent_pack_report packing;
     ent_container_sizes sizes; /* of the packed model in its container */
     double code_seconds;       /* of processor time */
+    double pack_wall_seconds, code_wall_seconds;
+    uint64_t peak_bytes; /* of the program's memory */
     /* filled in by lossy_measure */
     uint64_t input_bytes, weights;         /* of the model; elements of its tensors that have a number format */
     double coded_bytes[ENT_PACK_PARTS];    /* of each kind of part, without tables */

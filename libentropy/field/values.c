@@ -86,6 +86,14 @@ static uint16_t bf16_of(float value)
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16); /* to nearest, ties to even */
 }
 
+static void words_of_bf16(const float *values, size_t n, void *words)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint16_t word = bf16_of(values[i]);
+        memcpy((uint8_t *)words + 2 * i, &word, 2);
+    }
+}
+
 void ent_format_words(const ent_format *format, const float *values, size_t n, void *words)
 {
     uint32_t width = ent_format_width(format);
@@ -94,9 +102,12 @@ void ent_format_words(const ent_format *format, const float *values, size_t n, v
         memcpy(words, values, n * sizeof *values);
         return;
     }
-    bool bf16 = is(format, "BF16");
+    if (is(format, "BF16")) {
+        words_of_bf16(values, n, words);
+        return;
+    }
     for (size_t i = 0; i < n; i++) {
-        uint64_t word = bf16 ? bf16_of(values[i]) : ent_format_nearest(format, values[i]);
+        uint64_t word = ent_format_nearest(format, values[i]);
         memcpy((uint8_t *)words + i * width, &word, width);
     }
 }

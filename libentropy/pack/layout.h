@@ -21,6 +21,6 @@ char *ent_pack_part_name(const char *tensor, const char *part);
 char *ent_pack_gap_name(size_t file);
 
 /* Matrices worked on at once: of at most so many weights in all, or one larger one. */
-enum { ENT_PACK_WINDOW = 64 << 20, ENT_PACK_WINDOW_TENSORS = 256 };
+enum { ENT_PACK_WINDOW = 128 << 20, ENT_PACK_WINDOW_TENSORS = 256 };
 
 #endif

@@ -16,7 +16,7 @@
 #include "container/output.h"
 #include "pack/layout.h"
 
-enum { CHUNK = 1 << 12, PIECE = 8 << 20 }; /* weights compared at a time; bytes written at a time */
+enum { CHUNK = 1 << 12, LANES = 8, PIECE = 8 << 20 }; /* weights compared at a time; bytes written at a time */
 
 typedef struct item { /* a tensor of the window */
     const ent_tensor *tensor;
@@ -50,9 +50,39 @@ static double now_ns(void)
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
+/* Sum of squared differences, in lanes that do not wait for each other. */
+static double squares_of(const float *a, const float *b, size_t n)
+{
+    double lane[LANES] = { 0 }, sum = 0;
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t k = 0; k < LANES; k++) {
+            double d = (double)a[i + k] - b[i + k];
+            lane[k] += d * d;
+        }
+    for (; i < n; i++) sum += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+    for (size_t k = 0; k < LANES; k++) sum += lane[k];
+    return sum;
+}
+
+/* The largest difference, and how many of b are zero. */
+static double largest_of(const float *a, const float *b, size_t n, uint64_t *zeros)
+{
+    double most = 0;
+    uint32_t none = 0;
+    for (size_t i = 0; i < n; i++) {
+        double d = fabs((double)a[i] - b[i]);
+        most = d > most ? d : most;
+        none += b[i] == 0;
+    }
+    *zeros += none;
+    return most;
+}
+
 /* The error of `values`; with `last`, also of what they are once rounded, and the rest that is told of them. */
 static void measure(item *it, const float *values, double *noise, bool last)
 {
+    static const float nothing[CHUNK];
     const ent_format *format = ent_format_find(it->tensor->dtype);
     size_t n = (size_t)it->tensor->elements, width = ent_format_width(format);
     float original[CHUNK], rounded[CHUNK];
@@ -60,20 +90,13 @@ static void measure(item *it, const float *values, double *noise, bool last)
     for (size_t at = 0; at < n; at += CHUNK) {
         size_t some = n - at < CHUNK ? n - at : CHUNK;
         ent_format_floats(format, it->tensor->bytes.data + at * width, some, original);
-        for (size_t i = 0; i < some; i++) {
-            double error = (double)values[at + i] - original[i];
-            *noise += error * error;
-        }
+        *noise += squares_of(values + at, original, some);
         if (!last) continue;
         ent_format_words(format, values + at, some, words);
         ent_format_floats(format, words, some, rounded);
-        for (size_t i = 0; i < some; i++) {
-            double error = (double)rounded[i] - original[i];
-            it->report.signal += (double)original[i] * original[i];
-            it->report.noise += error * error;
-            it->report.largest = fmax(it->report.largest, fabs(error));
-            it->report.zeros += rounded[i] == 0;
-        }
+        it->report.signal += squares_of(original, nothing, some);
+        it->report.noise += squares_of(rounded, original, some);
+        it->report.largest = fmax(it->report.largest, largest_of(original, rounded, some, &it->report.zeros));
     }
 }
 

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <entropy/count.h>
+
 #include "transform/parts.h"
 
 ent_part *ent_packed_add(ent_packed *packed, const char *name, const char *format, uint32_t rows, uint32_t cols,
@@ -91,14 +93,14 @@ double ent_packed_plain_bits(const ent_packed *packed)
 /* n * H of the words; NaN when there is no memory. */
 static double entropy_bits(const ent_part *part)
 {
-    size_t n = (size_t)part->rows * part->cols, words = (size_t)1 << part->format->bits;
-    uint64_t *count = ent_calloc(words, sizeof *count);
+    size_t n = (size_t)part->rows * part->cols;
+    ent_counts counts;
     double bits = 0;
-    if (!count) return NAN;
-    for (size_t i = 0; i < n; i++) count[ent_part_word(part, i)]++;
-    for (size_t w = 0; w < words; w++)
-        if (count[w]) bits += (double)count[w] * log2((double)n / (double)count[w]);
-    ent_free(count);
+    if (ent_counts_init(&counts, 1u << part->format->bits)) return NAN;
+    if (ent_counts_add(&counts, part->words, ent_format_width(part->format), n)) bits = NAN;
+    for (size_t w = 0; w < counts.alphabet; w++)
+        if (counts.count[w]) bits += (double)counts.count[w] * log2((double)n / (double)counts.count[w]);
+    ent_counts_free(&counts);
     return bits;
 }
 

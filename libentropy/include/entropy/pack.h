@@ -53,8 +53,8 @@ typedef struct ent_pack_report {
 } ent_pack_report;
 
 /* Writes the packed model to `path`, under a temporary name until it is complete.  The same bytes for any
- * number of threads.  Memory: some matrices in floats, two or three times 4 bytes a weight: a thread works on
- * one each, and fewer are taken when they are large.  *report (may be NULL) is filled on success.
+ * number of threads.  Memory, whatever the size of the model: matrices of at most 2^27 weights at once, or one larger one, with
+ * their parts; a thread works on one each, in floats, and some transforms take a copy or two of it.  *report (may be NULL) is filled on success.
  * ENT_EINVAL, naming the tensor, for what ent_pipeline_apply refuses, and for names that a packed
  * model would have twice. */
 ENT_API ent_status ent_pack(const char *path, const ent_weights *weights, const ent_packing *packing, const ent_run *run,
