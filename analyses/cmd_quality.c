@@ -23,7 +23,8 @@ struct job {
     struct common common;
     const char *model, *against, *config, *text, *calibrate, *calibration;
     size_t window, sequences, skip;
-    bool window_given, second, sensitivity;
+    size_t sensitivity; /* sequences */
+    bool window_given, second;
     struct trials trials; /* what --with asks for */
 };
 
@@ -37,8 +38,8 @@ static const struct argp_option options[] = {
     { "config", KEY_CONFIG, "FILE", 0, "The model's config.json (preset: beside the model)", 0 },
     { "keep-embedding", KEY_KEEP, NULL, 0, "With --with: the embedding stays as it is", 0 },
     { "second", KEY_SECOND, NULL, 0, "With --calibrate: second moments too (8 bytes times the square of the input's width)", 0 },
-    { "sensitivity", KEY_SENSITIVITY, NULL, 0, "With --calibrate: what an error of each matrix costs, for --budget (a forward pass over "
-      "the text for every matrix)", 0 },
+    { "sensitivity", KEY_SENSITIVITY, "N", OPTION_ARG_OPTIONAL, "With --calibrate: what an error of each matrix costs, for --budget, by "
+      "a forward pass for every matrix over the first N sequences (preset 16)", 0 },
     { "sequences", KEY_SEQUENCES, "N", 0, "Only the first N sequences of the text", 0 },
     { "skip", KEY_SKIP, "N", 0, "Pass over the first N sequences of the text, e.g. to calibrate on others than are measured", 0 },
     { "slack", KEY_SLACK, "X", 0, "With --with of several pipelines: each matrix takes the smallest with an error of its output of at most "
@@ -80,7 +81,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (job->trials.withs == MOST_TRIALS) argp_error(state, "too many pipelines");
         job->trials.with[job->trials.withs++] = text;
         return 0;
-    case KEY_SENSITIVITY: job->sensitivity = true; return 0;
+    case KEY_SENSITIVITY: job->sensitivity = text ? option_count(state, "--sensitivity", text) : 16; return 0;
     case KEY_SLACK: job->trials.slack = option_number(state, "--slack", text, 1); return 0;
     case KEY_BUDGET: parse_budgets(job, state, text); return 0;
     case KEY_TENSORS:
@@ -201,11 +202,13 @@ static ent_status find_sensitivities(const struct job *job, struct language *l, 
 {
     ent_llama *changed;
     struct progress progress;
+    ent_text text = l->text;
     ent_status status = ent_llama_open(&changed, ent_llama_config_of(l->model), weights, error);
     if (status) return status;
+    if (!text.most || text.most > job->sensitivity) text.most = job->sensitivity;
     progress_begin(&progress, &job->common, "sensitivity");
     ent_run run = { job->common.threads, progress.shown ? progress_show : NULL, &progress };
-    status = ent_calibrate_sensitivity(calibration, changed, l->model, &l->text, &run, error);
+    status = ent_calibrate_sensitivity(calibration, changed, l->model, &text, &run, error);
     progress_end(&progress);
     ent_llama_close(changed);
     return status;

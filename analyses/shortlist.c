@@ -80,10 +80,3 @@ void shortlist_free(struct shortlist *list)
     ent_free(list->candidate);
     *list = (struct shortlist){ 0 };
 }
-
-bool shortlist_calibrated(const struct shortlist *list)
-{
-    for (size_t i = 0; i < list->n; i++)
-        if (ent_pipeline_calibrated(&list->candidate[i].pipeline)) return true;
-    return false;
-}

@@ -24,7 +24,5 @@ struct shortlist {
 /* ENT_EINVAL with the place in the text, as ent_pipeline_parse; at most 1024 pipelines. */
 ent_status shortlist_parse(struct shortlist *list, const char *text, ent_error *error);
 void shortlist_free(struct shortlist *list); /* takes a zeroed one too */
-/* Whether a stage of any needs an input. */
-bool shortlist_calibrated(const struct shortlist *list);
 
 #endif
