@@ -316,6 +316,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct bench *bench = state->input;
     uint64_t n;
+    ent_error error;
     switch (key) {
     case 'c':
         if (strcmp(text, "all")) {
@@ -344,7 +345,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_PLAN: bench->plan = text; return 0;
     case KEY_CALIBRATE: bench->calibrate = true; return 0;
-    case KEY_DTYPE: bench->dtype = text; return 0;
+    case KEY_DTYPE:
+        bench->dtype = text;
+        if (model_raw_words(text, &error)) argp_error(state, "--dtype: %s", error.text);
+        return 0;
     case KEY_FORCE: bench->force = true; return 0;
     case 'o': bench->output = text; return 0;
     case ARGP_KEY_ARG:
@@ -379,7 +383,8 @@ static const struct argp_option options[] = {
       .doc = "Measure so many bytes of weights, repeating the model's if it has fewer (preset: all it has, but 64Mi "
              "to 256Mi)" },
     { .name = "dtype", .key = KEY_DTYPE, .arg = "DTYPE",
-      .doc = "Measure the model's weights of this number format (preset: the float format of most bytes)" },
+      .doc = "Measure the model's weights of this number format, which raw words of NumPy files are, too (preset: the "
+             "float format of most bytes)" },
     { .name = "gap", .key = KEY_GAP,
       .doc = "Measure no speed but where the bits go: the entropy of the coded fields, what code lengths or "
              "frequencies cost over it, what the coder costs over those (states, padding; of coders without "

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "model.h"
 #include "output.h"
 
 const struct command commands[] = {
@@ -54,12 +55,16 @@ int complain_error(const ent_error *error)
 
 /* ---- options --------------------------------------------------------------------------------- */
 
-enum { KEY_JSON = 0x1001 };
+enum { KEY_JSON = 0x1001, KEY_DTYPE };
 
 static error_t parse_common(int key, char *text, struct argp_state *state)
 {
     struct common *common = state->input;
+    ent_error error;
     switch (key) {
+    case KEY_DTYPE:
+        if (model_raw_words(text, &error)) argp_error(state, "--dtype: %s", error.text);
+        return 0;
     case KEY_JSON: common->json = true; return 0;
     case 'q': common->quiet = true; return 0;
     case 't': {
@@ -75,6 +80,8 @@ static error_t parse_common(int key, char *text, struct argp_state *state)
 static const struct argp_option common_options[] = {
     { .name = "json", .key = KEY_JSON, .doc = "One JSON object a line on standard output" },
     { .name = "threads", .key = 't', .arg = "N", .doc = "Use N threads (preset: all)" },
+    { .name = "dtype", .key = KEY_DTYPE, .arg = "NAME",
+      .doc = "What words are that NumPy saved as raw data (V1, V2): BF16, F8_E4M3, ..." },
     { .name = "quiet", .key = 'q', .doc = "No progress, no remarks" },
     { 0 }
 };

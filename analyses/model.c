@@ -62,12 +62,22 @@ ent_status model_beside(char path[PATH_MAX], const char *argument, const char *f
     return fits ? ENT_OK : ent_fail(error, ENT_EINVAL, "%s: the path is too long", argument);
 }
 
+static const ent_format *raw_words;
+
+ent_status model_raw_words(const char *dtype, ent_error *error)
+{
+    raw_words = ent_format_find(dtype);
+    return raw_words ? ENT_OK : ent_fail(error, ENT_EINVAL, "%s: no such number format", dtype);
+}
+
 ent_status model_open(ent_weights **weights, const char *argument, ent_error *error)
 {
     char path[PATH_MAX];
     *weights = NULL;
     ent_status status = model_path(path, argument, error);
-    return status ? status : ent_weights_open(weights, path, error);
+    if (!status) status = ent_weights_open(weights, path, error);
+    if (!status && raw_words) ent_weights_name_raw(*weights, raw_words->name, raw_words->bits);
+    return status;
 }
 
 ent_status container_open(ent_container **container, const char *path, ent_error *error)

@@ -11,8 +11,11 @@
  * none of these. */
 ent_status model_path(char path[PATH_MAX], const char *argument, ent_error *error);
 
-/* model_path, then ent_weights_open. */
+/* model_path, then ent_weights_open; words of raw data are what model_raw_words last said. */
 ent_status model_open(ent_weights **weights, const char *argument, ent_error *error);
+
+/* What raw words (ent_weights_name_raw) are in all models opened from now on: the option --dtype. */
+ent_status model_raw_words(const char *dtype, ent_error *error);
 
 /* Where FILE lies beside a model, or in it when it is a folder; it need not be there. */
 ent_status model_beside(char path[PATH_MAX], const char *argument, const char *file, ent_error *error);

@@ -6,26 +6,10 @@
 
 /* ---- a file, piece by piece ------------------------------------------------------------------------------- */
 
-typedef struct maker {
-    uint8_t bytes[1 << 16];
-    size_t size;
-} maker;
-
-static void put(maker *m, uint64_t value, int bytes)
-{
-    for (int i = 0; i < bytes; i++) m->bytes[m->size++] = (uint8_t)(value >> 8 * i);
-}
-
 static void put_text(maker *m, const char *text)
 {
     put(m, strlen(text), 8);
-    memcpy(m->bytes + m->size, text, strlen(text));
-    m->size += strlen(text);
-}
-
-static void pad(maker *m, size_t to)
-{
-    while (m->size % to) put(m, 0, 1);
+    put_bytes(m, text, strlen(text));
 }
 
 static void put_head(maker *m, uint32_t version, uint64_t tensors, uint64_t keys)
@@ -68,13 +52,6 @@ static void put_data(maker *m, size_t size)
     ent_random r;
     ent_random_seed(&r, 5, size);
     for (size_t i = 0; i < size; i++) put(m, ent_random_bits(&r) & ent_random_bits(&r) & 0xff, 1);
-}
-
-static const char *save(const maker *m, const char *name)
-{
-    const char *path = scratch_path(name);
-    write_file(path, m->bytes, m->size);
-    return path;
 }
 
 /* Four tensors: 2 x 64 of Q8_0, 3 of F32, 1 x 256 of Q4_K, none of F16. */

@@ -196,7 +196,7 @@ static void indexes_are_refused(void **state)
         { "{\"weight_map\":{\"a\":\"..\"}}", "is not a plain file name" },
         { "{\"weight_map\":{\"a\":\".safetensors\"}}", "is not a plain file name" },
         { "{\"weight_map\":{\"a\":\"x\\n.safetensors\"}}", "is not a plain file name" },
-        { "{\"weight_map\":{\"a\":\"model.bin\"}}", "is not a .safetensors file" },
+        { "{\"weight_map\":{\"a\":\"model.ckpt\"}}", "is neither a .safetensors nor a .bin file" },
         { "{\"weight_map\":{\"a\":\"3.safetensors\"}}", "\"3.safetensors\" is listed but not there" },
         { "{\"weight_map\":{\"b\":\"1.safetensors\"}}",
           "tensor \"b\" should be in shard \"1.safetensors\" but is not" },
@@ -248,9 +248,8 @@ static void foreign_formats_are_named(void **state)
     (void)state;
     static const struct { const char *name, *bytes; size_t size; const char *text; } cases[] = {
         { "lfs.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", 55, "git lfs pull" },
-        { "a.npy", "\x93NUMPY\1\0", 8, "NumPy" },
         { "a.h5", "\x89HDF\r\n\x1a\n", 8, "HDF5" },
-        { "a.pt", "PK\3\4\0\0\0\0\0\0", 10, "zip archive" },
+        { "a.keras", "PK\3\4\0\0\0\0\0\0", 10, "zip archive" },
         { "b.safetensors", "PK\3\4\0\0\0\0\0\0", 10, "zip archive" },
         { "a.npz", "PK\5\6", 4, "empty zip" },
         { "old.pt", "\x80\2\x8a\nl\xfc\x9c""F\xf9 j\xa8P\x19.", 15, "pickle" },

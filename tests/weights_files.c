@@ -14,6 +14,30 @@ const char *make_safetensors(const char *name, const char *header, size_t data)
     return path;
 }
 
+void put(maker *m, uint64_t value, int bytes)
+{
+    for (int i = 0; i < bytes; i++) m->bytes[m->size++] = (uint8_t)(value >> 8 * i);
+}
+
+void put_bytes(maker *m, const void *bytes, size_t size)
+{
+    assert_true(size <= sizeof m->bytes - m->size);
+    if (size) memcpy(m->bytes + m->size, bytes, size);
+    m->size += size;
+}
+
+void pad(maker *m, size_t to)
+{
+    while (m->size % to) put(m, 0, 1);
+}
+
+const char *save(const maker *m, const char *name)
+{
+    const char *path = scratch_path(name);
+    write_file(path, m->bytes, m->size);
+    return path;
+}
+
 void expect_open(const char *path, ent_status expected, const char *text)
 {
     ent_weights *weights = NULL;

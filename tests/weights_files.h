@@ -7,6 +7,17 @@
 /* Writes a safetensors file of `header` and `data` zero bytes into the scratch folder; its path. */
 const char *make_safetensors(const char *name, const char *header, size_t data);
 
+/* A file put together byte by byte. */
+typedef struct maker {
+    uint8_t bytes[1 << 16];
+    size_t size;
+} maker;
+
+void put(maker *m, uint64_t value, int bytes); /* little-endian */
+void put_bytes(maker *m, const void *bytes, size_t size);
+void pad(maker *m, size_t to);                          /* with zeros to a multiple */
+const char *save(const maker *m, const char *name);     /* into the scratch folder; its path */
+
 /* Opens and closes; fails the test unless the status is as expected and, for an error, its text
  * holds the file's name and `text` (NULL: anything). */
 void expect_open(const char *path, ent_status expected, const char *text);

@@ -207,7 +207,8 @@ static ent_status read_head(cursor *c, head *h)
     ent_status status = take32(c, "the version", &version);
     if (!status && (version & 0xffff) == 0 && version)
         return ent_fail(c->error, ENT_EUNSUPPORTED,
-                        "%s: a big-endian GGUF file: turn it round with gguf_convert_endian.py of llama.cpp", c->file->name);
+                        "%s: a big-endian GGUF file: turn it round with gguf_convert_endian.py of llama.cpp",
+                        c->file->name);
     if (!status && version != 2 && version != 3)
         return ent_fail(c->error, ENT_EUNSUPPORTED, "%s: GGUF version %" PRIu32 "; 2 and 3 are read", c->file->name,
                         version);
@@ -287,8 +288,8 @@ static ent_status read_entry(cursor *c, ent_weights *model, const head *h, uint6
     if (!status) status = take64(c, "a tensor's offset", &t.offset);
     if (status) return status;
     if (t.offset != *end)
-        return bad(c, "tensor %s: offset %" PRIu64 ", but the tensors before it end at %" PRIu64, ent_quote(t.name).text,
-                   t.offset, *end);
+        return bad(c, "tensor %s: offset %" PRIu64 ", but the tensors before it end at %" PRIu64,
+                   ent_quote(t.name).text, t.offset, *end);
     if (__builtin_add_overflow(*end, t.bytes.size, end) || *end > INT64_MAX)
         return bad(c, "tensor %s: it ends beyond 63 bits", ent_quote(t.name).text);
     *end = (*end + h->alignment - 1) / h->alignment * h->alignment;
@@ -352,8 +353,9 @@ static ent_status read_split(ent_weights *model, const char *path, const head *h
     if (status) return status;
     status = append(model, &own, error);
     if (!status && (own.split != k || own.splits != h->splits))
-        status = ent_fail(error, ENT_ECORRUPT, "%s: it says it is file %" PRIu32 " of %" PRIu32 ", not %" PRIu32
-                          " of %" PRIu32, model->file[model->files - 1].name, own.split + 1, own.splits, k + 1, h->splits);
+        status = ent_fail(error, ENT_ECORRUPT,
+                          "%s: it says it is file %" PRIu32 " of %" PRIu32 ", not %" PRIu32 " of %" PRIu32,
+                          model->file[model->files - 1].name, own.split + 1, own.splits, k + 1, h->splits);
     return status;
 }
 

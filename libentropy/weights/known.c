@@ -10,12 +10,11 @@ static const struct {
 } known[] = {
 #define MAGIC(bytes) bytes, sizeof bytes - 1
     { MAGIC("version https://git-lfs"), "a Git LFS pointer, not the model: fetch it with `git lfs pull`" },
-    { MAGIC("\x93NUMPY"), "a NumPy array, which this version cannot read: save it as safetensors" },
     { MAGIC("\x89HDF\r\n\x1a\n"),
       "an HDF5 file: a compressed model made by libentropy is opened as a container, not as weights; Keras weights "
       "must be saved as safetensors first" },
-    { MAGIC("PK\x03\x04"), "a zip archive (PyTorch .pt or .bin, .npz, .keras), which this version cannot read: save it "
-                           "as safetensors" },
+    { MAGIC("PK\x03\x04"), "a zip archive that is no PyTorch checkpoint and no .npz: for .keras, save the weights as "
+                           "safetensors" },
     { MAGIC("PK\x05\x06"), "an empty zip archive, no model" },
     { MAGIC("\x80\x02"), "a Python pickle (PyTorch before 1.6), which can run code when loaded and is not read here: "
                          "convert it to safetensors" },

@@ -9,6 +9,7 @@
 typedef struct ent_reader {
     const char *name, *brief;
     const char *extension;              /* taken when the content says nothing, e.g. for a truncated file */
+    bool zip;                           /* an archive, and so whatever a damaged archive of that name is */
     bool (*recognises)(ent_bytes file); /* by the content alone */
     /* Appends the tensors of file 0, which is mapped, and of the files that it names; ends with
      * ent_model_finish.  `path` is that of file 0. */

@@ -18,19 +18,21 @@ static const ent_reader *const readers[] = {
 };
 enum { READERS = sizeof readers / sizeof *readers };
 
-/* By content; what begins like a format known to have no reader is that, whatever its name; by name. */
+/* By content; what begins like a format known to have no reader is that, whatever its name; by name.  A zip archive
+ * that no reader recognised may be a damaged one of the format that its name says. */
 static ent_status choose(ent_weights *model, const char *path, ent_error *error)
 {
     ent_bytes bytes = model->file[0].bytes;
     const char *known = ent_known_format(bytes);
     for (size_t i = 0; i < READERS && !model->reader; i++)
         if (readers[i]->recognises(bytes)) model->reader = readers[i];
-    if (!model->reader && known) return ent_fail(error, ENT_EUNSUPPORTED, "%s: %s", path, known);
-    for (size_t i = 0; i < READERS && !model->reader; i++)
-        if (ent_ends_with(path, readers[i]->extension)) model->reader = readers[i];
+    bool zip = bytes.size >= 4 && !memcmp(bytes.data, "PK\3\4", 4);
+    for (size_t i = 0; i < READERS && !model->reader && (!known || zip); i++)
+        if (ent_ends_with(path, readers[i]->extension) && (!zip || readers[i]->zip)) model->reader = readers[i];
     if (model->reader) return ENT_OK;
-    return ent_fail(error, ENT_EUNSUPPORTED, "%s: not a model file of a known format (a .safetensors file, a "
-                    ".safetensors.index.json or a .gguf file)", path);
+    if (known) return ent_fail(error, ENT_EUNSUPPORTED, "%s: %s", path, known);
+    return ent_fail(error, ENT_EUNSUPPORTED, "%s: not a model file of a known format (`entropy list readers` names "
+                    "them)", path);
 }
 
 static char *join(ent_weights *model, const char *folder, const char *name)
@@ -65,17 +67,18 @@ static ent_status only_file(const char *folder, char name[static 256], ent_error
         return ent_fail(error, ENT_EUNSUPPORTED, "%s: %zu model files and no model.safetensors.index.json: name the "
                         "file that is meant", folder, found);
     return ent_fail(error, ENT_EUNSUPPORTED, "%s: no model.safetensors.index.json, no model.safetensors and no other "
-                    "file in this folder that has the name of a model (.safetensors, .gguf)", folder);
+                    "file in this folder that has the name of a model", folder);
 }
 
 /* `*path`, a folder, becomes the path of the model file in it. */
 static ent_status find_in_folder(ent_weights *model, const char **path, ent_error *error)
 {
-    static const char *const usual[] = { "model.safetensors.index.json", "model.safetensors" };
+    static const char *const usual[] = { "model.safetensors.index.json", "model.safetensors",
+                                         "pytorch_model.bin.index.json", "pytorch_model.bin" };
     const char *folder = *path;
     char name[256];
     struct stat st;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
         if (!(*path = join(model, folder, usual[i]))) return ent_fail(error, ENT_ENOMEM, "%s: out of memory", folder);
         if (!stat(*path, &st)) return ENT_OK;
     }
@@ -105,6 +108,19 @@ ent_status ent_weights_open(ent_weights **weights, const char *path, ent_error *
     else
         *weights = model;
     return status;
+}
+
+size_t ent_weights_name_raw(ent_weights *weights, const char *dtype, uint32_t bits)
+{
+    char raw[8];
+    size_t named = 0;
+    snprintf(raw, sizeof raw, "V%u", bits / 8 & 0xff);
+    for (size_t i = 0; i < weights->tensors; i++) {
+        if (bits % 8 || strcmp(weights->tensor[i].dtype, raw)) continue;
+        weights->tensor[i].dtype = dtype;
+        named++;
+    }
+    return named;
 }
 
 const char *ent_weights_format(const ent_weights *weights) { return weights->reader->name; }

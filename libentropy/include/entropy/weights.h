@@ -91,6 +91,11 @@ ENT_API const char *ent_weights_role(const char *tensor_name);
  * error some tensors may be changed.  Time O(tensors). */
 ENT_API ent_status ent_weights_view_packed(ent_weights *weights, ent_error *error);
 
+/* Says what the words are that a file holds as raw data of unknown meaning (NumPy's V1, V2, V4 and V8: it has no names
+ * for BF16 and FP8): every such tensor whose words have `bits` bits gets that dtype, a static string.  As the function
+ * above, once and before the weights are shared.  Returns the number of tensors named. */
+ENT_API size_t ent_weights_name_raw(ent_weights *weights, const char *dtype, uint32_t bits);
+
 /* One reader a file format: `name` and what begins such a file, for lists. */
 typedef struct ent_reader_info {
     const char *name, *brief;

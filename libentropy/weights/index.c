@@ -1,6 +1,6 @@
-/* safetensors_index.c - the reader of sharded models: model.safetensors.index.json and its shards.
+/* index.c - the reader of sharded models: model.safetensors.index.json or pytorch_model.bin.index.json, and shards.
  *
- * {"metadata": ..., "weight_map": {"tensor": "shard.safetensors", ...}}.  The map and the shards must
+ * {"metadata": ..., "weight_map": {"tensor": "shard.safetensors" or "shard.bin", ...}}.  The map and the shards must
  * agree in both directions, which other loaders do not check.  Shards lie beside the index and may
  * be links out of its folder, as in the Hugging Face cache; names that leave the folder by
  * themselves are refused.  "total_size" is advisory everywhere and not looked at.
@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "weights/pytorch.h"
 #include "weights/reader.h"
 
 enum { NAME_CAP = 255 }; /* bytes of a file name, as in Linux file systems */
@@ -32,9 +33,9 @@ static ent_status check_shard_name(const char *index, const char *tensor, const 
     if (!safe_name(shard))
         return ent_fail(error, ENT_ECORRUPT, "%s: shard name %s of tensor %s is not a plain file name", index,
                         ent_quote(shard).text, ent_quote(tensor).text);
-    if (!ent_ends_with(shard, ".safetensors"))
-        return ent_fail(error, ENT_ECORRUPT, "%s: shard %s of tensor %s is not a .safetensors file: save the model as "
-                        "safetensors", index, ent_quote(shard).text, ent_quote(tensor).text);
+    if (!ent_ends_with(shard, ".safetensors") && !ent_ends_with(shard, ".bin"))
+        return ent_fail(error, ENT_ECORRUPT, "%s: shard %s of tensor %s is neither a .safetensors nor a .bin file",
+                        index, ent_quote(shard).text, ent_quote(tensor).text);
     return ENT_OK;
 }
 
@@ -80,9 +81,11 @@ static ent_status read_shard(ent_weights *model, const char *path, const char *s
                         shard);
     ent_status status = ent_model_map(model, place, error);
     if (status) return status;
-    if ((known = ent_known_format(model->file[model->files - 1].bytes)))
+    const uint32_t file = (uint32_t)(model->files - 1);
+    if (ent_pytorch_recognises(model->file[file].bytes)) return ent_pytorch_append(model, file, error);
+    if ((known = ent_known_format(model->file[file].bytes)))
         return ent_fail(error, ENT_EUNSUPPORTED, "%s: %s", place, known);
-    return ent_safetensors_append(model, (uint32_t)(model->files - 1), error);
+    return ent_safetensors_append(model, file, error);
 }
 
 /* Every tensor is in the shard that the map says, and the map says one for every tensor. */
@@ -135,9 +138,9 @@ static bool recognises(ent_bytes file)
     return i < file.size && file.data[i] == '{';
 }
 
-const ent_reader ent_reader_safetensors_index = {
-    .name = "safetensors-index",
-    .brief = "the JSON index of a model in several safetensors files",
+const ent_reader ent_reader_index = {
+    .name = "index",
+    .brief = "the JSON index of a model in several safetensors or PyTorch files",
     .extension = ".index.json",
     .recognises = recognises,
     .read = read_index,
