@@ -5,32 +5,18 @@
  * be links out of its folder, as in the Hugging Face cache; names that leave the folder by
  * themselves are refused.  "total_size" is advisory everywhere and not looked at.
  */
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "weights/pytorch.h"
 #include "weights/reader.h"
-
-enum { NAME_CAP = 255 }; /* bytes of a file name, as in Linux file systems */
-
-/* A plain name: no folder, no drive, nothing that a terminal or another system would read otherwise. */
-static bool safe_name(const char *name)
-{
-    if (!*name || strlen(name) > NAME_CAP || *name == '.') return false;
-    for (const char *c = name; *c; c++)
-        if (strchr("/\\:", *c) || (unsigned char)*c < ' ') return false;
-    return true;
-}
 
 static ent_status check_shard_name(const char *index, const char *tensor, const char *shard, ent_error *error)
 {
     if (!shard)
         return ent_fail(error, ENT_ECORRUPT, "%s: the shard of tensor %s is not a string", index,
                         ent_quote(tensor).text);
-    if (!safe_name(shard))
+    if (!ent_plain_name(shard))
         return ent_fail(error, ENT_ECORRUPT, "%s: shard name %s of tensor %s is not a plain file name", index,
                         ent_quote(shard).text, ent_quote(tensor).text);
     if (!ent_ends_with(shard, ".safetensors") && !ent_ends_with(shard, ".bin"))
@@ -69,22 +55,13 @@ static ent_status list_shards(const char *index, json_t *map, const char ***shar
 /* Maps and reads a shard that lies beside the index at `path`. */
 static ent_status read_shard(ent_weights *model, const char *path, const char *shard, ent_error *error)
 {
-    const char *slash = strrchr(path, '/'), *known;
-    int folder = slash ? (int)(slash + 1 - path) : 0;
-    size_t size = (size_t)folder + strlen(shard) + 1;
-    struct stat st;
-    char *place = ent_model_alloc(model, size);
-    if (!place) return ent_fail(error, ENT_ENOMEM, "%s: out of memory", path);
-    snprintf(place, size, "%.*s%s", folder, path, shard);
-    if (stat(place, &st) && errno == ENOENT)
-        return ent_fail(error, ENT_ECORRUPT, "%s: shard \"%s\" is listed but not there: fetch it", model->file[0].name,
-                        shard);
-    ent_status status = ent_model_map(model, place, error);
+    uint32_t file = 0;
+    ent_status status = ent_model_map_beside(model, path, shard, "shard", &file, error);
     if (status) return status;
-    const uint32_t file = (uint32_t)(model->files - 1);
-    if (ent_pytorch_recognises(model->file[file].bytes)) return ent_pytorch_append(model, file, error);
-    if ((known = ent_known_format(model->file[file].bytes)))
-        return ent_fail(error, ENT_EUNSUPPORTED, "%s: %s", place, known);
+    ent_bytes bytes = model->file[file].bytes;
+    const char *known = ent_known_format(bytes);
+    if (ent_pytorch_recognises(bytes)) return ent_pytorch_append(model, file, error);
+    if (known) return ent_fail(error, ENT_EUNSUPPORTED, "%s: %s", shard, known);
     return ent_safetensors_append(model, file, error);
 }
 

@@ -109,6 +109,89 @@ ent_status ent_model_map(ent_weights *model, const char *path, ent_error *error)
     return ENT_OK;
 }
 
+bool ent_plain_name(const char *name)
+{
+    enum { NAME_CAP = 255 }; /* bytes of a file name, as in Linux file systems */
+    if (!*name || strlen(name) > NAME_CAP || *name == '.') return false;
+    for (const char *c = name; *c; c++)
+        if (strchr("/\\:", *c) || (unsigned char)*c < ' ') return false;
+    return true;
+}
+
+ent_status ent_model_map_beside(ent_weights *model, const char *path, const char *name, const char *what,
+                                uint32_t *file, ent_error *error)
+{
+    const char *slash = strrchr(path, '/');
+    int folder = slash ? (int)(slash + 1 - path) : 0;
+    size_t size = (size_t)folder + strlen(name) + 1;
+    struct stat st;
+    for (*file = 0; *file < model->files; ++*file)
+        if (!strcmp(model->file[*file].name, name)) return ENT_OK;
+    char *place = ent_model_alloc(model, size);
+    if (!place) return ent_fail(error, ENT_ENOMEM, "%s: out of memory", path);
+    snprintf(place, size, "%.*s%s", folder, path, name);
+    if (stat(place, &st) && errno == ENOENT)
+        return ent_fail(error, ENT_ECORRUPT, "%s: %s \"%s\" is listed but not there: fetch it", model->file[0].name,
+                        what, name);
+    return ent_model_map(model, place, error);
+}
+
+/* ---- order ------------------------------------------------------------------------------------------------ */
+
+/* By place, larger ones first, then as they came. */
+static int order_of_places(const void *left, const void *right)
+{
+    const ent_tensor *const *x = left, *const *y = right, *a = *x, *b = *y;
+    if (a->file != b->file) return a->file < b->file ? -1 : 1;
+    if (a->offset != b->offset) return a->offset < b->offset ? -1 : 1;
+    if (a->bytes.size != b->bytes.size) return a->bytes.size > b->bytes.size ? -1 : 1;
+    return (a > b) - (a < b);
+}
+
+/* `last` comes to hold all bytes up to the end of `t`, as far as they are whole elements. */
+static void widen(ent_tensor *last, const ent_tensor *t)
+{
+    uint64_t *shape = (uint64_t *)(uintptr_t)last->shape;
+    last->elements = (t->offset + t->bytes.size - last->offset) * 8 / last->dtype_bits;
+    last->bytes.size = last->elements * last->dtype_bits / 8;
+    last->rank = 1;
+    shape[0] = last->elements;
+}
+
+static void settle(const ent_tensor *const order[], size_t n, ent_tensor *out, size_t *kept)
+{
+    *kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        ent_tensor *last = *kept ? &out[*kept - 1] : NULL;
+        const ent_tensor *t = order[i];
+        uint64_t end = last && last->file == t->file ? last->offset + last->bytes.size : 0;
+        if (t->offset >= end)
+            out[(*kept)++] = *t;
+        else if (t->offset + t->bytes.size > end)
+            widen(last, t);
+    }
+}
+
+ent_status ent_model_settle(ent_weights *model, size_t first, ent_error *error)
+{
+    size_t n = model->tensors - first, kept = 0;
+    ent_tensor *copy = ent_calloc(n, sizeof *copy);
+    const ent_tensor **order = ent_calloc(n, sizeof *order);
+    ent_status status = copy && order ? ENT_OK : ent_fail(error, ENT_ENOMEM, "%s: out of memory", model->file[0].name);
+    for (size_t i = 0; i < n && !status; i++) {
+        copy[i] = model->tensor[first + i];
+        order[i] = &copy[i];
+    }
+    if (!status && n) {
+        qsort(order, n, sizeof *order, order_of_places);
+        settle(order, n, model->tensor + first, &kept);
+        model->tensors = first + kept;
+    }
+    ent_free(copy);
+    ent_free(order);
+    return status;
+}
+
 static int order_of_names(const void *left, const void *right)
 {
     const ent_tensor *const *a = left, *const *b = right;

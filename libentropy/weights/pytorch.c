@@ -5,9 +5,8 @@
  * of dictionaries, lists and modules will do; names are joined by dots.
  *
  * Tensors here are parts of a file that do not overlap.  A tensor that fills its part of the storage without gaps, in
- * any order of its axes, is one, with its axes in the order of memory.  Tensors that share bytes (tied weights, views)
- * are one tensor, by the first name; a storage of which a tensor takes only some, or another one other parts, is then
- * shown whole, as a vector. */
+ * any order of its axes, is one, with its axes in the order of memory.  A storage of which a tensor takes
+ * only some is shown whole, as a vector.  Tensors that share bytes (tied weights, views) are one: ent_model_settle. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -277,60 +276,6 @@ static ent_status walk(reading *r, node *n, size_t length, unsigned depth)
     return status;
 }
 
-/* ---- shared storages ---------------------------------------------------------------------------------------- */
-
-/* By place, larger ones first, then as they came. */
-static int by_place(const void *x, const void *y)
-{
-    const ent_tensor *const *left = x, *const *right = y, *a = *left, *b = *right;
-    if (a->offset != b->offset) return a->offset < b->offset ? -1 : 1;
-    if (a->bytes.size != b->bytes.size) return a->bytes.size > b->bytes.size ? -1 : 1;
-    return (a > b) - (a < b);
-}
-
-/* Puts n tensors in the order of the file.  Of those that share bytes one stays: the largest, widened to all of their
- * bytes when it does not hold the others. */
-static void merge_shared(const ent_tensor *const order[], size_t n, ent_tensor *out, size_t *kept)
-{
-    *kept = 0;
-    for (size_t i = 0; i < n; i++) {
-        ent_tensor *last = *kept ? &out[*kept - 1] : NULL;
-        const ent_tensor *t = order[i];
-        uint64_t end = last ? last->offset + last->bytes.size : 0;
-        if (!last || t->offset >= end) {
-            out[(*kept)++] = *t;
-            continue;
-        }
-        if (t->offset + t->bytes.size <= end) continue;
-        uint64_t *shape = (uint64_t *)(uintptr_t)last->shape; /* room for one axis: see add_tensor */
-        last->bytes.size = t->offset + t->bytes.size - last->offset;
-        last->elements = last->bytes.size / (last->dtype_bits / 8);
-        last->bytes.size = last->elements * (last->dtype_bits / 8);
-        last->rank = 1;
-        shape[0] = last->elements;
-    }
-}
-
-static ent_status settle(const reading *r)
-{
-    size_t n = r->model->tensors - r->first, kept;
-    ent_tensor *copy = ent_calloc(n, sizeof *copy);
-    const ent_tensor **order = ent_calloc(n, sizeof *order);
-    ent_status status = copy && order ? ENT_OK : no_memory(r);
-    for (size_t i = 0; i < n && !status; i++) {
-        copy[i] = r->model->tensor[r->first + i];
-        order[i] = &copy[i];
-    }
-    if (!status && n) {
-        qsort(order, n, sizeof *order, by_place);
-        merge_shared(order, n, r->model->tensor + r->first, &kept);
-        r->model->tensors = r->first + kept;
-    }
-    ent_free(copy);
-    ent_free(order);
-    return status;
-}
-
 /* ---- the archive -------------------------------------------------------------------------------------------- */
 
 static const ent_zip_member *find_in_root(const reading *r, const char *name)
@@ -360,7 +305,7 @@ static ent_status read_archive(reading *r)
     ent_status status = ent_pickle_read(
         &object, r->model, (ent_bytes){ r->zip.file->bytes.data + pickle->offset, pickle->stored }, file, r->error);
     if (!status) status = walk(r, object, 0, 0);
-    if (!status) status = settle(r);
+    if (!status) status = ent_model_settle(r->model, r->first, r->error);
     if (!status && r->model->tensors == r->first)
         status = ent_fail(r->error, ENT_EUNSUPPORTED, "%s: no tensors in it", file);
     return status;

@@ -36,6 +36,10 @@ void *ent_model_alloc(ent_weights *model, size_t size);
 char *ent_model_text(ent_weights *model, const char *text);
 /* A new last tensor, all zero; NULL when there is no memory.  Earlier pointers become invalid. */
 ent_tensor *ent_model_add(ent_weights *model);
+/* Puts the tensors from number `first` on in the order of (file, offset).  Of those that share bytes (tied weights,
+ * views) one stays, the first of the largest, widened to a vector of all their bytes when it does not hold the others;
+ * their arrays of sizes have room for one. */
+ent_status ent_model_settle(ent_weights *model, size_t first, ent_error *error);
 /* Indexes the names: ENT_ECORRUPT when two tensors share one.  Nothing may be added after it. */
 ent_status ent_model_finish(ent_weights *model, ent_error *error);
 
@@ -44,6 +48,13 @@ typedef struct ent_quoted {
     char text[100];
 } ent_quoted;
 ent_quoted ent_quote(const char *name);
+
+/* A plain file name: no folder, no drive, nothing that a terminal or another system would read otherwise. */
+bool ent_plain_name(const char *name);
+/* Maps the file of that name beside `path`, unless the model has it already; *file is its number.  `what` it is: for
+ * ENT_ECORRUPT, when it is not there. */
+ent_status ent_model_map_beside(ent_weights *model, const char *path, const char *name, const char *what,
+                                uint32_t *file, ent_error *error);
 
 bool ent_ends_with(const char *text, const char *end);
 
