@@ -1,47 +1,64 @@
 #!/bin/sh
-# quality.sh BUILD - quantizers on the shipped model near 4, 3 and 2.5 bits a weight, into results/quality.tsv, and
-# stages of Double Compression, into results/double-compression.tsv.  Calibrated on sequences that are
-# not measured.
+# quality.sh BUILD - quantizers on the shipped model, coded and not, into results/quality.tsv, .md and .svg; then
+# double-compression.sh.  Calibrated on sequences that are not measured.  The same bytes each time.
 set -eu
 cd "$(dirname "$0")/.."
-entropy=${1:-build}/entropy
+build=${1:-build}
+entropy=$build/entropy
 model=datasets/gutenberg-llama-4.7m
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+export LC_ALL=C
+calibration=$work/calibration.h5
 
-# measure PIPELINE... : a line of JSON each
-measure() {
-    set -- $(printf '%s\n' "$@" | sed 's/ /~/g; s/^/--with /')
-    for word in "$@"; do shift; set -- "$@" "$(printf '%s' "$word" | tr '~' ' ')"; done
-    "$entropy" quality $model --quiet --json --sequences 40 --calibration "$work/calibration.h5" "$@" | grep '"pipeline"'
+# run ARGUMENT... : a row of quality.tsv for each trial, its family in front
+run() {
+    family=$1; shift
+    "$entropy" quality $model --quiet --json --sequences 40 --calibration "$calibration" "$@" >"$work/lines"
+    awk -v family="$family" '
+        function get(key) { # of a line of JSON
+            if (!match($0, "\"" key "\": *(\"[^\"]*\"|[^,}]*)")) return ""
+            value = substr($0, RSTART, RLENGTH); sub(/^"[^"]*": *"?/, "", value); sub(/"$/, "", value)
+            return value
+        }
+        function number(key, digits) { return get(key) == "null" ? "" : sprintf("%.*f", digits, get(key)) }
+        /"pipeline"/ && !/"tensor"/ {
+            budget = get("budget_bits"); label = get("pipeline") (budget == "null" ? "" : " in " budget " bits")
+            printf "%s\t%s\t%s\t%s\t%.1f\t%s\t%s\t%s\t%s\n", family, label, number("plain_bits_per_weight", 3),
+                number("bits_per_weight", 3), 100 * get("zeros"), number("sqnr_db", 2), number("perplexity", 2),
+                number("kl_nats", 4), number("predicted_kl_nats", 4)
+        }' "$work/lines"
 }
 
-columns='.*"pipeline": *"\([^"]*\)".*"plain_bits_per_weight": *\([^,}]*\).*"bits_per_weight": *\([^,}]*\).*"zeros": *\([^,}]*\).*"sqnr_db": *\([^,}]*\).*"perplexity": *\([^,}]*\).*"kl_nats": *\([^,}]*\).*'
-
-rows() {
-    sed "s/$columns/\\1\\t\\2\\t\\3\\t\\4\\t\\5\\t\\6\\t\\7/" |
-        awk -F '\t' -v OFS='\t' '{ printf "%s\t%.3f\t%.3f\t%.1f\t%.2f\t%.2f\t%.4f\n", $1, $2, $3, 100 * $4, $5, $6, $7 }'
+# each FORMAT VALUE... : --with for each value
+each() {
+    format=$1; shift
+    for value; do printf -- '--with\n'; printf "$format\n" "$value"; done
 }
 
-heading='pipeline	plain bits	coded bits	zeros %	SQNR dB	perplexity	KL nats'
-
-"$entropy" quality $model --quiet --skip 400 --sequences 256 --calibrate "$work/calibration.h5" --second
-
+"$entropy" quality $model --quiet --skip 400 --sequences 256 --calibrate "$calibration" --second --sensitivity=16 >/dev/null
+rates='1.96 2.46 2.96 3.46 3.96 4.96' # less than round numbers by what the coder takes beyond the entropy
+budgets=2.25,2.5,3,3.5,4,5
 {
-    printf '%s\n' "$heading"
-    for bits in 4.0 3.0 2.5; do
-        less=$(awk "BEGIN { print $bits - 0.04 }") # what the coder takes beyond the entropy
-        measure "step(bits=$less)" "watersic(bits=$less,spread=0)" "watersic(bits=$less)"
-    done | rows
-    measure 'rtn(bits=4,group=128)' 'gptq(bits=4,group=128,search=1)' nf4 mxfp4 nvfp4 \
-            'rtn(bits=3,group=128)' 'rtn(bits=3,group=128,search=1)' 'gptq(bits=3,group=128,search=1)' \
-            'rtn(bits=2,group=32,symmetric=0,search=1)' 'gptq(bits=2,group=32,symmetric=0,search=1)' | rows
+    printf 'family\tpipeline\tplain bits\tcoded bits\tzeros %%\tSQNR dB\tperplexity\tKL nats\tpredicted\n'
+    IFS='
+'
+    run step $(IFS=' '; each 'step(bits=%s)' $rates)
+    run watersic0 $(IFS=' '; each 'watersic(bits=%s,spread=0)' $rates)
+    run watersic $(IFS=' '; each 'watersic(bits=%s)' $rates)
+    run step-budget --with 'step(bits=2:0.25:7)' --budget $budgets
+    run watersic-budget --with 'watersic(bits=2:0.5:5)' --budget $budgets
+    run rtn $(each 'rtn(bits=%s,group=128)' 2 3 4 5 6)
+    run rtn-search $(each 'rtn(bits=%s,group=128,search=1)' 2 3 4 5)
+    run gptq $(each 'gptq(bits=%s,group=128,search=1)' 2 3 4 5)
+    run rtn32 $(each '%s(bits=2,group=32,symmetric=0,search=1)' rtn gptq)
+    run levels --with nf4 --with mxfp4 --with nvfp4
 } >results/quality.tsv
 
-{
-    printf '%s\n' "$heading"
-    measure 'rtn(bits=8,group=0)' 'rescale(alpha=0.5) rtn(bits=8,group=0)' 'rescale(alpha=1) rtn(bits=8,group=0)' \
-            'prune(share=0.3,by=2) rtn(bits=8,group=0)' 'prune(share=0.5,by=2) rtn(bits=8,group=0)' \
-            'rescale(alpha=1) prune(share=0.3,by=2) rtn(bits=8,group=0)' 'rtn(bits=8,group=-1)' \
-            'rescale(alpha=1) prune(share=0.3,by=2) rtn(bits=8,group=-1)' 'watersic(bits=3.6)' | rows
-} >results/double-compression.tsv
+analyses/quality-page.sh <results/quality.tsv >results/quality.md
+if command -v gnuplot >/dev/null; then
+    gnuplot -c analyses/plots/quality.gp results/quality.tsv results/quality
+else
+    echo "no gnuplot on this machine: the tables are there, the figure is not" >&2
+fi
+analyses/double-compression.sh "$build" "$calibration"
