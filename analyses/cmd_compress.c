@@ -1,4 +1,5 @@
 /* cmd_compress.c - `entropy compress`, `decompress` and `train`. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,16 +10,18 @@
 #include "lossy.h"
 #include "model.h"
 #include "output.h"
+#include "packing_report.h"
 #include "progress.h"
 #include "sizes.h"
 
-enum { KEY_TABLES = 0x2001, KEY_FORCE, KEY_PLAN, KEY_WITH, KEY_KEEP, KEY_CALIBRATION, KEY_CONFIG, KEY_PARTS };
+enum { KEY_TABLES = 0x2001, KEY_FORCE, KEY_PLAN, KEY_WITH, KEY_KEEP, KEY_CALIBRATION, KEY_CONFIG, KEY_PARTS, KEY_SLACK, KEY_BUDGET, KEY_TENSORS };
 
 struct job {
     struct common common;
     const char *codec, *tables, *plan, *output;
-    const char *with, *keep, *calibration, *config;
-    bool force, parts;
+    const char *with, *keep, *calibration, *config, *tensors_file;
+    double slack, budget;
+    bool force, parts, tensors;
     char **input;
     int inputs;
 };
@@ -61,6 +64,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_KEEP: job->keep = text; return 0;
     case KEY_CALIBRATION: job->calibration = text; return 0;
     case KEY_CONFIG: job->config = text; return 0;
+    case KEY_SLACK: job->slack = option_number(state, "--slack", text, 1); return 0;
+    case KEY_BUDGET: job->budget = option_number(state, "--budget", text, 0); return 0;
+    case KEY_TENSORS:
+        job->tensors = true;
+        job->tensors_file = text;
+        return 0;
     case KEY_PARTS: job->parts = true; return 0;
     case ARGP_KEY_ARGS:
         job->input = state->argv + state->next;
@@ -72,8 +81,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (job->tables && job->codec) argp_error(state, "--tables already names the codec");
         if (job->plan && (job->codec || job->tables)) argp_error(state, "--plan already names the codecs");
         if (job->with && (job->plan || job->tables)) argp_error(state, "--with needs a codec, not --plan or --tables");
-        if (!job->with && (job->keep || job->calibration || job->config))
-            argp_error(state, "--keep, --calibration and --config need --with");
+        if (!job->with && (job->keep || job->calibration || job->config || job->tensors || job->slack > 0 || job->budget > 0))
+            argp_error(state, "--keep, --calibration, --config, --slack, --budget and --tensors need --with");
+        if (job->slack > 0 && job->budget > 0) argp_error(state, "--budget or --slack, not both");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -135,8 +145,10 @@ static ent_status compress_plan(struct job *job, const ent_weights *weights, ent
 
 static ent_status compress_lossy(const struct job *job, const ent_weights *weights, ent_error *error)
 {
-    const struct lossy lossy = { &job->common, job->input[0], job->output, job->with, job->codec, job->keep, job->calibration,
-                                 job->config };
+    const struct lossy lossy = { .common = &job->common, .model = job->input[0], .output = job->output, .with = job->with,
+                                 .codec = job->codec, .keep = job->keep, .calibration = job->calibration, .config = job->config,
+                                 .slack = fmax(job->slack, 1), .budget = job->budget, .tensors = job->tensors,
+                                 .tensors_file = job->tensors_file };
     return lossy_compress(&lossy, weights, error);
 }
 
@@ -149,11 +161,20 @@ int cmd_compress(int argc, char **argv)
           .doc = "The codec of each tensor, as `entropy choose` wrote" },
         { .name = "with", .key = KEY_WITH, .arg = "PIPELINE", .group = 1,
           .doc = "Lossy: pack the matrices by these transforms first, e.g. \"prune(share=0.3) rtn(bits=4)\" (`entropy list "
-                 "transforms`); \"PIPELINE => CODEC\" names the codec too (preset: words of parts by rans)" },
+                 "transforms`); \"PIPELINE => CODEC\" names the codec too (preset: words of parts by rans).  Of several, as in "
+                 "\"step(bits=2:0.5:4) | nf4\" (2 to 4 by 0.5), each matrix gets one, by --slack or --budget" },
         { .name = "keep", .key = KEY_KEEP, .arg = "ROLE,...", .group = 1,
           .doc = "With --with: tensors of these roles stay as they are, e.g. embed,lm_head" },
         { .name = "calibration", .key = KEY_CALIBRATION, .arg = "FILE", .group = 1,
           .doc = "With --with: the inputs of the layers of a Llama model, by `entropy quality --calibrate`" },
+        { .name = "slack", .key = KEY_SLACK, .arg = "X", .group = 1,
+          .doc = "Of several pipelines each matrix takes the smallest with an error of at most X times the least (preset 1), of its "
+                 "layer's output with --calibration, else of its weights" },
+        { .name = "budget", .key = KEY_BUDGET, .arg = "BITS", .group = 1,
+          .doc = "Of several pipelines each matrix gets one, so that all is lost least within so many bits a weight of the model; by "
+                 "the sensitivities of --calibration, else by squared errors of the weights" },
+        { .name = "tensors", .key = KEY_TENSORS, .arg = "FILE", .flags = OPTION_ARG_OPTIONAL, .group = 1,
+          .doc = "With --with: also a table of all matrices, or FILE of tab-separated values" },
         { .name = "config", .key = KEY_CONFIG, .arg = "FILE", .group = 1,
           .doc = "With --calibration: the model's config.json (preset: beside the model)" },
         OPTION_FORCE, { 0 }
@@ -168,7 +189,8 @@ int cmd_compress(int argc, char **argv)
                "bits_per_weight, weights, packed_weights, zeros, sqnr_db, relative_error, largest_error, code_gbps, pack_seconds, "
                "code_seconds (by the clock), peak_bytes (of memory)), one for each "
                "kind of part (part, words, plain_bits, entropy_bits, coded_bits) and one for each stage (stage, relative_error "
-               "after it, error_percent, gbps of a thread).  Otherwise JSON keys: codec, input_bytes, output_bytes, bits_per_weight (the whole output), "
+               "after it, error_percent, gbps of a thread); before them, with --tensors, a matrix a line: " PACKING_TABLE_KEYS ".  "
+               "Otherwise JSON keys: codec, input_bytes, output_bytes, bits_per_weight (the whole output), "
                "bound_bits (per weight), payload_bits, table_bits, index_bits, weights, weight_bytes, gap_percent, "
                "input, output.",
     };

@@ -1,4 +1,5 @@
 /* lossy.c - see lossy.h. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,9 @@
 #include "lossy.h"
 #include "lossy_report.h"
 #include "model.h"
+#include "packing_report.h"
 #include "progress.h"
+#include "save.h"
 
 enum { INPUTS_A_LAYER = 4 }; /* of ent_llama_inputs */
 
@@ -17,11 +20,20 @@ struct work {
     const struct lossy *lossy;
     const ent_weights *weights;
     char pipeline_text[1000];
-    ent_pipeline pipeline;
+    struct shortlist list;
     ent_codec *codec;
     ent_calibration calibration;
     const ent_input_stats **input; /* of each tensor */
     bool *keep;
+    /* of the matrices that are packed, with several pipelines or a table */
+    size_t *tensor; /* their places among the tensors */
+    struct packing_matrix *matrix;
+    struct packing_job job;
+    struct packing_fit *fit, *chosen; /* [matrices][list]; [matrices] */
+    uint32_t *picked;        /* of each matrix */
+    ent_pipeline *pipeline;  /* of the list, in a row */
+    uint32_t *pick;          /* of each tensor */
+    struct table table;
     char folder[4200], file[4300]; /* of the packed model */
     struct lossy_result result;
 };
@@ -39,7 +51,7 @@ static ent_status parse_line(struct work *w, ent_error *error)
     memcpy(w->pipeline_text, l->with, n);
     while (n && w->pipeline_text[n - 1] == ' ') n--;
     w->pipeline_text[n] = '\0';
-    ent_status status = ent_pipeline_parse(&w->pipeline, w->pipeline_text, error);
+    ent_status status = shortlist_parse(&w->list, w->pipeline_text, error);
     return status ? status : ent_codec_parse(&w->codec, codec, error);
 }
 
@@ -121,6 +133,105 @@ static ent_status calibrate(struct work *w, ent_error *error)
     return status ? status : match_inputs(w, &config, error);
 }
 
+/* ---- which pipeline for which matrix --------------------------------------------------------------- */
+
+static ent_run long_run(const struct work *w, struct progress *progress, const char *what);
+
+static ent_status read_matrix(void *context, size_t i, float *values)
+{
+    const struct work *w = context;
+    const ent_tensor *t = ent_weights_tensor(w->weights, w->tensor[i]);
+    ent_format_floats(ent_format_find(t->dtype), t->bytes.data, (size_t)t->elements, values);
+    return ENT_OK;
+}
+
+static ent_status find_matrices(struct work *w, double *weights, double *kept_bits, ent_error *error)
+{
+    size_t tensors = ent_weights_tensors(w->weights);
+    w->tensor = ent_calloc(tensors + 1, sizeof *w->tensor);
+    w->matrix = ent_calloc(tensors + 1, sizeof *w->matrix);
+    w->picked = ent_calloc(tensors + 1, sizeof *w->picked);
+    w->pick = ent_calloc(tensors + 1, sizeof *w->pick);
+    if (!w->tensor || !w->matrix || !w->picked || !w->pick) return ent_fail(error, ENT_ENOMEM, "out of memory");
+    for (size_t i = 0; i < tensors; i++) {
+        const ent_tensor *t = ent_weights_tensor(w->weights, i);
+        if (ent_format_find(t->dtype)) *weights += (double)t->elements;
+        if (!ent_pack_takes(t) || w->keep[i]) {
+            *kept_bits += 8 * (double)t->bytes.size;
+            continue;
+        }
+        w->tensor[w->job.matrices] = i;
+        w->matrix[w->job.matrices++] = (struct packing_matrix){
+            t->name, (uint32_t)t->shape[0], (uint32_t)(t->elements / t->shape[0]), w->input ? w->input[i] : NULL,
+            ent_calibration_sensitivity(&w->calibration, t->name) };
+    }
+    return ENT_OK;
+}
+
+static ent_status try_all(struct work *w, ent_error *error)
+{
+    struct progress progress;
+    w->fit = ent_calloc(w->job.matrices * w->list.n + 1, sizeof *w->fit);
+    w->chosen = ent_calloc(w->job.matrices + 1, sizeof *w->chosen);
+    if (!w->fit || !w->chosen) return ent_fail(error, ENT_ENOMEM, "out of memory");
+    ent_run run = long_run(w, &progress, "try");
+    w->job.matrix = w->matrix;
+    w->job.read = read_matrix;
+    w->job.context = w;
+    w->job.list = &w->list;
+    w->job.codec = w->codec;
+    w->job.run = &run;
+    ent_status status = packing_try(&w->job, w->fit, error);
+    progress_end(&progress);
+    return status;
+}
+
+static void show_tensors(struct work *w)
+{
+    const struct lossy *l = w->lossy;
+    bool file = l->tensors_file;
+    for (size_t i = 0; i < w->job.matrices; i++) w->chosen[i] = w->fit[i * w->list.n + w->picked[i]];
+    packing_table_begin(&w->table, file);
+    packing_table_rows(&w->table, &w->job, file ? w->pipeline_text : NULL, w->chosen, w->list.n > 1 ? w->fit : NULL, w->list.n,
+                       w->picked, l->common->json && !file);
+}
+
+/* Tries all pipelines where there are several, or a table is wanted. */
+static ent_status pick(struct work *w, ent_error *error)
+{
+    const struct lossy *l = w->lossy;
+    double weights = 0, kept_bits = 0;
+    ent_error why = { 0 };
+    if (!(w->pipeline = ent_calloc(w->list.n, sizeof *w->pipeline))) return ent_fail(error, ENT_ENOMEM, "out of memory");
+    for (size_t k = 0; k < w->list.n; k++) w->pipeline[k] = w->list.candidate[k].pipeline;
+    if (w->list.n == 1 && !l->tensors) return ENT_OK;
+    ent_status status = find_matrices(w, &weights, &kept_bits, error);
+    if (!status && !w->job.matrices) return ENT_OK;
+    if (!status) status = try_all(w, error);
+    if (status) return status;
+    const struct packing_rule rule = { l->slack, l->budget > 0 ? fmax(l->budget * weights - kept_bits, 1) : 0 };
+    status = packing_pick(&w->job, w->fit, &rule, w->picked, &why);
+    if (status) return ent_fail(error, status, "a budget of %g bits a weight: %s", l->budget, why.text);
+    for (size_t i = 0; i < w->job.matrices; i++) w->pick[w->tensor[i]] = w->picked[i];
+    if (l->tensors) show_tensors(w);
+    return ENT_OK;
+}
+
+static ent_status end_tensors(struct work *w, ent_error *error)
+{
+    struct save save;
+    if (!w->table.columns) return ENT_OK;
+    if (!w->lossy->tensors_file) {
+        if (!w->lossy->common->json) printf("\n");
+        table_end(&w->table);
+        return ENT_OK;
+    }
+    ent_status status = save_open(&save, w->lossy->tensors_file, error);
+    if (!status) table_tsv(&w->table, save.file);
+    table_free(&w->table);
+    return save_close(&save, status, error);
+}
+
 /* ---- packing and coding -------------------------------------------------------------------------- */
 
 static ent_run long_run(const struct work *w, struct progress *progress, const char *what)
@@ -147,7 +258,8 @@ static uint64_t peak_bytes(void)
 static ent_status pack(struct work *w, ent_error *error)
 {
     struct progress progress;
-    const ent_packing packing = { &w->pipeline, w->keep, w->input };
+    const ent_packing packing = { .pipeline = w->pipeline, .keep = w->keep, .input = w->input, .pick = w->pick,
+                                  .pipelines = (uint32_t)w->list.n };
     if (snprintf(w->folder, sizeof w->folder, "%s.packed-XXXXXX", w->lossy->output) >= (int)sizeof w->folder || !mkdtemp(w->folder)) {
         *w->folder = '\0';
         return ent_fail(error, ENT_EIO, "%s: cannot make a folder beside it", w->lossy->output);
@@ -183,7 +295,8 @@ static ent_status report(struct work *w, ent_error *error)
     ent_container *container;
     ent_status status = ent_container_open(&container, w->lossy->output, error);
     if (status) return status;
-    w->result.pipeline = &w->pipeline;
+    w->result.pipeline = w->pipeline;
+    w->result.pipelines = w->list.n;
     w->result.pipeline_text = w->pipeline_text;
     w->result.codec_text = ent_codec_text(w->codec);
     lossy_measure(&w->result, w->weights, container);
@@ -198,14 +311,25 @@ ent_status lossy_compress(const struct lossy *lossy, const ent_weights *weights,
     ent_status status = parse_line(&w, error);
     if (!status) status = keep_roles(&w, error);
     if (!status) status = calibrate(&w, error);
+    if (!status) status = pick(&w, error);
     if (!status) status = pack(&w, error);
     if (!status) status = code(&w, error);
     if (*w.file) unlink(w.file);
     if (*w.folder) rmdir(w.folder);
     if (!status) status = report(&w, error);
+    if (!status) status = end_tensors(&w, error);
+    else table_free(&w.table);
     ent_calibration_free(&w.calibration);
     ent_codec_free(w.codec);
+    shortlist_free(&w.list);
     ent_free(w.input);
     ent_free(w.keep);
+    ent_free(w.tensor);
+    ent_free(w.matrix);
+    ent_free(w.fit);
+    ent_free(w.chosen);
+    ent_free(w.picked);
+    ent_free(w.pipeline);
+    ent_free(w.pick);
     return status;
 }

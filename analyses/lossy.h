@@ -10,11 +10,14 @@
 struct lossy {
     const struct common *common;
     const char *model, *output;
-    const char *with;        /* PIPELINE, or PIPELINE => CODEC */
+    const char *with;        /* pipelines (shortlist.h), or PIPELINES => CODEC */
     const char *codec;       /* NULL: that of `with`, or the preset */
     const char *keep;        /* roles, separated by commas; NULL: none */
     const char *calibration; /* file, NULL: none */
     const char *config;      /* of the calibrated model; NULL: beside it */
+    double slack, budget;    /* of several pipelines: struct packing_rule; the budget in bits a weight of the model, 0: none */
+    bool tensors;            /* a table of the matrices */
+    const char *tensors_file; /* where to, as tab-separated values; NULL: standard output */
 };
 
 /* Writes the container and prints what each step costs.  The packed model lies beside the output meanwhile. */

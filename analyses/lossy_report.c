@@ -6,6 +6,8 @@
 #include "model.h"
 #include "output.h"
 
+enum { WORD = 40 };
+
 /* ---- sizes ---------------------------------------------------------------------------------------- */
 
 static bool ends_with_part(const char *name, const char *part)
@@ -103,16 +105,35 @@ static void step_row(struct table *table, const struct lossy_result *r, const ch
     table_number(table, seconds > 0 ? gbps(r, seconds) : NAN, 3);
 }
 
+/* "step 2" where the pipelines differ in it. */
+static void stage_name(const struct lossy_result *r, uint32_t stage, char name[WORD])
+{
+    const ent_transform *transform = NULL;
+    bool differ = false;
+    for (size_t k = 0; k < r->pipelines; k++) {
+        if (stage >= r->pipeline[k].stages) continue;
+        if (!transform) transform = r->pipeline[k].stage[stage].transform;
+        differ = differ || transform != r->pipeline[k].stage[stage].transform;
+    }
+    if (differ || !transform)
+        snprintf(name, WORD, "step %u", stage + 1);
+    else
+        snprintf(name, WORD, "%s", transform->name);
+}
+
 static void print_steps(const struct lossy_result *r)
 {
+    char name[WORD];
     struct table table;
     const ent_pack_report *p = &r->packing;
-    uint32_t last = r->pipeline->stages - 1;
+    uint32_t stages = p->stages;
     table_begin(&table, "<step|relative error|SQNR dB|% of error|thread s|GB/s a thread");
     step_row(&table, r, "read", NAN, NAN, 1e-9 * p->read_ns);
-    for (uint32_t i = 0; i <= last; i++)
-        step_row(&table, r, r->pipeline->stage[i].transform->name, noise_before(r, i), p->noise_after[i], 1e-9 * p->stage_ns[i]);
-    step_row(&table, r, "round to dtype", p->noise_after[last], p->noise, NAN);
+    for (uint32_t i = 0; i < stages; i++) {
+        stage_name(r, i, name);
+        step_row(&table, r, name, noise_before(r, i), p->noise_after[i], 1e-9 * p->stage_ns[i]);
+    }
+    if (stages) step_row(&table, r, "round to dtype", p->noise_after[stages - 1], p->noise, NAN);
     step_row(&table, r, "split into parts", NAN, NAN, 1e-9 * p->part_ns);
     step_row(&table, r, "code", NAN, NAN, r->code_seconds);
     table_end(&table);
@@ -138,9 +159,11 @@ static void json_parts(const struct lossy_result *r)
 
 static void json_stages(const struct lossy_result *r)
 {
-    for (uint32_t i = 0; i < r->pipeline->stages; i++) {
+    for (uint32_t i = 0; i < r->packing.stages; i++) {
+        char name[WORD];
         json_t *object = json_object();
-        json_text(object, "stage", r->pipeline->stage[i].transform->name);
+        stage_name(r, i, name);
+        json_text(object, "stage", name);
         json_real_or_null(object, "relative_error", relative(r, r->packing.noise_after[i]));
         json_real_or_null(object, "error_percent", share(r, r->packing.noise_after[i] - noise_before(r, i)));
         json_real_or_null(object, "gbps", gbps(r, 1e-9 * r->packing.stage_ns[i]));

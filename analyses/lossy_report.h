@@ -5,7 +5,8 @@
 #include "lossy.h"
 
 struct lossy_result {
-    const ent_pipeline *pipeline;
+    const ent_pipeline *pipeline; /* pipelines of them */
+    size_t pipelines;
     const char *pipeline_text, *codec_text;
     ent_pack_report packing;
     ent_container_sizes sizes; /* of the packed model in its container */

@@ -217,6 +217,13 @@ expect 'decompress it' 0 'lossy' decompress "$t/lossy" -o "$t/lossy.back"
 check 'of the same size' [ "$(wc -c <"$t/lossy.back")" -eq "$(wc -c <"$model")" ]
 expect 'compress, lossy, JSON' 0 '"coded_bits":' compress "$model" -o "$t/lossy" --force --json --with 'rtn(bits=4)'
 check 'nothing is left beside it' [ -z "$(find "$t" -name '*.packed-*')" ]
+expect 'compress, bits shared out' 0 'step(bits=[2-4]) ' compress "$model" -o "$t/shared" --with 'step(bits=2:1:4) => rans' --budget 6 --tensors
+expect 'decompress, bits shared out' 0 'lossy' decompress "$t/shared" -o "$t/shared.safetensors"
+expect 'inspect, bits shared out' 0 'step(.* | step(' inspect "$t/shared"
+expect 'compress, smallest' 0 '' compress "$model" -o "$t/smallest" --with 'nf4 | mxfp4' --slack 1e9 --tensors="$t/smallest.tsv"
+check 'compress: a table of matrices' grep -q '^nf4 | mxfp4' "$t/smallest.tsv"
+json 'compress, bits shared out, JSON' 0 '' compress "$model" -o "$t/shared" --force --with 'nf4 | step(bits=2:1:4)' --tensors
+expect 'compress, a budget too small' 3 'budget of 0.1 bits' compress "$model" -o "$t/x" --with 'step(bits=2:1:4)' --budget 0.1
 expect 'compress with a wrong pipeline' 2 'no transform' compress "$model" -o "$t/x" --with 'nonsense(bits=3)'
 expect 'compress, a role that is not there' 2 'no tensor of role' compress "$model" -o "$t/x" --with rtn --keep embed,nonsense
 expect 'compress, not calibrated' 2 'calibration' compress "$model" -o "$t/x" --with 'rescale rtn'

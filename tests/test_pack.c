@@ -86,7 +86,7 @@ static void pack_with(const char *text, const bool *keep, unsigned threads, cons
     inputs *in = inputs_of(weights);
     const ent_run run = { .threads = threads };
     assert_done(ent_pipeline_parse(&pipeline, text, &failure));
-    const ent_packing packing = { &pipeline, keep, in->of };
+    const ent_packing packing = { .pipeline = &pipeline, .keep = keep, .input = in->of };
     assert_done(ent_pack(path, weights, &packing, &run, report, &failure));
     free_inputs(in);
     ent_weights_close(weights);
@@ -162,6 +162,41 @@ static void every_transform_comes_back_as_it_says(void **state)
     static const char *const more[] = { "rtn(bits=2)", "rtn(bits=5,symmetric=0,group=7)", "step(step=0.001)", "step(bits=2.5)",
                                         "rescale prune(share=0.4,by=1) step(bits=4)" };
     for (size_t i = 0; i < sizeof more / sizeof *more; i++) round_trip(more[i], NULL);
+}
+
+/* Of four pipelines, three used, in an order of their own. */
+static void each_matrix_by_its_own_pipeline(void **state)
+{
+    (void)state;
+    static const char *const text[4] = { "nf4", "mxfp4", "rescale rtn(bits=3)", "step(bits=2)" };
+    static const uint32_t pick[SPECS] = { 3, 0, 3, 2, 0 };
+    const char *path = scratch_path("picked.safetensors"), *out = scratch_path("picked.back");
+    ent_pipeline pipeline[4];
+    for (size_t i = 0; i < 4; i++) assert_ok(ent_pipeline_parse(&pipeline[i], text[i], NULL));
+    ent_weights *model = open_model(model_of_weights());
+    inputs *in = inputs_of(model);
+    ent_pack_report report;
+    ent_packing packing = { .pipeline = pipeline, .input = in->of, .pick = pick, .pipelines = 4 };
+    assert_done(ent_pack(path, model, &packing, NULL, &report, &failure));
+    assert_int_equal(report.stages, 2);
+    assert_true(report.noise_after[1] > 0 && report.noise_after[0] > 0 && report.noise_after[5] == report.noise_after[1]);
+    unpack_file(path, out);
+    ent_weights *back = open_model(out);
+    for (size_t i = 0; i < SPECS; i++) {
+        const ent_tensor *t = ent_weights_tensor(model, i);
+        const ent_format *f = ent_format_find(t->dtype);
+        if (f && f->kind == ENT_KIND_FLOAT && t->elements) expect_matrix(t, ent_weights_tensor(back, i), &pipeline[pick[i]]);
+    }
+    size_t size;
+    uint8_t *bytes = read_file(path, &size);
+    assert_non_null(memmem(bytes, size, "\"pipelines\":[\"step(", 19)); /* in order of first use */
+    assert_null(memmem(bytes, size, "mxfp4", 5));
+    free(bytes);
+    packing.pipelines = ENT_PACK_PIPELINES + 1;
+    assert_int_equal(ent_pack(path, model, &packing, NULL, NULL, NULL), ENT_EINVAL);
+    ent_weights_close(back);
+    free_inputs(in);
+    ent_weights_close(model);
 }
 
 static void what_is_kept_stays(void **state)
@@ -329,6 +364,9 @@ static void manifests_that_lie(void **state)
         { "\"version\":1", "\"version\":2", ENT_EUNSUPPORTED },
         { "rtn(bits=4", "rtn(bits=5", ENT_ECORRUPT }, /* the parts are of another pipeline */
         { "rtn(bits=4", "rxn(bits=4", ENT_ECORRUPT },
+        { "\"pipeline\":0", "\"pipeline\":1", ENT_ECORRUPT }, /* there is but one */
+        { "\"pipeline\":0", "\"pipelime\":0", ENT_ECORRUPT },
+        { "\"pipelines\":[", "\"pipelimes\":[", ENT_ECORRUPT },
         { "model.safetensors", "../el.safetensors", ENT_ECORRUPT },
         { "\"name\":\"model.safetensors\"", "\"name\":\"..\"", ENT_ECORRUPT },
         { "\"file\":0", "\"file\":1", ENT_ECORRUPT },
@@ -358,6 +396,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_transform_comes_back_as_it_says),
+        cmocka_unit_test(each_matrix_by_its_own_pipeline),
         cmocka_unit_test(what_is_kept_stays),
         cmocka_unit_test(threads_do_not_change_a_byte),
         cmocka_unit_test(a_container_gives_the_model_back),

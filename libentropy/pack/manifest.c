@@ -89,12 +89,14 @@ static bool read_shape(const json_t *shape, ent_pack_entry *e)
 static ent_status read_matrix(const reading *r, ent_pack_entry *e, const json_t *o, const json_t *parts)
 {
     const char *dtype = text_of(o, "dtype");
-    uint64_t words = 0;
+    uint64_t words = 0, place;
     ent_status status = ENT_OK;
     e->format = dtype ? ent_format_find(dtype) : NULL;
     if (!ent_pack_is_matrix_format(e->format)) return refuse(r, "a bad dtype of", e->name);
     if (!read_shape(json_object_get(o, "shape"), e)) return refuse(r, "a bad shape of", e->name);
     if (!json_array_size(parts) || json_array_size(parts) > ENT_PARTS) return refuse(r, "no parts, or too many, of", e->name);
+    if (!number_of(o, "pipeline", r->m->pipelines - 1, &place)) return refuse(r, "no pipeline of", e->name);
+    e->pipeline = &r->m->pipeline[place];
     e->pieces = (uint32_t)json_array_size(parts);
     if (!(e->piece = ent_calloc(e->pieces, sizeof *e->piece))) return ent_fail(r->error, ENT_ENOMEM, "out of memory");
     for (uint32_t i = 0; i < e->pieces && !status; i++) {
@@ -146,6 +148,22 @@ static ent_status read_entries(const reading *r, const json_t *list)
     return ENT_OK;
 }
 
+static ent_status read_pipelines(const reading *r)
+{
+    ent_pack_manifest *m = r->m;
+    m->pipeline_texts = json_object_get(m->root, "pipelines");
+    m->pipelines = json_array_size(m->pipeline_texts);
+    if (!m->pipelines || m->pipelines > ENT_PACK_PIPELINES) return refuse(r, "no pipelines, or too many", NULL);
+    if (!(m->pipeline = ent_calloc(m->pipelines, sizeof *m->pipeline))) return ent_fail(r->error, ENT_ENOMEM, "out of memory");
+    for (size_t i = 0; i < m->pipelines; i++) {
+        const char *text = json_string_value(json_array_get(m->pipeline_texts, i));
+        ent_error why = { 0 };
+        if (!text) return refuse(r, "a pipeline that is no text", NULL);
+        if (ent_pipeline_parse(&m->pipeline[i], text, &why)) return refuse(r, why.text, NULL);
+    }
+    return ENT_OK;
+}
+
 static ent_status read_root(const reading *r)
 {
     ent_pack_manifest *m = r->m;
@@ -154,10 +172,8 @@ static ent_status read_root(const reading *r)
     if (!format || strcmp(format, ENT_PACK_FORMAT)) return refuse(r, "not one", NULL);
     if (!number_of(m->root, "version", INT64_MAX, &version) || version != ENT_PACK_VERSION)
         return ent_fail(r->error, ENT_EUNSUPPORTED, "a packed model of a version other than %d: use a newer release", ENT_PACK_VERSION);
-    if (!(m->pipeline_text = text_of(m->root, "pipeline"))) return refuse(r, "no pipeline", NULL);
-    ent_error why = { 0 };
-    if (ent_pipeline_parse(&m->pipeline, m->pipeline_text, &why)) return refuse(r, why.text, NULL);
-    ent_status status = read_files(r, json_object_get(m->root, "files"));
+    ent_status status = read_pipelines(r);
+    if (!status) status = read_files(r, json_object_get(m->root, "files"));
     return status ? status : read_entries(r, json_object_get(m->root, "tensors"));
 }
 
@@ -181,6 +197,7 @@ ent_status ent_pack_manifest_read(ent_pack_manifest *manifest, const ent_pack_so
 void ent_pack_manifest_free(ent_pack_manifest *manifest)
 {
     json_decref(manifest->root);
+    ent_free(manifest->pipeline);
     ent_free(manifest->file);
     for (size_t i = 0; i < manifest->entries; i++) ent_free(manifest->entry[i].piece);
     ent_free(manifest->entry);

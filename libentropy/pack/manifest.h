@@ -22,17 +22,18 @@ typedef struct ent_pack_entry {
     const char *name;
     uint64_t offset, bytes;   /* in its file */
     const ent_format *format; /* in the model; NULL: it stays as it is, in piece[0] */
+    const ent_pipeline *pipeline; /* with a format */
     uint32_t rows, cols, pieces;
     ent_pack_piece *piece;
 } ent_pack_entry;
 
 typedef struct ent_pack_manifest {
     json_t *root; /* names are borrowed from it */
-    const char *pipeline_text;
-    ent_pipeline pipeline;
+    const json_t *pipeline_texts;
+    ent_pipeline *pipeline;
     ent_pack_file *file;
     ent_pack_entry *entry;
-    size_t files, entries;
+    size_t pipelines, files, entries;
 } ent_pack_manifest;
 
 /* Trusts nothing.  After ENT_OK file names are plain and differ, every file's tensors lie in it in order and apart,

@@ -36,8 +36,12 @@ typedef struct packer {
     json_t *header, *tensors; /* what is written; the manifest's list */
     size_t first;
     item *window;
+    uint32_t *place, used; /* of each pipeline in the manifest's list, from 1; 0: not used */
     ent_pack_report report;
 } packer;
+
+/* The place in the list of the pipeline of tensor i. */
+static uint32_t pick_of(const ent_packing *packing, size_t i) { return packing->pick ? packing->pick[i] : 0; }
 
 static ent_status no_memory(const packer *p) { return ent_fail(p->error, ENT_ENOMEM, "%s: out of memory", p->output.final); }
 
@@ -151,15 +155,18 @@ static ent_status pack_item(size_t i, unsigned thread, void *context)
     uint32_t rows = (uint32_t)t->shape[0], cols = (uint32_t)(t->elements / t->shape[0]);
     float *values = ent_alloc((size_t)t->elements * sizeof *values);
     if (!values) return ent_fail(&it->error, ENT_ENOMEM, "%s: out of memory", t->name);
-    sight s = { .item = it, .stages = packing->pipeline->stages };
+    const ent_pipeline *pipeline = &packing->pipeline[pick_of(packing, p->first + i)];
+    sight s = { .item = it, .stages = pipeline->stages };
     double start = now_ns();
     ent_error why = { 0 };
     ent_format_floats(ent_format_find(t->dtype), t->bytes.data, (size_t)t->elements, values);
     it->report = (ent_pack_report){ .matrices = 1, .weights = t->elements, .bytes = t->bytes.size, .read_ns = now_ns() - start };
-    ent_status status = ent_pipeline_apply_seen(packing->pipeline, rows, cols, values,
+    ent_status status = ent_pipeline_apply_seen(pipeline, rows, cols, values,
                                                 packing->input ? packing->input[p->first + i] : NULL, &it->packed, seen, &s, &why);
     ent_free(values);
     if (status) return ent_fail(&it->error, status, "tensor %.200s: %.700s", t->name, why.text);
+    it->report.stages = s.stages;
+    for (uint32_t k = s.stages; k < ENT_STAGES; k++) it->report.noise_after[k] = it->report.noise_after[s.stages - 1];
     start = now_ns();
     status = finish_parts(it);
     it->report.part_ns = now_ns() - start;
@@ -176,6 +183,7 @@ static ent_status add_report(packer *p, const ent_pack_report *from)
     to->signal += from->signal;
     to->noise += from->noise;
     to->largest = fmax(to->largest, from->largest);
+    if (from->stages > to->stages) to->stages = from->stages;
     to->read_ns += from->read_ns;
     to->part_ns += from->part_ns;
     for (uint32_t i = 0; i < ENT_STAGES; i++) to->noise_after[i] += from->noise_after[i], to->stage_ns[i] += from->stage_ns[i];
@@ -242,7 +250,9 @@ static ent_status write_matrix(packer *p, const item *it, json_t *entry)
 {
     ent_status status = ENT_OK;
     json_t *parts = json_array();
-    if (!parts || json_object_set_new(entry, "parts", parts) ||
+    uint32_t *place = &p->place[pick_of(p->packing, p->first + (size_t)(it - p->window))];
+    if (!*place) *place = ++p->used;
+    if (!parts || json_object_set_new(entry, "pipeline", json_integer(*place - 1)) || json_object_set_new(entry, "parts", parts) ||
         json_object_set_new(entry, "dtype", json_string(it->tensor->dtype)) ||
         json_object_set_new(entry, "shape", shape_of(it->tensor->rank, it->tensor->shape)))
         return no_memory(p);
@@ -325,27 +335,39 @@ static ent_status write_gaps(packer *p, size_t file)
     return status ? status : copy_bytes(p, file, at, size);
 }
 
+/* Appends the text of the pipeline that has this place. */
+static ent_status add_pipeline(packer *p, uint32_t place, json_t *pipelines)
+{
+    ent_buffer text = { 0 };
+    const ent_pipeline *pipeline = p->packing->pipeline;
+    for (const uint32_t *at = p->place; *at != place; at++) pipeline++;
+    ent_status status = ent_pipeline_text(pipeline, &text);
+    if (!status && json_array_append_new(pipelines, json_stringn((const char *)text.data, text.size))) status = ENT_ENOMEM;
+    ent_free(text.data);
+    return status ? no_memory(p) : ENT_OK;
+}
+
 static ent_status write_manifest(packer *p)
 {
-    ent_buffer pipeline = { 0 };
-    json_t *root = NULL, *files = json_array();
-    ent_status status = ent_pipeline_text(p->packing->pipeline, &pipeline);
+    json_t *root = NULL, *files = json_array(), *pipelines = json_array();
+    ent_status status = ENT_OK;
+    if (!p->used) p->place[0] = p->used = 1; /* nothing was packed */
+    for (uint32_t place = 1; place <= p->used && !status; place++) status = add_pipeline(p, place, pipelines);
     for (size_t i = 0; i < ent_weights_files(p->weights); i++) {
         const ent_weights_file *f = ent_weights_file_at(p->weights, i);
         json_array_append_new(files, json_pack("{s:s, s:I}", "name", f->name, "bytes", (json_int_t)f->bytes.size));
     }
     if (status)
-        json_decref(files);
+        json_decref(files), json_decref(pipelines);
     else
-        root = json_pack("{s:s, s:i, s:s#, s:o, s:O}", "format", ENT_PACK_FORMAT, "version", ENT_PACK_VERSION, "pipeline",
-                         pipeline.data, (int)pipeline.size, "files", files, "tensors", p->tensors);
+        root = json_pack("{s:s, s:i, s:o, s:o, s:O}", "format", ENT_PACK_FORMAT, "version", ENT_PACK_VERSION, "pipelines", pipelines,
+                         "files", files, "tensors", p->tensors);
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     uint64_t size = text ? strlen(text) : 0;
     status = text ? enter(p, ENT_PACK_MANIFEST, "U8", shape_of(1, &size), size) : no_memory(p);
     if (!status) status = write_bytes(p, text, (size_t)size);
     free(text);
     json_decref(root);
-    ent_free(pipeline.data);
     return status;
 }
 
@@ -423,13 +445,17 @@ ent_status ent_pack(const char *path, const ent_weights *weights, const ent_pack
 {
     packer p = { .weights = weights, .packing = packing, .error = error };
     if (run) p.run = *run;
-    ent_status status = ent_output_plan(&p.output, path, error);
+    if (packing->pick && packing->pipelines > ENT_PACK_PIPELINES)
+        return ent_fail(error, ENT_EINVAL, "more than %d pipelines", ENT_PACK_PIPELINES);
+    p.place = ent_calloc(packing->pick ? packing->pipelines : 1, sizeof *p.place);
+    ent_status status = p.place ? ent_output_plan(&p.output, path, error) : ent_fail(error, ENT_ENOMEM, "%s: out of memory", path);
     if (!status) status = write_all(&p);
     if (!status) status = ent_output_commit(&p.output, error);
     if (!status && report) *report = p.report;
     json_decref(p.header);
     json_decref(p.tensors);
     ent_free(p.window);
+    ent_free(p.place);
     ent_output_drop(&p.output);
     return status;
 }

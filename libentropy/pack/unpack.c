@@ -72,7 +72,7 @@ static ent_status undo_item(size_t i, unsigned thread, void *context)
         ent_part *part = &it->packed.part[k];
         status = ent_pack_narrow(part->format, part->words, (size_t)part->rows * part->cols);
     }
-    if (!status) status = ent_pipeline_undo(&u->manifest.pipeline, &it->packed, values, &why);
+    if (!status) status = ent_pipeline_undo(it->entry->pipeline, &it->packed, values, &why);
     ent_packed_free(&it->packed);
     if (!status) return round_values(it, values, n);
     ent_free(values);
@@ -269,6 +269,13 @@ bool ent_container_is_packed(const ent_container *container)
     return false;
 }
 
+static ent_status append(ent_buffer *to, const char *text, size_t size)
+{
+    ent_status status = ent_buffer_reserve(to, to->size + size);
+    if (!status) memcpy(to->data + to->size, text, size), to->size += size;
+    return status;
+}
+
 ent_status ent_container_pipeline(ent_container *container, ent_buffer *text, ent_error *error)
 {
     const ent_run run = { .threads = 1 };
@@ -276,10 +283,10 @@ ent_status ent_container_pipeline(ent_container *container, ent_buffer *text, en
     ent_pack_manifest manifest = { 0 };
     ent_status status = ent_pack_source_index(&source, error);
     if (!status) status = ent_pack_manifest_read(&manifest, &source, error);
-    size_t size = status ? 0 : strlen(manifest.pipeline_text) + 1;
-    if (!status && !(status = ent_buffer_reserve(text, text->size + size))) {
-        memcpy(text->data + text->size, manifest.pipeline_text, size);
-        text->size += size;
+    for (size_t i = 0; i < manifest.pipelines && !status; i++) {
+        const char *one = json_string_value(json_array_get(manifest.pipeline_texts, i));
+        status = append(text, i ? " | " : "", i ? 3 : 0);
+        if (!status) status = append(text, one, strlen(one) + (i + 1 == manifest.pipelines));
     }
     ent_pack_manifest_free(&manifest);
     ent_pack_source_free(&source);

@@ -18,11 +18,16 @@ extern "C" {
 
 #define ENT_PACK_MANIFEST "libentropy.packed" /* name of the tensor that says how to unpack */
 
+enum { ENT_PACK_PIPELINES = 4096 }; /* of one model */
+
 /* What is packed, and how. */
 typedef struct ent_packing {
     const ent_pipeline *pipeline;
     const bool *keep;                    /* keep[i]: tensor i stays as it is; NULL: none */
     const ent_input_stats *const *input; /* input[i]: of the layer of tensor i, or NULL; NULL: nothing is calibrated */
+    /* Of several pipelines, `pipeline` their first, tensor i is packed by pipeline[pick[i]]; NULL: all by the first. */
+    const uint32_t *pick;
+    uint32_t pipelines; /* with pick: how many there are */
 } ent_packing;
 
 /* Whether a tensor can be packed: two axes or more, F16, BF16, F32 or F64, 1 to 2^32 - 1 elements.  Its matrix has
@@ -43,7 +48,8 @@ typedef struct ent_pack_report {
     uint64_t bytes;             /* of them, in the model */
     uint64_t zeros;             /* of their weights come back as zero */
     double signal, largest;     /* sum of squares of their weights; largest absolute error */
-    /* Sum of squared errors if the pipeline ended after stage i, before rounding to the model's dtype (growth from
+    uint32_t stages; /* of the longest pipeline; a shorter one's last errors stand for the stages that it lacks */
+    /* Sum of squared errors if the pipelines ended after stage i, before rounding to the model's dtype (growth from
      * stage to stage is what a stage adds), and at the end after it. */
     double noise_after[ENT_STAGES], noise;
     double stage_ns[ENT_STAGES]; /* over all threads */
@@ -67,7 +73,7 @@ ENT_API ent_status ent_unpack(const ent_weights *packed, const char *path, const
 /* The same from a container of the packed model. */
 ENT_API ent_status ent_unpack_container(ent_container *container, const char *path, const ent_run *run, ent_error *error);
 
-/* Whether a container holds a packed model, and its pipeline's text (appended with a final NUL). */
+/* Whether a container holds a packed model, and its pipelines' texts (appended, " | " between them, with a final NUL). */
 ENT_API bool ent_container_is_packed(const ent_container *container);
 ENT_API ent_status ent_container_pipeline(ent_container *container, ent_buffer *text, ent_error *error);
 
