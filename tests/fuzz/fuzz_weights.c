@@ -1,8 +1,8 @@
-/* fuzz_weights.c - any bytes as a model file: a safetensors file, or an index and one shard.
+/* fuzz_weights.c - any bytes as a model file, of every format, or as an index and one shard.
  *
- * Input: byte 0, bit 0: 0, the rest is a .safetensors file; 1, two bytes of length, so much of an
- * index, and the rest is the shard "a.safetensors" beside it.  The files are memory: names in a
- * folder that lead to /proc/self/fd.
+ * Input: byte 0, bit 0: 0, the rest is a file whose name ends as bits 1 and up say (where the bytes say what it is, the
+ * name does not count); 1, two bytes of length, so much of an index, and the rest is the shard "a.safetensors"
+ * beside it, which is what external data are too.  The files are memory: names in a folder that lead to /proc/self/fd.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -19,14 +19,16 @@
 #include "fuzz.h"
 
 static char folder[] = "/tmp/entropy-fuzz-XXXXXX";
-static char single[64], several[64];
+static const char *const endings[] = { "safetensors", "onnx", "bin", "pt", "npz", "npy", "gguf" };
+enum { ENDINGS = sizeof endings / sizeof *endings };
+static char single[ENDINGS][64], several[64];
 static int file[2];
 
 static void remove_folder(void)
 {
     char shard[64];
     snprintf(shard, sizeof shard, "%s/a.safetensors", folder);
-    unlink(single);
+    for (int i = 0; i < ENDINGS; i++) unlink(single[i]);
     unlink(several);
     unlink(shard);
     rmdir(folder);
@@ -43,11 +45,11 @@ static void prepare(void)
 {
     char shard[64];
     REQUIRE(mkdtemp(folder));
-    snprintf(single, sizeof single, "%s/model.safetensors", folder);
+    for (int i = 0; i < ENDINGS; i++) snprintf(single[i], sizeof single[i], "%s/model.%s", folder, endings[i]);
     snprintf(several, sizeof several, "%s/model.safetensors.index.json", folder);
     snprintf(shard, sizeof shard, "%s/a.safetensors", folder);
     for (int i = 0; i < 2; i++) REQUIRE((file[i] = memfd_create("fuzz", 0)) >= 0);
-    link_to(file[0], single);
+    for (int i = 0; i < ENDINGS; i++) link_to(file[0], single[i]);
     link_to(file[0], several);
     link_to(file[1], shard);
     atexit(remove_folder);
@@ -94,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         fill(file[0], data + (size > 0), size - (size > 0));
     }
-    ent_status status = ent_weights_open(&w, sharded ? several : single, &error);
+    ent_status status = ent_weights_open(&w, sharded ? several : single[size ? data[0] / 2 % ENDINGS : 0], &error);
     if (status) {
         REQUIRE(status == ENT_ECORRUPT || status == ENT_EUNSUPPORTED);
         REQUIRE(!w && error.status == status && error.text[0]);
