@@ -285,9 +285,11 @@ static ent_status decoder_row(const struct variants *v, const struct decoder_siz
     enum variant variant = size->fp16 ? (v->words[CAST_FP16] ? CAST_FP16 : NATIVE_FP16)
                                       : v->words[CAST_BF16] ? CAST_BF16 : NATIVE_BF16;
     ent_cam_count c;
+    ent_cam_forecast f;
     bool identical;
-    ent_status status = variant_cam(v, variant, size->codec, &size->cam, WEIGHTS, &c, &identical, error);
+    ent_status status = variant_cam(v, variant, size->codec, &size->cam, WEIGHTS, &c, &f, &identical, error);
     if (status) return status;
+    double n = (double)c.weights, expected = f.cycles_per_weight * n + (double)c.fill_cycles;
     table_cell(t, "%s", v->name);
     table_cell(t, "%s", variant_dtype(variant));
     table_cell(t, "%s", size->codec);
@@ -297,9 +299,12 @@ static ent_status decoder_row(const struct variants *v, const struct decoder_siz
     table_cell(t, "%u", size->cam.refill_bits);
     table_cell(t, "%u", c.streams);
     table_cell(t, "%u", c.live);
+    table_cell(t, "%u", f.held);
     table_cell(t, "%u", c.longest);
     table_cell(t, "%llu", (unsigned long long)c.weights);
-    table_number(t, (double)c.cycles / (double)c.weights, 4);
+    table_number(t, (double)c.cycles / n, 4);
+    table_number(t, expected / n, 4);
+    table_number(t, 100 * (expected / (double)c.cycles - 1), 1);
     table_cell(t, "%llu", (unsigned long long)c.fill_cycles);
     table_cell(t, "%llu", (unsigned long long)c.starved_cycles);
     table_cell(t, "%llu", (unsigned long long)c.walked_cycles);
@@ -311,8 +316,8 @@ static ent_status decoder_row(const struct variants *v, const struct decoder_siz
 ent_status reproduce_decoders(const struct reproduction *r, struct table *table, ent_error *error)
 {
     ent_status status = ENT_OK;
-    table_begin(table, "<weights|<format|<codec|entries|longest code held|register bits|refill bits|streams|symbols|"
-                       "longest code|weights decoded|cycles a weight|fill cycles|starved cycles|walked cycles|"
+    table_begin(table, "<weights|<format|<codec|entries|longest code held|register bits|refill bits|streams|symbols|in the table|"
+                       "longest code|weights decoded|cycles a weight|predicted|error %|fill cycles|starved cycles|walked cycles|"
                        "walked symbols|<identical");
     for (size_t s = 0; s < r->sets; s++)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes && !status; i++)

@@ -118,7 +118,8 @@ void variants_free(struct variants *v)
 /* ---- decoders --------------------------------------------------------------------------------- */
 
 ent_status variant_cam(const struct variants *v, enum variant variant, const char *text, const ent_cam *cam,
-                       uint64_t most, ent_cam_count *count, bool *identical, ent_error *error)
+                       uint64_t most, ent_cam_count *count, ent_cam_forecast *forecast, bool *identical,
+                       ent_error *error)
 {
     ent_codec *codec;
     ent_recipe recipe;
@@ -136,6 +137,10 @@ ent_status variant_cam(const struct variants *v, enum variant variant, const cha
     if (!status) status = ent_recipe_count(&recipe, v->words[variant], v->weights, counts);
     if (!status) status = ent_tables_train(&tables, &recipe, counts, ENT_ENCODE);
     if (!status) status = ent_cam_decode(cam, &recipe, &tables, v->words[variant], n, decoded, count, error);
+    for (unsigned f = 0; f < recipe.split.fields && !status; f++)
+        if (counts[f].count) memset(counts[f].count, 0, counts[f].alphabet * sizeof *counts[f].count);
+    if (!status) status = ent_recipe_count(&recipe, v->words[variant], n, counts);
+    if (!status) status = ent_cam_predict(cam, &recipe, &tables, counts, forecast, error);
     if (!status) *identical = !memcmp(decoded, v->words[variant], n * sizeof *decoded);
     ent_tables_free(&tables);
     ent_recipe_counts_free(counts);

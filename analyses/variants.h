@@ -31,8 +31,9 @@ void variants_free(struct variants *v);
 const char *variant_dtype(enum variant variant);
 
 /* Decodes a variant's first `most` weights with a codec by content-addressed decoders; *identical says whether
- * they came out as they were. */
+ * they came out as they were, and *forecast what their counts let expect. */
 ent_status variant_cam(const struct variants *v, enum variant variant, const char *codec, const ent_cam *cam,
-                       uint64_t most, ent_cam_count *count, bool *identical, ent_error *error);
+                       uint64_t most, ent_cam_count *count, ent_cam_forecast *forecast, bool *identical,
+                       ent_error *error);
 
 #endif

@@ -8,6 +8,8 @@ enum { N = 30000 };
 
 static const ent_cam ample = { .entries = 65536, .longest = 32, .register_bits = 64, .refill_bits = 32 };
 
+static ent_cam_forecast forecast; /* of what was decoded last */
+
 /* Trains, lets the decoder run, and compares with what the coder itself decodes. */
 static ent_cam_count decode(const ent_cam *cam, const char *codec_text, const char *dtype, const void *words, size_t n)
 {
@@ -32,6 +34,11 @@ static ent_cam_count decode(const ent_cam *cam, const char *codec_text, const ch
     if (ent_cam_decode(cam, &recipe, &tables, words, n, ours.data, &count, &error)) fail_msg("%s", error.text);
     assert_memory_equal(ours.data, theirs.data, bytes);
     assert_memory_equal(ours.data, words, bytes);
+    assert_ok(ent_cam_predict(cam, &recipe, &tables, counts, &forecast, &error));
+    assert_int_equal(forecast.longest, count.longest);
+    assert_int_equal(forecast.live, count.live);
+    assert_close(forecast.code_bits * (double)n, (double)count.code_bits, 1e-6 * (double)n);
+    assert_close(forecast.walked_per_weight * (double)n, (double)count.walked_symbols, 1e-6 * (double)n);
     ent_free(block.data);
     guarded_free(&ours);
     guarded_free(&theirs);
@@ -85,10 +92,12 @@ static void each_limit_costs_cycles(void **state)
     cam.entries = c.live - 1;
     ent_cam_count few = decode(&cam, "huff-llm", "F16", words, N);
     assert_true(few.walked_cycles > 0 && few.starved_cycles == 0 && few.walked_symbols > 0);
+    assert_close(forecast.cycles_per_weight, (double)few.cycles / N, 0.005);
     cam = ample;
     cam.longest = 4;
     ent_cam_count narrow = decode(&cam, "huff-llm", "F16", words, N);
     assert_true(narrow.walked_cycles > 3 * few.walked_cycles && narrow.starved_cycles == 0);
+    assert_close(forecast.cycles_per_weight, (double)narrow.cycles / N, 0.005 * forecast.cycles_per_weight);
     cam = ample;
     cam.refill_bits = 2;
     ent_cam_count slow = decode(&cam, "huff-llm", "F16", words, N);
@@ -119,11 +128,14 @@ static void walks_take_a_cycle_a_bit(void **state)
     ent_cam_count c = decode(&cam, "word=huffman", "U8", words, M);
     assert_int_equal(c.walked_symbols, M / 8);
     assert_int_equal(c.walked_cycles, M / 8 * 2);
+    assert_close(forecast.cycles_per_weight, 1.25, 1e-12);
+    assert_int_equal(forecast.held, 3);
     cam.entries = 32;
     cam.longest = 2; /* without 2 and 3 */
     assert_int_equal(decode(&cam, "word=huffman", "U8", words, M).walked_cycles, M / 8 * 4);
     cam.longest = 1; /* without 1 either: two cycles */
     assert_int_equal(decode(&cam, "word=huffman", "U8", words, M).walked_cycles, M / 8 * 6);
+    assert_close(forecast.cycles_per_weight, 1.75, 1e-12);
 }
 
 /* Two bits a cycle for codes of three bits: a weight every 1.5 cycles.  One bit: every 3. */
@@ -136,6 +148,7 @@ static void refill_below_the_code_is_the_rate(void **state)
     ent_cam cam = ample;
     cam.refill_bits = 2;
     assert_int_equal(decode(&cam, "word=huffman", "U8", words, M).cycles, 3 * M / 2 + 1);
+    assert_close(forecast.cycles_per_weight, 1.5, 1e-12);
     cam.refill_bits = 1;
     assert_int_equal(decode(&cam, "word=huffman", "U8", words, M).cycles, 3 * M + 1);
     cam.refill_bits = 3;
@@ -156,6 +169,7 @@ static void fields_wait_for_the_slowest(void **state)
     assert_int_equal(decode(&cam, "[7:4]=huffman [3:0]=huffman", "U8", words, M).walked_cycles, M / 8 * 8);
     for (size_t i = 0; i < M; i++) words[i] = (uint8_t)(half[i] << 4 | half[i]); /* together */
     assert_int_equal(decode(&cam, "[7:4]=huffman [3:0]=huffman", "U8", words, M).walked_cycles, M / 8 * 4);
+    assert_close(forecast.cycles_per_weight, 1 + 2 * (1 - 0.75 * 0.75), 1e-12); /* as if by chance: between the two */
 }
 
 static void one_symbol_has_no_bits(void **state)
@@ -165,6 +179,7 @@ static void one_symbol_has_no_bits(void **state)
     ent_cam_count c = decode(&ample, "word=huffman", "U8", words, 100);
     assert_int_equal(c.code_bits, 0);
     assert_int_equal(c.cycles, 100);
+    assert_close(forecast.cycles_per_weight, 1, 1e-12);
 }
 
 static void what_it_cannot_do_is_said(void **state)
@@ -180,6 +195,7 @@ static void what_it_cannot_do_is_said(void **state)
     assert_ok(ent_codec_bind(codec, "U8", &recipe, NULL));
     assert_status(ent_cam_decode(&ample, &recipe, &tables, &word, 1, &out, &c, &error), ENT_EUNSUPPORTED);
     assert_non_null(strstr(error.text, "rans"));
+    assert_status(ent_cam_predict(&ample, &recipe, &tables, NULL, &forecast, &error), ENT_EUNSUPPORTED);
     static const ent_cam bad[] = { { 0, 8, 16, 8 }, { 32, 0, 16, 8 }, { 32, 33, 16, 8 }, { 32, 8, 65, 8 },
                                    { 32, 8, 8, 9 }, { 32, 8, 8, 0 }, { 65537, 8, 16, 8 } };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

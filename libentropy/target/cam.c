@@ -2,6 +2,7 @@
  *
  * The banks are written from the coder's own canonical codes, first bit first.  What a decoder sees of its bank
  * is what has been moved into its register: the simulation keeps the number of those bits and looks at no others. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -255,5 +256,52 @@ ent_status ent_cam_decode(const ent_cam *cam, const ent_recipe *recipe, const en
         ent_free(stream[f].by_symbol);
         ent_free(stream[f].bank);
     }
+    return status ? ent_fail(error, status, "%s", ent_status_text(status)) : ENT_OK;
+}
+
+/* ---- what to expect --------------------------------------------------------------------------- */
+
+enum { LONGEST_WALK = ENT_HUFFMAN_LONGEST + 1 };
+
+/* Adds a field's code to the forecast and multiplies its P(cycles <= k) into `within`. */
+static void expect_field(const cam_stream *s, const ent_counts *counts, const ent_cam *cam, double within[LONGEST_WALK],
+                         double *slowest, ent_cam_forecast *f)
+{
+    double takes[LONGEST_WALK] = { 0 }, total = 0, bits = 0, walked = 0, sum = 0;
+    for (uint32_t i = 0; i < s->live; i++) {
+        const cam_entry *e = &s->entry[i];
+        double n = (double)counts->count[e->symbol];
+        takes[i < s->held ? 1 : e->length] += n;
+        walked += i < s->held ? 0 : n;
+        bits += n * e->length;
+        total += n;
+    }
+    if (!(total > 0)) total = takes[1] = 1; /* nothing was counted: as one symbol */
+    for (uint32_t k = 0; k < LONGEST_WALK; k++) within[k] *= (sum += takes[k]) / total;
+    *slowest = fmax(*slowest, bits / total / cam->refill_bits);
+    f->code_bits += bits / total;
+    f->walked_per_weight += walked / total;
+    if (s->live > f->live) f->live = s->live, f->held = s->held;
+    if (s->entry[s->live - 1].length > f->longest) f->longest = s->entry[s->live - 1].length;
+}
+
+ent_status ent_cam_predict(const ent_cam *cam, const ent_recipe *recipe, const ent_tables *tables,
+                           const ent_counts counts[], ent_cam_forecast *forecast, ent_error *error)
+{
+    double within[LONGEST_WALK], slowest = 1, cycles = 0;
+    *forecast = (ent_cam_forecast){ 0 };
+    ent_status status = check(cam, recipe, error);
+    if (status) return status;
+    for (uint32_t k = 0; k < LONGEST_WALK; k++) within[k] = 1;
+    for (unsigned f = 0; f < recipe->split.fields && !status; f++) {
+        cam_stream s = { 0 };
+        if (!strcmp(recipe->spec[f].coder->name, "raw") || !tables->table[f]) continue;
+        status = read_codes(&s, cam, tables->table[f]);
+        if (!status) expect_field(&s, &counts[f], cam, within, &slowest, forecast);
+        ent_free(s.entry);
+        ent_free(s.by_symbol);
+    }
+    for (uint32_t k = 0; k < LONGEST_WALK; k++) cycles += 1 - within[k];
+    forecast->cycles_per_weight = fmax(slowest, cycles);
     return status ? ent_fail(error, status, "%s", ent_status_text(status)) : ENT_OK;
 }

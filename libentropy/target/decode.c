@@ -54,8 +54,8 @@ double ent_machine_cycles_per_symbol(const machine_execution *core, const ent_op
     ent_loop loop = bytes >= 64 && ops->vector64.all > 0 ? ops->vector64 : ops->vector32;
     if (bytes >= 32 && loop.all > 0) {
         double gather = loop.gathers / machine_value(core->gather_lanes_per_cycle, core->loads_per_cycle.value);
-        return fmax(fmax(loop.vectors / core->vectors_per_cycle->value + gather,
-                         loop.all / core->operations_per_cycle.value), loop.chain / ops->lanes);
+        return fmax(loop.vectors / core->vectors_per_cycle->value + gather +
+                        (loop.all - loop.vectors) / core->operations_per_cycle.value, loop.chain / ops->lanes);
     }
     double operations = ops->lookups + ops->multiplies + ops->simple + ops->branches,
            chain = ops->chain + (core->load_latency_cycles.value - 1) * fmin(ops->lookups, 1) +

@@ -41,6 +41,26 @@ typedef struct ent_cam_count {
 ENT_API ent_status ent_cam_decode(const ent_cam *cam, const ent_recipe *recipe, const ent_tables *tables,
                                   const void *words, size_t n, void *decoded, ent_cam_count *count, ent_error *error);
 
+/* What follows from the codes and how often they occur, without running anything. */
+typedef struct ent_cam_forecast {
+    double cycles_per_weight;
+    double walked_per_weight; /* symbols whose code is not in the table, of all fields */
+    double code_bits;         /* a weight, of all fields */
+    uint32_t live, held;      /* symbols of the field with most of them, and how many of these the table holds */
+    uint32_t longest;         /* code of all fields */
+} ent_cam_forecast;
+
+/* From tables and the counts that they were trained on, or others (by field, as ent_recipe_count makes them): a field
+ * takes a cycle for a code in the table and as many as its bits for another, a weight as many as its slowest field,
+ * and no fewer than the bits of a field over refill_bits:
+ *
+ *     max( sum over k >= 0 of 1 - prod over fields of P(cycles <= k),  max over fields of bits / refill_bits )
+ *
+ * Exact for one field but for the first cycle; with several as if they were independent, as exponents and mantissas are.
+ * Registers too short to hide a long code are left out.  Errors as above; time and memory of the tables. */
+ENT_API ent_status ent_cam_predict(const ent_cam *cam, const ent_recipe *recipe, const ent_tables *tables,
+                                   const ent_counts counts[], ent_cam_forecast *forecast, ent_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -122,8 +122,8 @@ ENT_API bool ent_target_origin_of(const ent_target *target, ent_target_origin *o
  *
  * or, where the file states vector_bytes and the coder has a loop for such registers (ent_loop),
  *
- *     max( vectors / vectors_per_cycle + gathers / gather_lanes_per_cycle (not stated: loads_per_cycle),
- *          all / operations_per_cycle, chain / lanes )
+ *     max( vectors / vectors_per_cycle + gathers / gather_lanes_per_cycle (not stated: loads_per_cycle)
+ *          + (all - vectors) / operations_per_cycle, chain / lanes )
  *
  * A coder that does not decode straight to words (decode_words) leaves symbols, and the other bits of the words are
  * read and joined only then: to its cycles a core adds the time to move the coded weight, as if it were alone.
