@@ -14,14 +14,17 @@
 #include "progress.h"
 #include "sizes.h"
 
-enum { KEY_TABLES = 0x2001, KEY_FORCE, KEY_PLAN, KEY_WITH, KEY_KEEP, KEY_CALIBRATION, KEY_CONFIG, KEY_PARTS, KEY_SLACK, KEY_BUDGET, KEY_TENSORS };
+enum { KEY_TABLES = 0x2001, KEY_FORCE, KEY_PLAN, KEY_WITH, KEY_KEEP, KEY_CALIBRATION, KEY_CONFIG, KEY_PARTS, KEY_SLACK, KEY_BUDGET, KEY_TENSORS,
+       KEY_SORT, KEY_TEXT, KEY_SEQUENCES, KEY_SKIP, KEY_MAX_BYTES };
 
 struct job {
     struct common common;
     const char *codec, *tables, *plan, *output;
     const char *with, *keep, *calibration, *config, *tensors_file;
     double slack, budget;
-    bool force, parts, tensors;
+    struct stack_sort sort;
+    uint64_t max_bytes; /* of a stack */
+    bool force, parts, tensors, limited;
     char **input;
     int inputs;
 };
@@ -71,6 +74,17 @@ static error_t parse(int key, char *text, struct argp_state *state)
         job->tensors_file = text;
         return 0;
     case KEY_PARTS: job->parts = true; return 0;
+    case KEY_SORT:
+        if (!stack_sort_known(text)) argp_error(state, "--sort is level, error, loss or perplexity");
+        job->sort.how = text;
+        return 0;
+    case KEY_TEXT: job->sort.text = text; return 0;
+    case KEY_SEQUENCES: job->sort.sequences = option_count(state, "--sequences", text); return 0;
+    case KEY_SKIP: job->sort.skip = option_count(state, "--skip", text); return 0;
+    case KEY_MAX_BYTES:
+        job->max_bytes = option_count(state, "--max-bytes", text);
+        job->limited = true;
+        return 0;
     case ARGP_KEY_ARGS:
         job->input = state->argv + state->next;
         job->inputs = state->argc - state->next;
@@ -81,9 +95,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (job->tables && job->codec) argp_error(state, "--tables already names the codec");
         if (job->plan && (job->codec || job->tables)) argp_error(state, "--plan already names the codecs");
         if (job->with && (job->plan || job->tables)) argp_error(state, "--with needs a codec, not --plan or --tables");
-        if (!job->with && (job->keep || job->calibration || job->config || job->tensors || job->slack > 0 || job->budget > 0))
-            argp_error(state, "--keep, --calibration, --config, --slack, --budget and --tensors need --with");
+        if (!job->with && (job->keep || job->calibration || job->config || job->sort.how || job->tensors || job->slack > 0 || job->budget > 0))
+            argp_error(state, "--keep, --calibration, --config, --sort, --slack, --budget and --tensors need --with");
         if (job->slack > 0 && job->budget > 0) argp_error(state, "--budget or --slack, not both");
+        if (!job->sort.how && (job->sort.text || job->sort.sequences || job->sort.skip))
+            argp_error(state, "--text, --sequences and --skip need --sort");
+        if (job->limited && job->parts) argp_error(state, "--parts gives back all of them, without --max-bytes");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -145,10 +162,14 @@ static ent_status compress_plan(struct job *job, const ent_weights *weights, ent
 
 static ent_status compress_lossy(const struct job *job, const ent_weights *weights, ent_error *error)
 {
+    struct stack_sort sort = job->sort;
+    sort.common = &job->common;
+    sort.model = job->input[0];
+    sort.config = job->config;
     const struct lossy lossy = { .common = &job->common, .model = job->input[0], .output = job->output, .with = job->with,
                                  .codec = job->codec, .keep = job->keep, .calibration = job->calibration, .config = job->config,
                                  .slack = fmax(job->slack, 1), .budget = job->budget, .tensors = job->tensors,
-                                 .tensors_file = job->tensors_file };
+                                 .tensors_file = job->tensors_file, .sort = &sort };
     return lossy_compress(&lossy, weights, error);
 }
 
@@ -176,7 +197,14 @@ int cmd_compress(int argc, char **argv)
         { .name = "tensors", .key = KEY_TENSORS, .arg = "FILE", .flags = OPTION_ARG_OPTIONAL, .group = 1,
           .doc = "With --with: also a table of all matrices, or FILE of tab-separated values" },
         { .name = "config", .key = KEY_CONFIG, .arg = "FILE", .group = 1,
-          .doc = "With --calibration: the model's config.json (preset: beside the model)" },
+          .doc = "With --calibration or --sort: the model's config.json (preset: beside the model)" },
+        { .name = "sort", .key = KEY_SORT, .arg = "HOW", .group = 1,
+          .doc = "With levels (bitstack): in which order blocks are stored and loaded: level (preset), error, loss, or perplexity, "
+                 "each tried alone, as published; the last two need a Llama model and a text" },
+        { .name = "text", .key = KEY_TEXT, .arg = "FILE", .group = 1,
+          .doc = "With --sort: tokens, FILE.u16 or FILE.u32 (preset: valid.u16 beside the model)" },
+        { .name = "sequences", .key = KEY_SEQUENCES, .arg = "N", .group = 1, .doc = "With --sort: of the text, each as long as the model's context (preset: 32)" },
+        { .name = "skip", .key = KEY_SKIP, .arg = "N", .group = 1, .doc = "With --sort: pass over the first N sequences of the text" },
         OPTION_FORCE, { 0 }
     };
     static const struct argp argp = {
@@ -217,7 +245,13 @@ int cmd_compress(int argc, char **argv)
 
 /* ---- decompress ------------------------------------------------------------------------------ */
 
-static void print_extracted(const struct job *job, const ent_container *container)
+/* What of a stack was loaded. */
+struct loaded {
+    size_t blocks, of;
+    uint64_t bytes; /* of memory */
+};
+
+static void print_extracted(const struct job *job, const ent_container *container, const struct loaded *loaded)
 {
     ent_container_sizes sizes = ent_container_sizes_of(container);
     bool packed = !job->parts && ent_container_is_packed(container);
@@ -231,7 +265,15 @@ static void print_extracted(const struct job *job, const ent_container *containe
             json_count(object, "output_bytes", sizes.input_bytes);
         }
         json_object_set_new(object, "lossy", json_boolean(packed));
+        if (job->limited) {
+            json_count(object, "blocks", loaded->blocks);
+            json_count(object, "of_blocks", loaded->of);
+            json_count(object, "memory_bytes", loaded->bytes);
+        }
         json_line(object);
+    } else if (!job->common.quiet && job->limited) {
+        printf("%s -> %s, lossy: %zu of %zu blocks, %s of memory\n", job->input[0], job->output, loaded->blocks, loaded->of,
+               show_bytes(loaded->bytes).text);
     } else if (!job->common.quiet && packed) {
         printf("%s -> %s, lossy\n", job->input[0], job->output);
     } else if (!job->common.quiet) {
@@ -240,12 +282,29 @@ static void print_extracted(const struct job *job, const ent_container *containe
     }
 }
 
-static ent_status extract(struct job *job, ent_container *container, ent_error *error)
+/* As many blocks as there is memory for. */
+static ent_status extract_within(const struct job *job, ent_container *container, const ent_run *run, struct loaded *loaded,
+                                 ent_error *error)
+{
+    ent_stack *stack;
+    if (!ent_container_is_packed(container))
+        return ent_fail(error, ENT_EINVAL, "%s is lossless and loaded as a whole: --max-bytes is for stacks", job->input[0]);
+    ent_status status = ent_stack_open_container(&stack, container, error);
+    if (status) return status;
+    loaded->of = ent_stack_blocks(stack);
+    status = ent_stack_fit(stack, job->max_bytes, &loaded->blocks, &loaded->bytes, error);
+    if (!status) status = ent_stack_unpack(stack, loaded->blocks, job->output, run, error);
+    ent_stack_close(stack);
+    return status;
+}
+
+static ent_status extract(struct job *job, ent_container *container, struct loaded *loaded, ent_error *error)
 {
     struct progress progress;
     bool packed = !job->parts && ent_container_is_packed(container);
     ent_run run = long_run(job, &progress, "decompress");
-    ent_status status = (packed ? ent_unpack_container : ent_container_extract)(container, job->output, &run, error);
+    ent_status status = job->limited ? extract_within(job, container, &run, loaded, error)
+                                    : (packed ? ent_unpack_container : ent_container_extract)(container, job->output, &run, error);
     progress_end(&progress);
     return status;
 }
@@ -254,6 +313,9 @@ int cmd_decompress(int argc, char **argv)
 {
     static const struct argp_option options[] = {
         OPTION_OUTPUT, OPTION_FORCE,
+        { .name = "max-bytes", .key = KEY_MAX_BYTES, .arg = "N",
+          .doc = "Of a stack (bitstack): only as many blocks as fit into N bytes of memory, e.g. 4Gi, with the tensors that "
+                 "stay; the first ones" },
         { .name = "parts", .key = KEY_PARTS,
           .doc = "Of a lossy container: the packed model, codes and scales, as one safetensors file" },
         { 0 }
@@ -263,16 +325,18 @@ int cmd_decompress(int argc, char **argv)
         .parser = parse_one,
         .args_doc = "IN -o OUT",
         .doc = "Gives back the file that a container was made from, byte for byte, or of a lossy container with the weights that "
-               "its transforms give back; of several files, a folder.",
+               "its transforms give back; of several files, a folder.\vJSON keys: output, input_bytes, lossy, and of lossless "
+               "containers files, output_bytes; with --max-bytes blocks (loaded), of_blocks, memory_bytes.",
     };
     struct job job = { 0 };
+    struct loaded loaded = { 0 };
     ent_error error = { 0 };
     ent_container *container = NULL;
     command_parse(&argp, argc, argv, &job, &job.common);
     ent_status status = may_write(&job, &error);
     if (!status) status = container_open(&container, job.input[0], &error);
-    if (!status) status = extract(&job, container, &error);
-    if (!status) print_extracted(&job, container);
+    if (!status) status = extract(&job, container, &loaded, &error);
+    if (!status) print_extracted(&job, container, &loaded);
     if (container) ent_container_close(container);
     return status ? complain_error(&error) : EXIT_DONE;
 }

@@ -34,7 +34,7 @@ struct work {
     ent_pipeline *pipeline;  /* of the list, in a row */
     uint32_t *pick;          /* of each tensor */
     struct table table;
-    char folder[4200], file[4300]; /* of the packed model */
+    char folder[4200], file[4300], sorted[4300]; /* of the packed model; with its blocks in order */
     struct lossy_result result;
 };
 
@@ -273,6 +273,41 @@ static ent_status pack(struct work *w, ent_error *error)
     return status;
 }
 
+static bool ends_in_levels(const ent_pipeline *p) { return p->stage[p->stages - 1].transform->parts; }
+
+/* Whether any matrix was packed so. */
+static bool has_levels(const struct work *w)
+{
+    for (size_t i = 0; i < ent_weights_tensors(w->weights); i++)
+        if (ent_pack_takes(ent_weights_tensor(w->weights, i)) && !w->keep[i] &&
+            ends_in_levels(&w->list.candidate[w->pick ? w->pick[i] : 0].pipeline))
+            return true;
+    return false;
+}
+
+static ent_status check_sort(const struct work *w, ent_error *error)
+{
+    if (!w->lossy->sort->how || has_levels(w)) return ENT_OK;
+    return ent_fail(error, ENT_EINVAL, "--sort is for levels, as of bitstack; %s has none", w->pipeline_text);
+}
+
+/* Blocks are stored as they will be loaded. */
+static ent_status sort_blocks(struct work *w, ent_error *error)
+{
+    ent_weights *packed;
+    size_t *order = NULL;
+    if (!has_levels(w)) return ENT_OK;
+    snprintf(w->sorted, sizeof w->sorted, "%s/sorted.safetensors", w->folder);
+    ent_status status = ent_weights_open(&packed, w->file, error);
+    if (status) return status;
+    status = stack_order(w->lossy->sort, w->weights, w->input, packed, &order, error);
+    if (!status) status = ent_stack_write(w->sorted, packed, order, error);
+    ent_free(order);
+    ent_weights_close(packed);
+    if (!status && rename(w->sorted, w->file)) status = ent_fail(error, ENT_EIO, "%s: cannot give it its name", w->sorted);
+    return status;
+}
+
 static ent_status code(struct work *w, ent_error *error)
 {
     struct progress progress;
@@ -312,8 +347,11 @@ ent_status lossy_compress(const struct lossy *lossy, const ent_weights *weights,
     if (!status) status = keep_roles(&w, error);
     if (!status) status = calibrate(&w, error);
     if (!status) status = pick(&w, error);
+    if (!status) status = check_sort(&w, error);
     if (!status) status = pack(&w, error);
+    if (!status) status = sort_blocks(&w, error);
     if (!status) status = code(&w, error);
+    if (*w.sorted) unlink(w.sorted);
     if (*w.file) unlink(w.file);
     if (*w.folder) rmdir(w.folder);
     if (!status) status = report(&w, error);

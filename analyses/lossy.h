@@ -2,7 +2,7 @@
 #ifndef ENT_ANALYSES_LOSSY_H
 #define ENT_ANALYSES_LOSSY_H
 
-#include "command.h"
+#include "stack_order.h"
 
 /* How parts are coded unless the user says otherwise. */
 #define LOSSY_CODEC "narrow: word=rans | int: word=rans | F64: word=raw | float: exponent=planar-rans rest=raw"
@@ -18,6 +18,7 @@ struct lossy {
     double slack, budget;    /* of several pipelines: struct packing_rule; the budget in bits a weight of the model, 0: none */
     bool tensors;            /* a table of the matrices */
     const char *tensors_file; /* where to, as tab-separated values; NULL: standard output */
+    const struct stack_sort *sort; /* of blocks, where the pipeline ends in levels */
 };
 
 /* Writes the container and prints what each step costs.  The packed model lies beside the output meanwhile. */

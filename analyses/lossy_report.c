@@ -13,7 +13,8 @@ enum { WORD = 40 };
 static bool ends_with_part(const char *name, const char *part)
 {
     const char *slash = strrchr(name, '/');
-    return slash && !strcmp(slash + 1, part);
+    size_t n = strlen(part);
+    return slash && !strncmp(slash + 1, part, n) && (!slash[1 + n] || slash[1 + n] == '.'); /* of any level */
 }
 
 /* A tensor of the container: a part, one that stays, or the rest, which is headers. */

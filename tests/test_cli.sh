@@ -225,6 +225,19 @@ expect 'compress, smallest' 0 '' compress "$model" -o "$t/smallest" --with 'nf4 
 check 'compress: a table of matrices' grep -q '^nf4 | mxfp4' "$t/smallest.tsv"
 json 'compress, bits shared out, JSON' 0 '' compress "$model" -o "$t/shared" --force --with 'nf4 | step(bits=2:1:4)' --tensors
 expect 'compress, a budget too small' 3 'budget of 0.1 bits' compress "$model" -o "$t/x" --with 'step(bits=2:1:4)' --budget 0.1
+llama=datasets/gutenberg-llama-4.7m
+expect 'compress to a stack' 0 'signs' compress $llama -o "$t/stack" --keep embed,down_proj,up_proj,gate_proj,q_proj --with 'bitstack(levels=2,rank=1)' --sort perplexity --sequences 1
+expect 'inspect it' 0 'lossy: .*bitstack(levels=2' inspect "$t/stack"
+expect 'decompress what fits' 0 'lossy: [0-9]* of 30 blocks, [0-9.]* MB of memory' decompress "$t/stack" -o "$t/stack.back" --max-bytes 8250k
+check 'a whole file' [ "$(wc -c <"$t/stack.back")" -eq "$(wc -c <"$llama/model.safetensors")" ]
+json 'decompress what fits, JSON' 0 'blocks of_blocks memory_bytes' decompress "$t/stack" -o "$t/stack.back" --force --max-bytes 1Gi
+expect 'decompress: too few bytes' 2 '0 bytes are too few: what has no levels takes 8[0-9]*' decompress "$t/stack" -o "$t/x" --max-bytes 0
+check 'which leaves nothing' [ ! -e "$t/x" ]
+expect 'decompress: no stack' 2 'has no levels' decompress "$t/lossy" -o "$t/x" --max-bytes 1G
+expect 'compress to a stack by predicted loss' 0 'left' compress $llama -o "$t/stack" --force --keep embed,down_proj,up_proj,gate_proj,q_proj,o_proj --with 'bitstack(levels=2,rank=1)' --sort loss --sequences 1
+expect 'compress to a stack by error' 0 'right' compress "$model" -o "$t/stack" --force --with 'bitstack(levels=2,rank=1)' --sort error
+expect 'compress: an order of what has no levels' 2 'has none' compress "$model" -o "$t/x" --with rtn --sort error
+expect 'compress: an order that is not known' 2 'level, error, loss or perplexity' compress "$model" -o "$t/x" --with bitstack --sort nonsense
 expect 'compress with a wrong pipeline' 2 'no transform' compress "$model" -o "$t/x" --with 'nonsense(bits=3)'
 expect 'compress, a role that is not there' 2 'no tensor of role' compress "$model" -o "$t/x" --with rtn --keep embed,nonsense
 expect 'compress, not calibrated' 2 'calibration' compress "$model" -o "$t/x" --with 'rescale rtn'

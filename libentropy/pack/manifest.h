@@ -16,6 +16,7 @@ typedef struct ent_pack_piece { /* a part, or a tensor that stays as it is */
     const ent_format *format; /* of parts */
     uint32_t rows, cols;
     ent_pack_tensor at;
+    size_t place; /* of its block in a stack, from 1; 0: it is of none, or they were not looked for */
 } ent_pack_piece;
 
 typedef struct ent_pack_entry {

@@ -384,7 +384,11 @@ static uint64_t entry_room(const char *name, size_t extra, uint32_t rank)
 static ent_status leave_room(packer *p)
 {
     static const char blanks[4096] = { 0 };
-    uint64_t room = 64 + entry_room(ENT_PACK_MANIFEST, 0, 1), parts = ent_pipeline_parts(p->packing->pipeline);
+    uint64_t room = 64 + entry_room(ENT_PACK_MANIFEST, 0, 1), parts = 0;
+    for (uint32_t i = 0; i < (p->packing->pick ? p->packing->pipelines : 1); i++) {
+        uint32_t most = ent_pipeline_parts(&p->packing->pipeline[i]);
+        if (most > parts) parts = most;
+    }
     for (size_t i = 0; i < ent_weights_files(p->weights); i++) room += entry_room("libentropy.file.", 20, 1);
     for (size_t i = 0; i < ent_weights_tensors(p->weights); i++) {
         const ent_tensor *t = ent_weights_tensor(p->weights, i);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "container/output.h"
-#include "pack/manifest.h"
+#include "pack/stack.h"
 
 typedef struct item { /* a tensor of the window */
     const ent_pack_entry *entry;
@@ -21,6 +21,7 @@ typedef struct item { /* a tensor of the window */
 typedef struct unpacker {
     ent_pack_source source;
     ent_pack_manifest manifest;
+    size_t blocks; /* of a stack, that are wanted */
     ent_run run;
     ent_error *error;
     const char *path;
@@ -87,7 +88,8 @@ static ent_status read_item(unpacker *u, item *it)
     it->packed = (ent_packed){ .rows = e->rows, .cols = e->cols };
     for (uint32_t i = 0; i < e->pieces && !status; i++) {
         const ent_pack_piece *piece = &e->piece[i];
-        ent_part *part = &it->packed.part[i];
+        ent_part *part = &it->packed.part[it->packed.parts];
+        if (piece->place > u->blocks) continue;
         *part = (ent_part){ .format = piece->format, .rows = piece->rows, .cols = piece->cols };
         memcpy(part->name, piece->name, strlen(piece->name) + 1);
         status = ent_pack_source_read(&u->source, &piece->at, &part->words, u->error);
@@ -233,6 +235,12 @@ static ent_status write_all(unpacker *u)
     return status;
 }
 
+static void free_room(unpacker *u)
+{
+    ent_free(u->output);
+    ent_free(u->window);
+}
+
 static ent_status unpack(unpacker *u, const ent_run *run)
 {
     if (run) u->run = *run;
@@ -243,8 +251,16 @@ static ent_status unpack(unpacker *u, const ent_run *run)
     if (!status) status = write_all(u);
     ent_pack_manifest_free(&u->manifest);
     ent_pack_source_free(&u->source);
-    ent_free(u->output);
-    ent_free(u->window);
+    free_room(u);
+    return status;
+}
+
+ent_status ent_stack_unpack(const ent_stack *stack, size_t blocks, const char *path, const ent_run *run, ent_error *error)
+{
+    unpacker u = { .source = stack->source, .manifest = stack->manifest, .blocks = blocks, .error = error, .path = path };
+    if (run) u.run = *run;
+    ent_status status = write_all(&u);
+    free_room(&u);
     return status;
 }
 

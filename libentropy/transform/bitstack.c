@@ -223,12 +223,14 @@ static ent_status find_level(const ent_packed *packed, uint32_t level, uint32_t 
 static ent_status inverse(const double setting[], const ent_packed *packed, float *values, ent_error *error)
 {
     bool signs = setting[SIGNS] > 0, ended = false;
+    uint32_t levels = (uint32_t)setting[LEVELS];
     uint32_t rank = ent_bitstack_rank(packed->rows, packed->cols, (uint32_t)setting[RANK], signs);
     ent_status status = ENT_OK;
     memset(values, 0, (size_t)packed->rows * packed->cols * sizeof *values);
-    for (uint32_t i = 0; i < (uint32_t)setting[LEVELS] && !status; i++) {
+    for (uint32_t i = 0; i <= levels && !status; i++) {
         ent_bitstack_block block;
         status = find_level(packed, i, rank, signs, &block, error);
+        if (!status && block.left && i == levels) status = ent_fail(error, ENT_ECORRUPT, "a packed matrix of more than %u levels", levels);
         if (!status && block.left && ended) status = ent_fail(error, ENT_ECORRUPT, "level %u of a packed matrix without all before it", i);
         ended = ended || !block.left;
         if (!status && !ended) status = ent_bitstack_add(&block, values, error);

@@ -73,6 +73,41 @@ ENT_API ent_status ent_unpack(const ent_weights *packed, const char *path, const
 /* The same from a container of the packed model. */
 ENT_API ent_status ent_unpack_container(ent_container *container, const char *path, const ent_run *run, ent_error *error);
 
+/* ---- stacks ------------------------------------------------------------------------------------- */
+
+/* A packed model with matrices whose pipelines end in levels (bitstack), no stage of which before has an inverse.  A *block* is
+ * a level of a matrix.  Blocks are loaded in the order in which they lie in the file, as many as there is memory for;
+ * each makes the model more exact, and none touches what the others brought.  Not for several threads at once. */
+typedef struct ent_stack ent_stack;
+
+typedef struct ent_stack_block {
+    const char *name; /* of its matrix; borrowed */
+    uint32_t rows, cols, level;
+    uint64_t bytes; /* of its parts, uncoded */
+} ent_stack_block;
+
+/* Reads no block.  The packed model or the container must outlive the stack.  ENT_EINVAL and ENT_EUNSUPPORTED for models
+ * packed in another way, ENT_ECORRUPT as ent_unpack and for levels out of order. */
+ENT_API ent_status ent_stack_open(ent_stack **stack, const ent_weights *packed, ent_error *error);
+ENT_API ent_status ent_stack_open_container(ent_stack **stack, ent_container *container, ent_error *error);
+ENT_API void ent_stack_close(ent_stack *stack); /* takes NULL */
+ENT_API size_t ent_stack_blocks(const ent_stack *stack);
+ENT_API ent_stack_block ent_stack_block_at(const ent_stack *stack, size_t i);
+ENT_API uint64_t ent_stack_fixed_bytes(const ent_stack *stack); /* of tensors and parts that are in no block */
+/* How many blocks, the first ones, fit with what is fixed into max_bytes of memory, and what they all take (bytes may be
+ * NULL).  ENT_EINVAL when what is fixed does not fit. */
+ENT_API ent_status ent_stack_fit(const ent_stack *stack, uint64_t max_bytes, size_t *blocks, uint64_t *bytes, ent_error *error);
+/* values += block i, rows x cols of its matrix; the blocks of a matrix, added to zeros in their order, give what
+ * unpacking gives.  Reads the block's parts and nothing else. */
+ENT_API ent_status ent_stack_add(ent_stack *stack, size_t i, float *values, ent_error *error);
+/* As ent_unpack, of the first `blocks` alone; matrices of which no block is among them are zeros. */
+ENT_API ent_status ent_stack_unpack(const ent_stack *stack, size_t blocks, const char *path, const ent_run *run, ent_error *error);
+/* Writes a copy of the packed model, block order[0] first in the file, then order[1], ...: numbers of ent_stack_block_at,
+ * each once.  ENT_EINVAL when a level would come before one below it. */
+ENT_API ent_status ent_stack_write(const char *path, const ent_weights *packed, const size_t *order, ent_error *error);
+
+/* ---- containers --------------------------------------------------------------------------------- */
+
 /* Whether a container holds a packed model, and its pipelines' texts (appended, " | " between them, with a final NUL). */
 ENT_API bool ent_container_is_packed(const ent_container *container);
 ENT_API ent_status ent_container_pipeline(ent_container *container, ent_buffer *text, ent_error *error);
