@@ -11,10 +11,14 @@
  * summed.  The table is filled with one quarter of a step while the vector work of the next is done.
  *
  * Cycles a weight on a Sapphire Rapids class core: the stores alone take 0.5; the 24 vector operations for 64
- * weights, on two ports, 0.19; measured 0.67 in the second cache and 0.8 to 0.9 from memory, where a pure read takes
- * 0.39.  Tried: a cell a mantissa, 1.0; cutting pieces of 4 KiB first and counting then, 0.71 and 0.9; mantissas in
- * pairs by scalar PEXT, 0.61 without the other fields.  Not tried: bit planes of the mantissa and popcounts of their
- * 128 minterms, no table, 0.4 by the count of operations on the two vector ports, which the exponents need too. */
+ * weights, on two ports, 0.19; measured 0.67 to 0.72 in the second cache and 0.72 to 0.9 from memory, where a pure read
+ * takes 0.24 to 0.39, as memory's speed changes (`make profile` measures both).  When it takes 0.24, half its speed is
+ * 0.48, less than the stores.  Tried: a cell a mantissa, 1.0; cutting pieces of 4 KiB first and counting then, 0.71 and
+ * 0.9; mantissas in pairs by scalar PEXT, 0.61 without the other fields; 32 pairs after each 64 weights instead of 128
+ * after each 256, 1.1.  Not tried: bit planes of the mantissa and popcounts of their 128 minterms, no table.  Of 512
+ * weights that is an AND, a popcount and an addition for each minterm and 90 operations for the planes, with the
+ * exponents 620 on two ports, 0.61 cycles a weight; half of the mantissas so and half by the table would take 0.42 of
+ * the ports and 0.25 of the stores. */
 #include "count/window.h"
 
 #include <stdbool.h>

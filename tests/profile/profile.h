@@ -13,10 +13,11 @@ struct bound {
     char why[96];  /* a port, the issue of operations, or latency */
 };
 
-/* One kernel on data that fit the second-level cache. */
+/* One kernel on data that fit the second-level cache, or as its name says come from memory. */
 struct kernel {
     char name[64];
     size_t symbols; /* one run handles so many */
+    bool after_read; /* the kernel before it in the list reads the same memory, and no more: that is its bound */
     struct bound bound[SETS];
     void (*before)(const struct kernel *kernel); /* a run, not timed; NULL: nothing */
     ent_status (*run)(const struct kernel *kernel);
