@@ -159,7 +159,7 @@ static ent_status count_tensor(struct counting *c, const ent_tensor *tensor, con
         if (c->worker[t].used) clear(&c->worker[t]);
     c->tensor = tensor;
     c->words = c->record ? tensor->bytes.size / (c->record->bits / 8) : format ? tensor->elements : tensor->bytes.size;
-    c->chunk = c->record ? CHUNK_WORDS / c->record->member[c->member].count : CHUNK_WORDS;
+    c->chunk = c->record ? (size_t)CHUNK_WORDS / c->record->member[c->member].count : (size_t)CHUNK_WORDS;
     size_t chunks = (size_t)((c->words + c->chunk - 1) / c->chunk);
     for (c->first = 0; c->first < chunks && !status; c->first += WINDOW_CHUNKS) {
         size_t window = chunks - c->first < WINDOW_CHUNKS ? chunks - c->first : WINDOW_CHUNKS;
