@@ -110,22 +110,16 @@ static ent_status add_measure(struct records *records, const struct field_record
     return records_add_field(records, &r, error);
 }
 
-/* Records hold the estimate and its correction to first order, which with counts of whole models say it all;
- * `entropy stats` has the others. */
-static const char *const recorded[] = { "plugin", "miller-madow" };
-
 /* All fields of one scope and dtype. */
-static ent_status add_fields(struct records *records, struct field_record *row, const ent_word_counts *counts,
-                             ent_error *error)
+static ent_status add_fields(const struct plan *plan, struct records *records, struct field_record *row,
+                             const ent_word_counts *counts, ent_error *error)
 {
     ent_status status = ENT_OK;
-    for (size_t e = 0; e < sizeof recorded / sizeof *recorded && !status; e++) {
+    for (size_t e = 0; e < plan->estimators && !status; e++) {
         struct measures by;
-        char estimator[48];
-        if ((status = measure(counts, &(struct measuring){ ent_estimator_find(recorded[e]), NULL }, &by)))
+        if ((status = measure(counts, &(struct measuring){ plan->estimator[e], NULL }, &by)))
             return ent_fail(error, status, "%s", ent_status_text(status));
-        snprintf(estimator, sizeof estimator, "%s", recorded[e]);
-        row->estimator = estimator;
+        row->estimator = plan->estimator[e]->name;
         for (uint32_t f = 0; f < by.fields && !status; f++)
             status = add_measure(records, row, &by, &by.field[f], error);
         if (!status && by.conditional.field[0]) status = add_measure(records, row, &by, &by.conditional, error);
@@ -135,7 +129,7 @@ static ent_status add_fields(struct records *records, struct field_record *row, 
 }
 
 /* The rows of the whole model, one for each dtype, then those of its roles. */
-static ent_status add_census(struct records *records, struct field_record *row, const struct census *census,
+static ent_status add_census(const struct plan *plan, struct records *records, struct field_record *row, const struct census *census,
                              ent_error *error)
 {
     ent_status status = ENT_OK;
@@ -152,14 +146,14 @@ static ent_status add_census(struct records *records, struct field_record *row, 
             if (!strcmp(census->entry[j].dtype, first->dtype))
                 status = ent_word_counts_merge(&sum, &census->entry[j].counts);
         row->dtype = first->dtype;
-        if (!status) status = add_fields(records, row, &sum, error);
+        if (!status) status = add_fields(plan, records, row, &sum, error);
         ent_word_counts_free(&sum);
     }
     row->scope = "role";
     for (size_t i = 0; i < census->entries && !status; i++) {
         row->name = census->entry[i].role;
         row->dtype = census->entry[i].dtype;
-        status = add_fields(records, row, &census->entry[i].counts, error);
+        status = add_fields(plan, records, row, &census->entry[i].counts, error);
     }
     return status;
 }
@@ -171,7 +165,7 @@ static ent_status measure_stats(struct bench *b, const struct record *record, st
     struct field_record row = { .cell = record->cell, .model = record->model };
     quiet.quiet = true; /* the run shows its own progress */
     ent_status status = census_count(&census, b->weights, &quiet, NULL, NULL, error);
-    if (!status) status = add_census(records, &row, &census, error);
+    if (!status) status = add_census(b->plan, records, &row, &census, error);
     census_free(&census);
     return status;
 }

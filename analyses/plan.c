@@ -22,9 +22,9 @@ struct file_model { /* numbers as written */
 struct plan_file {
     ent_yaml yaml;
     char *name, *brief;
-    char **models, **codecs, **targets;
+    char **models, **codecs, **targets, **estimators;
     struct file_model *generated;
-    uint32_t models_count, codecs_count, targets_count, generated_count;
+    uint32_t models_count, codecs_count, targets_count, estimators_count, generated_count;
     uint32_t measures;
     char *runs, *seconds, *seed, *sample_mib;
 };
@@ -59,6 +59,7 @@ static const cyaml_schema_field_t plan_fields[] = {
     LIST("generated", CYAML_FLAG_OPTIONAL, generated, &model_schema),
     LIST("codecs", CYAML_FLAG_OPTIONAL, codecs, &text_schema),
     LIST("targets", CYAML_FLAG_OPTIONAL, targets, &text_schema),
+    LIST("estimators", CYAML_FLAG_OPTIONAL, estimators, &text_schema),
     CYAML_FIELD_FLAGS("measures", CYAML_FLAG_STRICT, struct plan_file, measures, measures,
                       sizeof measures / sizeof *measures),
     TEXT("runs", CYAML_FLAG_OPTIONAL, struct plan_file, runs),
@@ -112,6 +113,30 @@ static ent_status read_codecs(struct plan *plan, ent_error *error)
             plan->codec[plan->codecs++] = f->codecs[i];
         }
     }
+    return ENT_OK;
+}
+
+static void add_estimator(struct plan *plan, const char *name)
+{
+    for (size_t i = 0; ent_estimators[i]; i++)
+        if (!strcmp(name, "all") || !strcmp(name, ent_estimators[i]->name))
+            plan->estimator[plan->estimators++] = ent_estimators[i];
+}
+
+static ent_status read_estimators(struct plan *plan, ent_error *error)
+{
+    const struct plan_file *f = plan->file;
+    for (uint32_t i = 0; i < f->estimators_count; i++) {
+        size_t before = plan->estimators;
+        add_estimator(plan, f->estimators[i]);
+        char reason[200];
+        if (plan->estimators > before) continue;
+        snprintf(reason, sizeof reason, "no estimator '%.100s'; `entropy list estimators` names them", f->estimators[i]);
+        return ent_yaml_refuse(&f->yaml, "estimators", f->estimators[i], reason, error);
+    }
+    if (f->estimators_count) return ENT_OK;
+    add_estimator(plan, "plugin"); /* of whole models it and its correction to first order say it all */
+    add_estimator(plan, "miller-madow");
     return ENT_OK;
 }
 
@@ -192,6 +217,10 @@ static ent_status check_lists(const struct plan *plan, ent_error *error)
     ent_status status = check_unique(plan, "models", &plan->model->name, sizeof *plan->model, plan->models, error);
     if (!status) status = check_unique(plan, "codecs", plan->codec, sizeof *plan->codec, plan->codecs, error);
     if (!status) status = check_unique(plan, "targets", plan->target, sizeof *plan->target, plan->targets, error);
+    for (size_t i = 1; i < plan->estimators && !status; i++)
+        for (size_t k = 0; k < i && !status; k++)
+            if (plan->estimator[i] == plan->estimator[k])
+                status = ent_yaml_refuse(yaml, "estimators", NULL, "an estimator stands there twice", error);
     return status;
 }
 
@@ -200,8 +229,9 @@ static ent_status check_lists(const struct plan *plan, ent_error *error)
 static ent_status fill(struct plan *plan, ent_error *error)
 {
     struct plan_file *f = plan->file;
-    size_t named = 0;
+    size_t named = 0, known = 0;
     while (ent_codecs[named].name) named++;
+    while (ent_estimators[known]) known++;
     plan->name = f->name;
     plan->brief = f->brief ? f->brief : "";
     plan->text = f->yaml.text;
@@ -210,7 +240,8 @@ static ent_status fill(struct plan *plan, ent_error *error)
     plan->targets = f->targets_count;
     plan->model = ent_calloc((size_t)f->models_count + f->generated_count + 1, sizeof *plan->model);
     plan->codec = ent_calloc(f->codecs_count * (named + 1) + 1, sizeof *plan->codec);
-    if (!plan->model || !plan->codec) return ent_fail(error, ENT_ENOMEM, "out of memory");
+    plan->estimator = ent_calloc(f->estimators_count * (known + 1) + 2, sizeof(ent_estimator *));
+    if (!plan->model || !plan->codec || !plan->estimator) return ent_fail(error, ENT_ENOMEM, "out of memory");
     XXH128_hash_t hash = XXH3_128bits(f->yaml.text, f->yaml.size);
     snprintf(plan->hash, sizeof plan->hash, "%016llx%016llx", (unsigned long long)hash.high64,
              (unsigned long long)hash.low64);
@@ -218,6 +249,7 @@ static ent_status fill(struct plan *plan, ent_error *error)
     if (!status) status = read_numbers(plan, error);
     if (!status) status = read_models(plan, error);
     if (!status) status = read_codecs(plan, error);
+    if (!status) status = read_estimators(plan, error);
     if (!status) status = check_lists(plan, error);
     return status ? status : expand(plan, error);
 }
@@ -243,6 +275,7 @@ void plan_free(struct plan *plan)
 {
     for (size_t i = 0; i < plan->cells; i++) ent_free(plan->cell[i].key);
     ent_free(plan->cell);
+    ent_free(plan->estimator);
     ent_free(plan->codec);
     ent_free(plan->model);
     if (plan->file) {

@@ -10,6 +10,7 @@
  *     codecs: [all]                  names or lines of text; "all" stands for every named codec
  *     targets: [host, PATH]          names or files
  *     measures: [stats, size, speed, predict]
+ *     estimators: [plugin, nsb]      of the entropies that stats records; "all" (preset plugin and miller-madow)
  *     runs: 5                        repetitions of what is timed (preset 5)
  *     seed: 1                        of generated models that name none (preset 1)
  *     seconds: 10                    fewer runs for codecs that would take longer (preset 10)
@@ -18,7 +19,7 @@
 #ifndef ENT_ANALYSES_PLAN_H
 #define ENT_ANALYSES_PLAN_H
 
-#include <entropy/base.h>
+#include <entropy/stats.h>
 
 enum { MEASURE_STATS = 1, MEASURE_SIZE = 2, MEASURE_SPEED = 4, MEASURE_PREDICT = 8 };
 
@@ -43,7 +44,8 @@ struct plan {
     struct plan_model *model;
     const char **codec;
     struct plan_cell *cell; /* in order of model, codec, target */
-    size_t models, codecs, targets, cells;
+    const ent_estimator **estimator;
+    size_t models, codecs, targets, estimators, cells;
     const char *const *target;
     unsigned measures, runs;
     double seconds;

@@ -83,6 +83,17 @@ static void all_codecs_and_presets(void **state)
     plan_free(&plan);
     assert_ok(read_text(&plan, "name: p\nmodels: [m]\nmeasures: [stats]\n", NULL)); /* no codecs needed */
     assert_int_equal(plan.cells, 1);
+    assert_int_equal(plan.estimators, 2);
+    assert_string_equal(plan.estimator[1]->name, "miller-madow");
+    plan_free(&plan);
+    assert_ok(read_text(&plan, "name: p\nmodels: [m]\nmeasures: [stats]\nestimators: [nsb, renyi-2]\n", NULL));
+    assert_int_equal(plan.estimators, 2);
+    assert_ptr_equal(plan.estimator[0], ent_estimator_find("nsb"));
+    assert_ptr_equal(plan.estimator[1], ent_estimator_find("renyi-2"));
+    plan_free(&plan);
+    assert_ok(read_text(&plan, "name: p\nmodels: [m]\nmeasures: [stats]\nestimators: [all]\n", NULL));
+    for (size_t i = 0; i < plan.estimators; i++) assert_ptr_equal(plan.estimator[i], ent_estimators[i]);
+    assert_null(ent_estimators[plan.estimators]);
     plan_free(&plan);
 }
 
@@ -113,6 +124,8 @@ static void mistakes_are_told_with_their_line(void **state)
         { "b.safetensors", "made", "small.yaml:", "made" },
         { "name: small", "name: ../small", "small.yaml:1:", "name" },
         { "name: small\n", "", "small.yaml:", "name" },
+        { "runs: 3", "estimators: [plugin, guess]", "small.yaml:10:", "guess" },
+        { "runs: 3", "estimators: [all, nsb]", "small.yaml:10:", "twice" },
         { "measures: [stats, size, speed]\n", "", "small.yaml:", "measures" },
         { "name: small", "name: &anchor small\nbrief: *anchor", "small.yaml:", "" },
     };
