@@ -115,6 +115,14 @@ static void count_row(ent_dependence *d, const ent_piece *p)
     ent_counts_add(&row, p->symbol, 1, p->n); /* cannot fail: every byte is in the alphabet */
 }
 
+/* Two loops, as the first is done in vectors; `at` becomes the cells' places. */
+static void count_at(uint32_t *restrict cell, uint32_t *restrict at, const uint8_t *restrict symbol, size_t n,
+                     uint32_t stride, uint32_t low)
+{
+    for (size_t i = 0; i < n; i++) at[i] = at[i] * stride + (symbol[i] - low);
+    for (size_t i = 0; i < n; i++) cell[at[i]]++;
+}
+
 static void count_cells(ent_dependence *d, const ent_context *c, uint32_t *cell, const ent_piece *piece)
 {
     ent_piece p = *piece;
@@ -126,7 +134,7 @@ static void count_cells(ent_dependence *d, const ent_context *c, uint32_t *cell,
         p.n -= skip;
     }
     c->classify(&p, d->class_of, d->class);
-    for (size_t i = 0; i < p.n; i++) cell[(size_t)d->class[i] * d->stride + (p.symbol[i] - d->low)]++;
+    count_at(cell, d->class, p.symbol, p.n, d->stride, d->low);
 }
 
 void ent_dependence_add(ent_dependence *d, const ent_piece *piece)
