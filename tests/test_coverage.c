@@ -1,6 +1,7 @@
 /* test_coverage.c - bias of entropy estimates and coverage of their 95 % intervals, on laws with known entropy.
  *
- * `test_coverage --trials 1000` prints the table of all laws, sample sizes and estimators. */
+ * `test_coverage --trials 1000` prints the table of all laws, sample sizes and estimators; with the name of a law behind
+ * it, that part. */
 #include <math.h>
 
 #include "test.h"
@@ -42,9 +43,15 @@ static void normal_exponent(double p[ALPHABET])
     }
 }
 
+/* Hardly told from equal probabilities: intervals have their worst place there. */
+static void wave_16(double p[ALPHABET])
+{
+    for (int s = 0; s < ALPHABET; s++) p[s] = s % 16 ? 0 : (1 + 0.1 * cos(2 * M_PI * s / ALPHABET)) / 16;
+}
+
 static const struct law { const char *name; void (*fill)(double p[ALPHABET]); } laws[] = {
     { "uniform 256", uniform }, { "uniform 16", uniform_16 }, { "geometric 1/2", geometric }, { "zipf 256", zipf },
-    { "exponent of a normal", normal_exponent },
+    { "exponent of a normal", normal_exponent }, { "wave 16", wave_16 },
 };
 
 enum { LAWS = sizeof laws / sizeof *laws };
@@ -72,33 +79,44 @@ struct trials {
     uint32_t replicates;
     const ent_estimator *const *estimators;
     size_t count;
+    double cumulative[ALPHABET];
+    ent_estimate *estimate; /* count of each trial */
 };
 
-static void run(const struct trials *t, struct tally tally[ESTIMATORS])
+static ent_status one_trial(size_t trial, unsigned thread, void *context)
 {
-    double p[ALPHABET], cumulative[ALPHABET], sum = 0, share = 1 / (double)t->trials;
+    const struct trials *t = context;
+    uint64_t count[ALPHABET];
+    ent_counts counts = { ALPHABET, count };
+    ent_random r;
+    (void)thread;
+    ent_random_seed(&r, 20, trial);
+    draw(&r, t->cumulative, t->n, count);
+    ent_interval_options options = { .seed = 1000 + trial, .replicates = t->replicates, .threads = 1 };
+    return ent_estimate_intervals(t->estimators, t->count, &counts, &options, t->estimate + trial * t->count);
+}
+
+static void run(struct trials *t, struct tally tally[ESTIMATORS])
+{
+    double p[ALPHABET], sum = 0, share = 1 / (double)t->trials;
     t->law->fill(p);
-    for (int s = 0; s < ALPHABET; s++) cumulative[s] = sum += p[s];
+    for (int s = 0; s < ALPHABET; s++) t->cumulative[s] = sum += p[s];
     memset(tally, 0, ESTIMATORS * sizeof *tally);
-    for (uint64_t trial = 0; trial < t->trials; trial++) {
-        uint64_t count[ALPHABET];
-        ent_counts counts = { ALPHABET, count };
-        ent_estimate e[ESTIMATORS];
-        ent_random r;
-        ent_random_seed(&r, 20, trial);
-        draw(&r, cumulative, t->n, count);
-        ent_interval_options options = { .seed = 1000 + trial, .replicates = t->replicates, .threads = 1 };
-        assert_ok(ent_estimate_intervals(t->estimators, t->count, &counts, &options, e));
-        for (size_t i = 0; i < t->count; i++) {
-            double truth = t->estimators[i]->of_probabilities(p, ALPHABET), error = e[i].bits - truth;
-            tally[i].bias += error * share;
-            tally[i].squares += error * error * share;
-            tally[i].claimed += e[i].stderr_bits * share;
-            tally[i].width += (e[i].high_bits - e[i].low_bits) * share;
-            tally[i].covered += truth >= e[i].low_bits - 1e-12 && truth <= e[i].high_bits + 1e-12;
-            tally[i].below += truth < e[i].low_bits - 1e-12;
-        }
+    t->estimate = calloc(t->trials * t->count, sizeof *t->estimate);
+    assert_non_null(t->estimate);
+    assert_ok(ent_parallel(t->trials, 0, one_trial, t));
+    for (size_t k = 0; k < t->trials * t->count; k++) {
+        const ent_estimate *e = &t->estimate[k];
+        size_t i = k % t->count;
+        double truth = t->estimators[i]->of_probabilities(p, ALPHABET), error = e->bits - truth;
+        tally[i].bias += error * share;
+        tally[i].squares += error * error * share;
+        tally[i].claimed += e->stderr_bits * share;
+        tally[i].width += (e->high_bits - e->low_bits) * share;
+        tally[i].covered += truth >= e->low_bits - 1e-12 && truth <= e->high_bits + 1e-12;
+        tally[i].below += truth < e->low_bits - 1e-12;
     }
+    free(t->estimate);
 }
 
 static size_t all_estimators(void)
@@ -108,15 +126,16 @@ static size_t all_estimators(void)
     return n;
 }
 
-static int table(uint64_t count)
+static int table(uint64_t count, const char *law)
 {
     printf("law\tn\testimator\ttrue_bits\tbias\tscatter\tstderr\twidth\tcovered_percent\tbelow_percent\n");
     for (size_t l = 0; l < LAWS; l++) {
         double p[ALPHABET];
+        if (law && strcmp(law, laws[l].name)) continue;
         laws[l].fill(p);
         for (uint64_t n = 100; n <= 1000000; n *= 10) {
             struct tally tally[ESTIMATORS];
-            run(&(struct trials){ &laws[l], n, count, 0, ent_estimators, all_estimators() }, tally);
+            run(&(struct trials){ &laws[l], n, count, 0, ent_estimators, all_estimators(), { 0 }, NULL }, tally);
             for (size_t i = 0; ent_estimators[i]; i++)
                 printf("%s\t%llu\t%s\t%.4f\t%.6f\t%.6f\t%.6f\t%.6f\t%.1f\t%.1f\n", laws[l].name, (unsigned long long)n,
                        ent_estimators[i]->name, ent_estimators[i]->of_probabilities(p, ALPHABET), tally[i].bias,
@@ -130,26 +149,50 @@ static int table(uint64_t count)
 
 /* ---- tests ----------------------------------------------------------------------------------- */
 
-/* Each law and size alone within chance of 93 %; all together not above 98.5 %, as intervals that are too wide. */
+/* Each law and size alone within chance of 93 %; all together not above 98.5 %, as intervals that are too wide.  Of
+ * results/coverage.tsv the wave is left out, whose worst cells are lower. */
 static void intervals_hold_the_truth(void **state)
 {
     (void)state;
-    const ent_estimator *estimators[] = { ent_estimator_find("grassberger"), ent_estimator_find("plugin") };
+    enum { KINDS = 4 };
+    static const char *const names[KINDS] = { "grassberger", "plugin", "renyi-2", "min-entropy" };
+    const ent_estimator *estimators[KINDS];
     uint64_t trials = SANITIZED ? 10 : 40, covered = 0, all = 0;
-    for (size_t l = 0; l < LAWS; l++) {
+    for (size_t i = 0; i < KINDS; i++) assert_non_null(estimators[i] = ent_estimator_find(names[i]));
+    for (size_t l = 0; l + 1 < LAWS; l++) {
         for (uint64_t n = 100; n <= 10000; n *= 10) {
             struct tally tally[ESTIMATORS];
-            run(&(struct trials){ &laws[l], n, trials, 99, estimators, 2 }, tally);
+            run(&(struct trials){ &laws[l], n, trials, 99, estimators, KINDS, { 0 }, NULL }, tally);
             double least = 0.93 * (double)trials - 3.5 * sqrt(0.93 * 0.07 * (double)trials);
-            if ((double)tally[0].covered < least)
-                fail_msg("%s, n = %d: %d of %d intervals hold the truth", laws[l].name, (int)n, (int)tally[0].covered,
-                         (int)trials);
             assert_int_equal(tally[0].covered, tally[1].covered); /* one interval for all of Shannon's */
-            covered += tally[0].covered;
-            all += trials;
+            for (size_t i = 1; i < KINDS; i++) {
+                if ((double)tally[i].covered < least)
+                    fail_msg("%s of %s, n = %d: %d of %d intervals hold the truth", names[i], laws[l].name, (int)n,
+                             (int)tally[i].covered, (int)trials);
+                covered += tally[i].covered;
+                all += trials;
+            }
         }
     }
     if (!SANITIZED) assert_true((double)covered < 0.985 * (double)all);
+}
+
+/* Of two symbols with 90 and 10 counts the rarer has no say: the mid-P binomial interval, solved in another program from
+ * sums of binomial coefficients.  Equal probabilities are excluded at 5 %. */
+static void ends_by_theory(void **state)
+{
+    (void)state;
+    const ent_estimator *least = ent_estimator_find("min-entropy");
+    ent_interval_options options = { 1, 9, 1 };
+    ent_estimate e;
+    uint64_t heads[2] = { 90, 10 }, fair[2] = { 58, 42 }, unfair[2] = { 64, 36 };
+    assert_ok(ent_estimate_intervals(&least, 1, &(ent_counts){ 2, heads }, &options, &e));
+    assert_close(exp2(-e.high_bits), 0.829007046, 1e-8);
+    assert_close(exp2(-e.low_bits), 0.948077102, 1e-8);
+    assert_ok(ent_estimate_intervals(&least, 1, &(ent_counts){ 2, fair }, &options, &e));
+    assert_true(e.high_bits == 1);
+    assert_ok(ent_estimate_intervals(&least, 1, &(ent_counts){ 2, unfair }, &options, &e));
+    assert_true(e.high_bits < 1);
 }
 
 /* Small samples: the plug-in is low by what Miller says, the others by less; the standard errors of the bootstrap
@@ -162,8 +205,8 @@ static void small_samples_have_little_bias(void **state)
     const ent_estimator *estimators[6];
     struct tally tally[ESTIMATORS];
     for (size_t i = 0; i < 6; i++) assert_non_null(estimators[i] = ent_estimator_find(names[i]));
-    for (size_t l = 2; l < LAWS; l++) { /* those that are not uniform */
-        run(&(struct trials){ &laws[l], l == 3 ? 10 * N : N, SANITIZED ? 40 : TRIALS, 19, estimators, 6 }, tally);
+    for (size_t l = 2; l + 1 < LAWS; l++) { /* those that are not nearly uniform */
+        run(&(struct trials){ &laws[l], l == 3 ? 10 * N : N, SANITIZED ? 40 : TRIALS, 19, estimators, 6, { 0 }, NULL }, tally);
         for (size_t i = 1; i < 6; i++) {
             double scatter = sqrt(tally[i].squares - tally[i].bias * tally[i].bias);
             if (fabs(tally[i].bias) > 0.6 * fabs(tally[PLUGIN].bias))
@@ -203,7 +246,8 @@ static void threads_leave_no_trace(void **state)
     assert_ok(ent_estimate_intervals(ent_estimators, n, &counts, &(ent_interval_options){ 6, 99, 4 }, other));
     assert_memory_equal(one, four, n * sizeof *one);
     for (size_t i = 0; i < n; i++) {
-        assert_true(one[i].low_bits < one[i].high_bits && one[i].low_bits != other[i].low_bits);
+        assert_true(one[i].low_bits < one[i].high_bits);
+        assert_true(ent_estimators[i]->end || one[i].low_bits != other[i].low_bits);
         assert_true(one[i].stderr_bits > 0);
     }
 }
@@ -232,11 +276,12 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(intervals_hold_the_truth),
+        cmocka_unit_test(ends_by_theory),
         cmocka_unit_test(small_samples_have_little_bias),
         cmocka_unit_test(large_samples_need_no_correction),
         cmocka_unit_test(threads_leave_no_trace),
         cmocka_unit_test(ends_of_the_range),
     };
-    if (argc == 3 && !strcmp(argv[1], "--trials")) return table(strtoull(argv[2], NULL, 10));
+    if (argc > 2 && !strcmp(argv[1], "--trials")) return table(strtoull(argv[2], NULL, 10), argv[3]);
     return cmocka_run_group_tests_name("coverage", tests, NULL, NULL);
 }

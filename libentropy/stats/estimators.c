@@ -84,13 +84,9 @@ static ent_estimate jackknife(const ent_counts *counts)
     return (ent_estimate){ .bits = whole - (n - 1) * change.sum, .stderr_bits = sqrt(variance) };
 }
 
-/* G(k) of Grassberger 2003, equation 27: psi(k) + (-1)^k (psi((k + 1) / 2) - psi(k / 2)) / 2, by which
- * ln k is replaced. */
-static double digamma_by_parity(double k)
-{
-    double half = gsl_sf_psi((k + 1) / 2) - gsl_sf_psi(k / 2);
-    return gsl_sf_psi(k) + (fmod(k, 2) > 0 ? -half : half) / 2;
-}
+/* G(k) of Grassberger 2003, by which ln k is replaced.  Equations 28 to 30, G(1) = -gamma - ln 2, G(2) = 2 + G(1),
+ * G(2m + 1) = G(2m) and G(2m + 2) = G(2m) + 2 / (2m + 1), are those of psi(m + 1/2) + ln 2. */
+static double digamma_by_parity(double k) { return gsl_sf_psi(floor(k / 2) + 0.5) + M_LN2; }
 
 static ent_estimate grassberger(const ent_counts *counts)
 {
@@ -106,19 +102,19 @@ static ent_estimate grassberger(const ent_counts *counts)
 
 const ent_estimator ent_estimator_plugin = {
     "plugin", "entropy of the observed frequencies; too low by about (live symbols - 1)/(2n) nats", "shannon1948",
-    plugin, ent_shannon_of, &ent_estimator_miller_madow, false,
+    plugin, ent_shannon_of, &ent_estimator_miller_madow, false, NULL,
 };
 const ent_estimator ent_estimator_miller_madow = {
     "miller-madow", "plug-in plus (live symbols - 1)/(2n) nats, which removes its bias to first order", "miller1955",
-    miller_madow, ent_shannon_of, &ent_estimator_miller_madow, false,
+    miller_madow, ent_shannon_of, &ent_estimator_miller_madow, false, NULL,
 };
 const ent_estimator ent_estimator_jackknife = {
     "jackknife", "plug-in with the bias taken off that leaving out one observation shows", "efron1981",
-    jackknife, ent_shannon_of, &ent_estimator_miller_madow, false,
+    jackknife, ent_shannon_of, &ent_estimator_miller_madow, false, NULL,
 };
 const ent_estimator ent_estimator_grassberger = {
     "grassberger", "sum over symbols with ln k replaced by a digamma function; little bias at low counts",
-    "grassberger2003", grassberger, ent_shannon_of, &ent_estimator_miller_madow, false,
+    "grassberger2003", grassberger, ent_shannon_of, &ent_estimator_miller_madow, false, NULL,
 };
 
 const ent_estimator *const ent_estimators[] = {

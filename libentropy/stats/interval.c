@@ -9,7 +9,8 @@
  *   2. what was seen loses that mass, rare symbols more of it (chao2013, equation 8);
  *   3. all move towards equal probabilities until sum p^2 is its unbiased estimate from the counts.
  * The lower end comes from the first law, the upper end from the second: how many symbols of low probability
- * there are cannot be learnt from a small sample.  When no symbol was seen once they are the same.
+ * there are cannot be learnt from a small sample.  When no symbol was seen once they are the same.  Whether the upper
+ * end is log2 of the number of symbols is a test of equal probabilities, on samples of that law.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -69,15 +70,18 @@ static void fill(law *l, const ent_counts *counts, double unseen, double coverag
     for (uint32_t i = 0; i < k; i++) l->p[i] = even + stay * (l->p[i] - even);
 }
 
-static ent_status law_of(const ent_counts *counts, bool most, law *l)
+typedef enum law_kind { LAW_FEW, LAW_MOST, LAW_EVEN } law_kind; /* even: that of most with equal probabilities */
+
+static ent_status law_of(const ent_counts *counts, law_kind kind, law *l)
 {
-    double coverage, unseen = unseen_of(counts, most, &coverage);
+    double coverage, unseen = unseen_of(counts, kind != LAW_FEW, &coverage);
     size_t room = ent_counts_live(counts) + (size_t)unseen;
     *l = (law){ .n = ent_counts_total(counts) };
     l->symbol = ent_alloc(room * sizeof *l->symbol);
     l->p = ent_alloc(room * sizeof *l->p);
     if (!l->symbol || !l->p) return ENT_ENOMEM;
     fill(l, counts, unseen, coverage);
+    for (uint32_t i = 0; i < l->support && kind == LAW_EVEN; i++) l->p[i] = 1. / l->support;
     if (l->n < l->support && !(l->draw = gsl_ran_discrete_preproc(l->support, l->p))) return ENT_ENOMEM;
     return ENT_OK;
 }
@@ -129,6 +133,7 @@ typedef struct boot {
     size_t members, replicates;
     uint64_t seed;
     law law;
+    double most_bits; /* what equal probabilities of all symbols of the law have */
     ent_counts *room; /* one a thread */
 } boot;
 
@@ -150,15 +155,15 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static ent_status draw_all(boot *b, const ent_counts *counts, bool most, unsigned threads)
+static ent_status draw_all(boot *b, const ent_counts *counts, law_kind kind, unsigned threads)
 {
-    ent_status status = law_of(counts, most, &b->law);
+    ent_status status = law_of(counts, kind, &b->law);
+    b->most_bits = log2(b->law.support);
     for (member *m = b->member; m < b->member + b->members && !status; m++)
         m->truth = m->estimator->of_probabilities(b->law.p, b->law.support);
     if (!status) status = ent_parallel(b->replicates, threads, replicate, b);
     for (member *m = b->member; m < b->member + b->members && !status; m++)
         qsort(m->error, b->replicates, sizeof *m->error, ascending);
-    law_free(&b->law);
     return status;
 }
 
@@ -187,23 +192,43 @@ static member *member_of(const boot *b, const ent_estimator *estimator)
 
 static const ent_estimator *pivot_of(const ent_estimator *e) { return e->pivot ? e->pivot : e; }
 
-/* The law of few unseen symbols gives standard errors and lower ends. */
+typedef void end_setter(const boot *b, const ent_estimator *estimator, const ent_counts *counts, ent_estimate *e);
+
+/* The law of few unseen symbols gives standard errors and lower ends.  An estimate above what the law can have says
+ * that symbols are about equally probable, not that there is nothing below. */
 static void lower(const boot *b, const ent_estimator *estimator, const ent_counts *counts, ent_estimate *e)
 {
     const member *own = member_of(b, estimator), *pivot = member_of(b, pivot_of(estimator));
+    double middle = quantile(b, pivot, 0.5), bits = pivot->estimator->from_counts(counts).bits - middle;
     if (own) e->stderr_bits = deviation(b, own);
-    double low = pivot->estimator->from_counts(counts).bits - quantile(b, pivot, 0.975);
-    e->low_bits = fmin(fmax(low, 0), log2(counts->alphabet));
+    e->low_bits = fmax(fmin(bits, b->most_bits) - (quantile(b, pivot, 0.975) - middle), 0);
+    if (estimator->end) e->low_bits = estimator->end(counts, b->law.p, b->law.support, false);
 }
 
-/* The law of many gives upper ends.  Where equal probabilities cannot be excluded the truth can be missed on
- * one side only, and that side gets all of the 5 %. */
+/* The law of many gives upper ends, */
 static void upper(const boot *b, const ent_estimator *estimator, const ent_counts *counts, ent_estimate *e)
 {
     const member *pivot = member_of(b, pivot_of(estimator));
-    double bits = pivot->estimator->from_counts(counts).bits, most = log2(counts->alphabet);
-    double high = bits - quantile(b, pivot, 0.025);
-    e->high_bits = fmax(high < most ? high : fmin(bits - quantile(b, pivot, 0.05), most), 0);
+    double high = pivot->estimator->from_counts(counts).bits - quantile(b, pivot, 0.025);
+    e->high_bits = fmax(fmin(high, b->most_bits - ENT_OPEN_END), 0);
+    if (estimator->end) e->high_bits = estimator->end(counts, b->law.p, b->law.support, true);
+}
+
+/* but the most that there can be is excluded, or not, by a test of equal probabilities: there the truth can be missed
+ * on one side only, and that side gets all of the 5 %. */
+static void upper_if_even(const boot *b, const ent_estimator *estimator, const ent_counts *counts, ent_estimate *e)
+{
+    const member *pivot = member_of(b, pivot_of(estimator));
+    if (estimator->end) return;
+    if (pivot->estimator->from_counts(counts).bits >= b->most_bits + quantile(b, pivot, 0.05)) e->high_bits = b->most_bits;
+}
+
+/* False where the likelihood ratio 2 n ln 2 (most - plug-in), chi-square with support - 1 degrees of freedom at equal
+ * probabilities, is far beyond any doubt. */
+static bool may_be_even(const boot *b, const ent_counts *counts)
+{
+    double n = (double)ent_counts_total(counts), freedom = exp2(b->most_bits) - 1;
+    return 2 * n * M_LN2 * (b->most_bits - ent_entropy_bits(counts)) < freedom + 20 * sqrt(2 * freedom) + 100;
 }
 
 /* The estimators whose errors are wanted: those asked for, but for Bayesian ones, and their pivots. */
@@ -250,10 +275,15 @@ ent_status ent_estimate_intervals(const ent_estimator *const estimators[], size_
     }
     if (ent_counts_total(counts) < 2 || b.replicates < 2) return b.replicates < 2 ? ENT_EINVAL : ENT_OK;
     ent_status status = boot_new(&b, estimators, n, counts->alphabet, threads);
-    if (!status) status = draw_all(&b, counts, false, threads);
-    for (size_t i = 0; i < n && !status; i++) lower(&b, estimators[i], counts, &estimates[i]);
-    if (!status) status = draw_all(&b, counts, true, threads);
-    for (size_t i = 0; i < n && !status; i++) upper(&b, estimators[i], counts, &estimates[i]);
+    const struct { law_kind law; end_setter *set; } step[] = {
+        { LAW_FEW, lower }, { LAW_MOST, upper }, { LAW_EVEN, upper_if_even },
+    };
+    for (size_t k = 0; k < sizeof step / sizeof *step && !status; k++) {
+        if (step[k].law == LAW_EVEN && !may_be_even(&b, counts)) break;
+        status = draw_all(&b, counts, step[k].law, threads);
+        for (size_t i = 0; i < n && !status; i++) step[k].set(&b, estimators[i], counts, &estimates[i]);
+        law_free(&b.law);
+    }
     boot_free(&b, threads);
     return status;
 }

@@ -24,6 +24,12 @@ double ent_shannon_of(const double *p, size_t n);
 double ent_collision_of(const double *p, size_t n);
 double ent_min_of(const double *p, size_t n);
 
+/* An upper end of an interval that excludes log2 of the number of symbols lies this many bits below it. */
+#define ENT_OPEN_END 1e-9
+
+/* An end of the interval of min-entropy, when no other symbols are more probable than p and the commonest.  Sorts p. */
+double ent_largest_end(const ent_counts *counts, double *p, size_t symbols, bool upper);
+
 #define X(name) extern const ent_estimator ent_estimator_##name;
 #include "estimators.def"
 #undef X

@@ -78,9 +78,9 @@ double ent_min_of(const double *p, size_t n)
 
 const ent_estimator ent_estimator_renyi2 = {
     "renyi-2", "Renyi entropy of order 2, from the unbiased number of pairs that agree", "acharya2017",
-    collision, ent_collision_of, NULL, false,
+    collision, ent_collision_of, NULL, false, NULL,
 };
 const ent_estimator ent_estimator_min_entropy = {
     "min-entropy", "-log2 of the commonest symbol's frequency; too low where several are about as common",
-    "renyi1961", min_entropy, ent_min_of, NULL, false,
+    "renyi1961", min_entropy, ent_min_of, NULL, false, ent_largest_end,
 };
