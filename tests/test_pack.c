@@ -9,11 +9,12 @@
 
 #include "base/bits.h"
 #include "containers.h"
+#include "matrices.h"
 
-/* In order: what is packed, then what stays. */
+/* In order: what is packed, two larger than the 4096 weights that are rounded at once; then what stays. */
 static const spec packable[] = {
-    { "model.embed_tokens.weight", "BF16", 40, 32, 0 }, { "model.layers.0.mlp.up_proj.weight", "F32", 33, 17, 0 },
-    { "model.layers.0.self_attn.q_proj.weight", "F16", 8, 96, 0 }, { "w64", "F64", 5, 9, 0 }, { "row", "BF16", 1, 50, 0 },
+    { "model.embed_tokens.weight", "BF16", 40, 32, 0 }, { "model.layers.0.mlp.up_proj.weight", "F32", 133, 37, 0 },
+    { "model.layers.0.self_attn.q_proj.weight", "F16", 48, 96, 0 }, { "w64", "F64", 5, 9, 0 }, { "row", "BF16", 1, 50, 0 },
     { "empty", "BF16", 0, 8, 0 }, { "ids", "I32", 3, 4, 1 }, { "bytes", "U8", 7, 3, 1 },
 };
 enum { SPECS = sizeof packable / sizeof *packable };
@@ -42,18 +43,6 @@ static const char *model_of_weights(void)
     write_file(path, bytes, size);
     free(bytes);
     return path;
-}
-
-static ent_input_stats loud(uint32_t cols)
-{
-    ent_input_stats s = { .cols = cols, .rows = 10, .largest = ent_calloc(cols, sizeof(float)),
-                          .squares = ent_calloc(cols, sizeof(double)), .second = ent_calloc((size_t)cols * cols, sizeof(double)) };
-    assert_true(s.largest && s.squares && s.second);
-    for (uint32_t j = 0; j < cols; j++) {
-        s.largest[j] = (float)(1 + j % 5);
-        s.squares[j] = s.second[(size_t)j * cols + j] = 10.0 * (1 + j % 5) * (1 + j % 5) / 4;
-    }
-    return s;
 }
 
 typedef struct inputs { /* of each tensor */
@@ -160,7 +149,8 @@ static void every_transform_comes_back_as_it_says(void **state)
         round_trip(text, NULL);
     }
     static const char *const more[] = { "rtn(bits=2)", "rtn(bits=5,symmetric=0,group=7)", "step(step=0.001)", "step(bits=2.5)",
-                                        "rescale prune(share=0.4,by=1) step(bits=4)" };
+                                        "rescale prune(share=0.4,by=1) step(bits=4)", "lloyd(bits=5,group=7)", "ecsq(bits=2.5)",
+                                        "ecsq(lambda=1e-9)", "palette(bits=3,rows=4,by=1,half=0)", "entquant(bits=3,fp8=1)" };
     for (size_t i = 0; i < sizeof more / sizeof *more; i++) round_trip(more[i], NULL);
 }
 
@@ -265,6 +255,58 @@ static void shards_come_back_as_a_folder(void **state)
         snprintf(to, sizeof to, "%s/%s", out, names[i]);
         assert_same_file(from, to);
     }
+}
+
+/* A tensor of one axis stays, one of five has a row for each place on its first: with every transform, weights finite
+ * and hostile, and with any weight that is not finite refused by name. */
+static void write_axes(const char *path, float last)
+{
+    static const char header[] = "{\"one\":{\"dtype\":\"F32\",\"shape\":[5],\"data_offsets\":[0,20]},"
+                                 "\"five\":{\"dtype\":\"F32\",\"shape\":[3,2,1,4,2],\"data_offsets\":[20,212]}}   ";
+    uint8_t bytes[8 + sizeof header - 1 + 212];
+    float w[53] = { 0, -0.0f, 1, 1e-40f, NAN };
+    for (int i = 5; i < 53; i++) w[i] = i % 16 ? ldexpf(1, i - 30) * (i % 2 ? 1.0f : -1.0f) : 0;
+    w[52] = last;
+    ent_store64(bytes, sizeof header - 1);
+    memcpy(bytes + 8, header, sizeof header - 1);
+    memcpy(bytes + 8 + sizeof header - 1, w, sizeof w);
+    write_file(path, bytes, sizeof bytes);
+}
+
+static void axes_are_one_or_five(void **state)
+{
+    (void)state;
+    const char *path = scratch_path("axes.safetensors"), *packed = scratch_path("axes.packed"), *out = scratch_path("axes.back");
+    for (size_t i = 0; ent_transforms[i]; i++)
+        for (int bad = 0; bad < 2; bad++) {
+            char text[100];
+            ent_pipeline pipeline;
+            ent_error error = { 0 };
+            ent_input_stats in = loud(16);
+            snprintf(text, sizeof text, ent_transforms[i]->quantizer ? "%s" : "%s rtn(bits=8,group=0)", ent_transforms[i]->name);
+            assert_ok(ent_pipeline_parse(&pipeline, text, NULL));
+            write_axes(path, bad ? INFINITY : 2);
+            ent_weights *weights = open_model(path);
+            const ent_input_stats *of[] = { &in, &in };
+            const ent_packing packing = { .pipeline = &pipeline, .input = of };
+            ent_status status = ent_pack(packed, weights, &packing, NULL, NULL, &error);
+            if (bad || status) {
+                assert_int_equal(status, ENT_EINVAL);
+                assert_non_null(strstr(error.text, "five"));
+                assert_false(is_there(packed));
+            } else {
+                size_t a, b;
+                unpack_file(packed, out);
+                uint8_t *before = read_file(path, &a), *after = read_file(out, &b);
+                assert_int_equal(a, b);
+                assert_memory_equal(before, after, a - 48 * sizeof(float));
+                free(before);
+                free(after);
+                unlink(packed);
+            }
+            ent_input_stats_free(&in);
+            ent_weights_close(weights);
+        }
 }
 
 /* ---- the report --------------------------------------------------------------------------------------------------- */
@@ -401,6 +443,7 @@ int main(void)
         cmocka_unit_test(threads_do_not_change_a_byte),
         cmocka_unit_test(a_container_gives_the_model_back),
         cmocka_unit_test(shards_come_back_as_a_folder),
+        cmocka_unit_test(axes_are_one_or_five),
         cmocka_unit_test(the_report_adds_up),
         cmocka_unit_test(refusals_name_the_tensor),
         cmocka_unit_test(manifests_that_lie),

@@ -3,39 +3,7 @@
  * distortion of each quantizer on normal weights. */
 #include <math.h>
 
-#include "test.h"
-
-/* ---- inputs ---------------------------------------------------------------------------------------------- */
-
-static double normal(ent_random *random)
-{
-    double u = 1 - ent_random_uniform(random), v = ent_random_uniform(random);
-    return sqrt(-2 * log(u)) * cos(2 * M_PI * v);
-}
-
-static float *normals(size_t n, double sigma, uint64_t seed)
-{
-    float *values = ent_calloc(n, sizeof *values);
-    ent_random random;
-    assert_non_null(values);
-    ent_random_seed(&random, seed, 0);
-    for (size_t i = 0; i < n; i++) values[i] = (float)(sigma * normal(&random));
-    return values;
-}
-
-/* A calibration of `cols` channels, the j-th as loud as 1 + j % 5, second moments included. */
-static ent_input_stats loud(uint32_t cols)
-{
-    ent_input_stats s = { .cols = cols, .rows = 10, .largest = ent_calloc(cols, sizeof(float)),
-                          .squares = ent_calloc(cols, sizeof(double)), .second = ent_calloc((size_t)cols * cols, sizeof(double)) };
-    assert_true(s.largest && s.squares && s.second);
-    for (uint32_t j = 0; j < cols; j++) {
-        s.largest[j] = (float)(1 + j % 5);
-        s.squares[j] = s.second[(size_t)j * cols + j] = 10.0 * (1 + j % 5) * (1 + j % 5) / 4;
-        for (uint32_t k = 0; k < j; k++) s.second[(size_t)j * cols + k] = 0.1;
-    }
-    return s;
-}
+#include "matrices.h"
 
 /* A pipeline in which transform t takes part, with its presets. */
 static void pipeline_with(const ent_transform *t, ent_pipeline *pipeline)
@@ -43,34 +11,6 @@ static void pipeline_with(const ent_transform *t, ent_pipeline *pipeline)
     char text[100];
     snprintf(text, sizeof text, t->quantizer ? "%s" : "%s rtn(bits=8,group=0)", t->name);
     assert_ok(ent_pipeline_parse(pipeline, text, NULL));
-}
-
-static void free_job(ent_packed *packed, float *a, float *b)
-{
-    ent_packed_free(packed);
-    ent_free(a);
-    ent_free(b);
-}
-
-/* Packs a copy and undoes it: the same bits as packing left.  Returns the status of packing. */
-static ent_status round_trip(const ent_pipeline *pipeline, uint32_t rows, uint32_t cols, const float *values, ent_error *error)
-{
-    size_t n = (size_t)rows * cols;
-    float *said = ent_calloc(n, sizeof *said), *back = ent_calloc(n, sizeof *back);
-    ent_input_stats input = loud(cols);
-    ent_packed packed;
-    assert_true(said && back);
-    memcpy(said, values, n * sizeof *said);
-    ent_status status = ent_pipeline_apply(pipeline, rows, cols, said, &input, &packed, error);
-    if (!status) {
-        assert_ok(ent_pipeline_undo(pipeline, &packed, back, NULL));
-        assert_memory_equal(said, back, n * sizeof *said);
-        for (size_t i = 0; i < n; i++) assert_true(isfinite(back[i]));
-        assert_true(ent_packed_entropy_bits(&packed) <= ent_packed_plain_bits(&packed) + 1e-6);
-    }
-    ent_input_stats_free(&input);
-    free_job(&packed, said, back);
-    return status;
 }
 
 /* ---- both ways --------------------------------------------------------------------------------------------- */
@@ -86,7 +26,7 @@ static void undo_gives_what_apply_said(void **state)
         pipeline_with(ent_transforms[t], &pipeline);
         for (size_t s = 0; s < sizeof shape / sizeof *shape; s++) {
             float *values = normals((size_t)shape[s].rows * shape[s].cols, 0.02, t + 1);
-            assert_ok(round_trip(&pipeline, shape[s].rows, shape[s].cols, values, NULL));
+            assert_ok(matrix_round_trip(&pipeline, shape[s].rows, shape[s].cols, values, NULL));
             ent_free(values);
         }
     }
@@ -111,7 +51,7 @@ static void settings_all_go_both_ways(void **state)
         ent_pipeline pipeline, again;
         ent_buffer canonical = { 0 };
         assert_ok(ent_pipeline_parse(&pipeline, text[i], NULL));
-        assert_ok(round_trip(&pipeline, 24, 96, values, NULL));
+        assert_ok(matrix_round_trip(&pipeline, 24, 96, values, NULL));
         assert_ok(ent_pipeline_text(&pipeline, &canonical));
         assert_ok(ent_buffer_reserve(&canonical, canonical.size + 1));
         canonical.data[canonical.size] = 0;
@@ -138,19 +78,19 @@ static void odd_matrices_are_defined_or_refused(void **state)
         float *values = normals(N, 1, 9);
         pipeline_with(ent_transforms[t], &pipeline);
         values[70] = NAN;
-        assert_status(round_trip(&pipeline, ROWS, COLS, values, &error), ENT_EINVAL);
+        assert_status(matrix_round_trip(&pipeline, ROWS, COLS, values, &error), ENT_EINVAL);
         assert_non_null(strstr(error.text, "row 1, column 6"));
         values[70] = -INFINITY;
-        assert_status(round_trip(&pipeline, ROWS, COLS, values, &error), ENT_EINVAL);
+        assert_status(matrix_round_trip(&pipeline, ROWS, COLS, values, &error), ENT_EINVAL);
         memset(values, 0, N * sizeof *values);
-        assert_ok(round_trip(&pipeline, ROWS, COLS, values, NULL));
+        assert_ok(matrix_round_trip(&pipeline, ROWS, COLS, values, NULL));
         for (size_t i = 0; i < N; i++) values[i] = 0x1p-149f * (float)(i % 3); /* subnormal floats */
-        assert_ok(round_trip(&pipeline, ROWS, COLS, values, NULL));
+        assert_ok(matrix_round_trip(&pipeline, ROWS, COLS, values, NULL));
         for (size_t i = 0; i < N; i++) values[i] = -0.0f;
         values[5] = 1e-30f, values[6] = 1;
-        assert_ok(round_trip(&pipeline, ROWS, COLS, values, NULL));
+        assert_ok(matrix_round_trip(&pipeline, ROWS, COLS, values, NULL));
         for (size_t i = 0; i < N; i++) values[i] = 3e38f * (i % 2 ? 1.0f : -1.0f);
-        ent_status status = round_trip(&pipeline, ROWS, COLS, values, &error); /* a scale may be too large */
+        ent_status status = matrix_round_trip(&pipeline, ROWS, COLS, values, &error); /* a scale may be too large */
         assert_true(status == ENT_OK || status == ENT_EINVAL);
         ent_free(values);
     }
@@ -220,25 +160,6 @@ static void wrong_texts_are_refused(void **state)
 }
 
 /* ---- what they do ---------------------------------------------------------------------------------------------- */
-
-static double squared_error(const char *text, uint32_t rows, uint32_t cols, const float *values, const ent_input_stats *input,
-                            double *bits, double *plain)
-{
-    size_t n = (size_t)rows * cols;
-    float *said = ent_calloc(n, sizeof *said);
-    ent_pipeline pipeline;
-    ent_packed packed;
-    ent_distortion d = { 0 };
-    assert_non_null(said);
-    memcpy(said, values, n * sizeof *said);
-    assert_ok(ent_pipeline_parse(&pipeline, text, NULL));
-    assert_ok(ent_pipeline_apply(&pipeline, rows, cols, said, input, &packed, NULL));
-    ent_distortion_add(&d, values, said, n);
-    if (bits) *bits = ent_packed_entropy_bits(&packed) / (double)n;
-    if (plain) *plain = ent_packed_plain_bits(&packed) / (double)n;
-    free_job(&packed, said, NULL);
-    return d.noise / (double)n;
-}
 
 /* Mean squared error on standard normals and bits per weight of formats, computed by others from 320,000
  * samples, so to 1.5 % here; with zero points to 3 %, since it is not said how theirs are rounded. */

@@ -63,7 +63,7 @@ ent_status ent_points_collect(points *p, unsigned shift, const float *values, ui
                               const double *weight, ent_error *error)
 {
     uint32_t used = used_bits(values, rows, width, stride);
-    if (!(used << (32 - POINTS_BF16)) || used << (32 - shift)) shift = POINTS_BF16;
+    if (!(used << (32 - POINTS_BF16))) shift = POINTS_BF16;
     ent_status status = reserve(p, (size_t)1 << (32 - shift), error);
     if (status) return status;
     p->shift = shift;

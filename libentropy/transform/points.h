@@ -19,8 +19,8 @@ typedef struct points {
 } points;
 
 /* Counts rows x width values, `stride` from row to row.  weight (NULL: 1 each): of the columns; >= 0, and if all are 0 they
- * count as 1.  Bins are BF16 words cut off, at most 65536 of them; with shift = POINTS_F16 finer ones where that makes them
- * exact.  The room is kept from call to call. */
+ * count as 1.  Bins are BF16 words cut off, at most 65536 of them, or with shift = POINTS_F16 and values that are not BF16 eight
+ * times finer ones, which hold an F16 exactly.  The room is kept from call to call. */
 ent_status ent_points_collect(points *p, unsigned shift, const float *values, uint32_t rows, uint32_t width, size_t stride,
                               const double *weight, ent_error *error);
 void ent_points_free(points *p); /* takes a zeroed one too */
