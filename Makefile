@@ -15,7 +15,7 @@ Q = $(if $(V),,@)
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: FORCE all lib demo huff-llm quality targets coverage check check-quick bench profile fuzz deps deps-test install uninstall clean help tests
+.PHONY: FORCE all lib demo huff-llm quality rate-distortion targets coverage check check-quick bench profile fuzz deps deps-test install uninstall clean help tests
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 STANDARD = -std=gnu11 -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off
@@ -139,6 +139,9 @@ huff-llm: all ## Huff-LLM's tables from our weights and targets beside the publi
 
 quality: all ## quantizers, bits shared out and Double Compression on the shipped model, into results (5 minutes on 2 cores)
 	@analyses/quality.sh $(BUILD)
+
+rate-distortion: all ## every scalar quantizer on normal weights, plain and coded, into results/rate-distortion
+	@analyses/rate-distortion.sh $(BUILD)
 
 targets: all ## a page for each modelled target, plot and tables of every codec, into results/targets
 	@analyses/targets.sh $(BUILD)
