@@ -301,7 +301,7 @@ ent_status ent_container_pipeline(ent_container *container, ent_buffer *text, en
     if (!status) status = ent_pack_manifest_read(&manifest, &source, error);
     for (size_t i = 0; i < manifest.pipelines && !status; i++) {
         const char *one = json_string_value(json_array_get(manifest.pipeline_texts, i));
-        status = append(text, i ? " | " : "", i ? 3 : 0);
+        if (i) status = append(text, " | ", 3);
         if (!status) status = append(text, one, strlen(one) + (i + 1 == manifest.pipelines));
     }
     ent_pack_manifest_free(&manifest);
