@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "coder/arithmetic.h"
+#include "coder/bmi2.h"
 
 enum {
     STREAMS_PARAM = 0,
@@ -204,7 +205,7 @@ static void begin_parts(const ent_coder_spec *spec, part *p, bool decoding)
     for (uint32_t h = 0; h < highs(spec); h++) p[1 + h].model.symbols = 0;
 }
 
-INLINE void learn(part *p, uint32_t symbol, uint32_t window, bool decoding)
+ENT_INLINE void learn(part *p, uint32_t symbol, uint32_t window, bool decoding)
 {
     p->model.count[symbol] += STEP;
     if (--p->model.left) return;
@@ -212,7 +213,7 @@ INLINE void learn(part *p, uint32_t symbol, uint32_t window, bool decoding)
     if (decoding) fill_cells(p);
 }
 
-INLINE void put(part *p, uint32_t symbol, ent_range_encoder *stream, uint32_t window)
+ENT_INLINE void put(part *p, uint32_t symbol, ent_range_encoder *stream, uint32_t window)
 {
     const uint32_t *start = p->model.start + symbol;
     ent_range_put(stream, start[0], start[1] - start[0], SLOTS_LOG);
@@ -220,7 +221,7 @@ INLINE void put(part *p, uint32_t symbol, ent_range_encoder *stream, uint32_t wi
 }
 
 /* Returns the symbol; the number of symbols in damaged codes. */
-INLINE uint32_t take(part *p, ent_range_decoder *stream, uint32_t window)
+ENT_INLINE uint32_t take(part *p, ent_range_decoder *stream, uint32_t window)
 {
     const uint32_t *start = p->model.start;
     uint64_t slot = ent_range_slot(stream, SLOTS_LOG);
@@ -232,7 +233,7 @@ INLINE uint32_t take(part *p, ent_range_decoder *stream, uint32_t window)
     return symbol;
 }
 
-INLINE ent_status encode_parts(const ent_coder_spec *spec, part *p, const uint16_t *symbols, size_t n,
+ENT_INLINE ent_status encode_parts(const ent_coder_spec *spec, part *p, const uint16_t *symbols, size_t n,
                                ent_range_encoder *stream, size_t streams)
 {
     const uint32_t window = spec->param[WINDOW_PARAM];
@@ -247,7 +248,7 @@ INLINE ent_status encode_parts(const ent_coder_spec *spec, part *p, const uint16
     return ENT_OK;
 }
 
-INLINE ent_status decode_parts(const ent_coder_spec *spec, part *p, uint16_t *symbols, size_t n,
+ENT_INLINE ent_status decode_parts(const ent_coder_spec *spec, part *p, uint16_t *symbols, size_t n,
                                ent_range_decoder *stream, size_t streams)
 {
     const uint32_t window = spec->param[WINDOW_PARAM], high_most = highs(spec);
@@ -264,13 +265,13 @@ INLINE ent_status decode_parts(const ent_coder_spec *spec, part *p, uint16_t *sy
     return ENT_OK;
 }
 
-BMI2 static ent_status encode_bmi2(const ent_coder_spec *spec, part *p, const uint16_t *symbols, size_t n,
+ENT_BMI2 static ent_status encode_bmi2(const ent_coder_spec *spec, part *p, const uint16_t *symbols, size_t n,
                                    ent_range_encoder *stream, size_t streams)
 {
     return encode_parts(spec, p, symbols, n, stream, streams);
 }
 
-BMI2 static ent_status decode_bmi2(const ent_coder_spec *spec, part *p, uint16_t *symbols, size_t n,
+ENT_BMI2 static ent_status decode_bmi2(const ent_coder_spec *spec, part *p, uint16_t *symbols, size_t n,
                                    ent_range_decoder *stream, size_t streams)
 {
     return decode_parts(spec, p, symbols, n, stream, streams);

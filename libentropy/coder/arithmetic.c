@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "coder/arithmetic.h"
+#include "coder/bmi2.h"
 #include "coder/slots.h"
 
 enum { STREAMS_PARAM = 0, ENCODED = 4, DECODED = 8 }; /* streams together */
@@ -54,7 +55,7 @@ static inline size_t rounds_of(size_t n, size_t some, size_t streams)
     return n < some ? 0 : (n - some) / streams + 1;
 }
 
-INLINE bool encode_one(const arithmetic_symbol *table, uint32_t alphabet, uint32_t log, uint32_t width,
+ENT_INLINE bool encode_one(const arithmetic_symbol *table, uint32_t alphabet, uint32_t log, uint32_t width,
                        const void *symbols, size_t i, ent_range_encoder *stream)
 {
     uint32_t symbol = ent_symbol_at(symbols, width, i);
@@ -65,7 +66,7 @@ INLINE bool encode_one(const arithmetic_symbol *table, uint32_t alphabet, uint32
 }
 
 /* Streams that stand together, of `streams`; false at a symbol without a code. */
-INLINE bool encode_some(const arithmetic_symbol *table, uint32_t alphabet, uint32_t log, uint32_t width,
+ENT_INLINE bool encode_some(const arithmetic_symbol *table, uint32_t alphabet, uint32_t log, uint32_t width,
                         const void *symbols, size_t n, ent_range_encoder *stream, size_t streams, const size_t some)
 {
     ent_range_encoder own[ENCODED];
@@ -81,7 +82,7 @@ INLINE bool encode_some(const arithmetic_symbol *table, uint32_t alphabet, uint3
     return true;
 }
 
-INLINE bool encode_as(const arithmetic_symbol *table, uint32_t alphabet, uint32_t log, uint32_t width,
+ENT_INLINE bool encode_as(const arithmetic_symbol *table, uint32_t alphabet, uint32_t log, uint32_t width,
                       const uint8_t *symbols, size_t n, ent_range_encoder *stream, size_t streams)
 {
     size_t s = 0;
@@ -93,7 +94,7 @@ INLINE bool encode_as(const arithmetic_symbol *table, uint32_t alphabet, uint32_
     return true;
 }
 
-BMI2 static bool encode_bmi2(const arithmetic_symbol *table, uint32_t alphabet, uint32_t log, uint32_t width,
+ENT_BMI2 static bool encode_bmi2(const arithmetic_symbol *table, uint32_t alphabet, uint32_t log, uint32_t width,
                              const void *symbols, size_t n, ent_range_encoder *stream, size_t streams)
 {
     return width == 1 ? encode_as(table, alphabet, log, 1, symbols, n, stream, streams)
@@ -112,8 +113,14 @@ ent_status ent_arithmetic_encode(const arithmetic_symbol *table, uint32_t alphab
 {
     size_t i = 0;
 #if defined __x86_64__
-    if (streams && streams % ARITHMETIC_LANES == 0 && ent_cpu_features() & ENT_CPU_AVX512)
+    const unsigned can = streams && streams % ARITHMETIC_LANES == 0 ? ent_cpu_features() : 0;
+    if (can & ENT_CPU_AVX512) {
         i = ent_arithmetic_encode_avx512(table, alphabet, log, width, symbols, n, stream, streams);
+    } else if (can & ENT_CPU_AVX2) {
+        i = n / streams * streams;
+        if (!ent_arithmetic_encode_avx2(table, alphabet, log, width, symbols, n / streams, stream, streams))
+            return ENT_ERANGE;
+    }
 #endif
     const uint8_t *rest = (const uint8_t *)symbols + i * width;
     n -= i;
@@ -202,7 +209,7 @@ typedef struct found {
     uint64_t code, range;
 } found;
 
-INLINE bool find_by_cell(const arithmetic_cells *cells, const ent_range_decoder *d, found *f)
+ENT_INLINE bool find_by_cell(const arithmetic_cells *cells, const ent_range_decoder *d, found *f)
 {
     const double scale = (double)(1u << cells->cells_log);
     double at = (double)(int64_t)(d->code >> 1) * scale / (double)(int64_t)(d->range >> 1);
@@ -214,7 +221,7 @@ INLINE bool find_by_cell(const arithmetic_cells *cells, const ent_range_decoder 
     }
 }
 
-INLINE bool find_by_search(const ent_search *search, const ent_range_decoder *d, found *f)
+ENT_INLINE bool find_by_search(const ent_search *search, const ent_range_decoder *d, found *f)
 {
     uint64_t slot = ent_range_slot(d, search->log), each = d->range >> search->log;
     if (slot >> search->log) return false;
@@ -224,7 +231,7 @@ INLINE bool find_by_search(const ent_search *search, const ent_range_decoder *d,
 }
 
 /* Streams that stand together, of `streams`; false where damage shows.  One of cells and search is constant NULL. */
-INLINE bool decode_some(const arithmetic_cells *cells, const ent_search *search, void *symbols, size_t n,
+ENT_INLINE bool decode_some(const arithmetic_cells *cells, const ent_search *search, void *symbols, size_t n,
                         ent_range_decoder *stream, size_t streams, const size_t some)
 {
     const uint32_t width = cells ? 1 : 2;
@@ -254,7 +261,7 @@ INLINE bool decode_some(const arithmetic_cells *cells, const ent_search *search,
     return true;
 }
 
-INLINE bool decode_as(const arithmetic_cells *cells, const ent_search *search, uint8_t *symbols, size_t n,
+ENT_INLINE bool decode_as(const arithmetic_cells *cells, const ent_search *search, uint8_t *symbols, size_t n,
                       ent_range_decoder *stream, size_t streams)
 {
     const size_t width = cells ? 1 : 2;
@@ -268,7 +275,7 @@ INLINE bool decode_as(const arithmetic_cells *cells, const ent_search *search, u
     return true;
 }
 
-BMI2 static bool decode_bmi2(const arithmetic_cells *cells, const ent_search *search, void *symbols, size_t n,
+ENT_BMI2 static bool decode_bmi2(const arithmetic_cells *cells, const ent_search *search, void *symbols, size_t n,
                              ent_range_decoder *stream, size_t streams)
 {
     return cells ? decode_as(cells, NULL, symbols, n, stream, streams)

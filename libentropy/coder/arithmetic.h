@@ -4,14 +4,6 @@
 
 #include "coder/range.h"
 
-/* Loops are written once and compiled twice, the second time for BMI2. */
-#define INLINE static inline __attribute__((always_inline))
-#if defined __x86_64__
-#define BMI2 __attribute__((target("bmi,bmi2,lzcnt")))
-#else
-#define BMI2 /* never run: ent_cpu_features() does not report it there */
-#endif
-
 enum {
     ARITHMETIC_LANES = 8,      /* streams are one or two times this in the vector loops */
     ARITHMETIC_CELLS_LOG = 12, /* at most: 32 KiB of cells, which the first cache level holds; 13 would outrun the
@@ -54,5 +46,9 @@ size_t ent_arithmetic_encode_avx512(const arithmetic_symbol *table, uint32_t alp
                                     const void *symbols, size_t n, ent_range_encoder *stream, size_t streams);
 size_t ent_arithmetic_decode_avx512(const arithmetic_cells *cells, uint8_t *symbols, size_t n,
                                     ent_range_decoder *stream, size_t streams, ent_status *status);
+
+/* Codes whole rounds of 8 or 16 streams; false at a symbol without a code. */
+bool ent_arithmetic_encode_avx2(const arithmetic_symbol *table, uint32_t alphabet, uint32_t log, uint32_t width,
+                                const void *symbols, size_t rounds, ent_range_encoder *stream, size_t streams);
 
 #endif

@@ -11,6 +11,7 @@
 #include <entropy/coder.h>
 
 #include "base/bits.h"
+#include "coder/bmi2.h"
 
 static unsigned symbol_bits(const ent_coder_spec *spec)
 {
@@ -111,9 +112,7 @@ static size_t open_all(const uint8_t *in, size_t size, unsigned bits, uint8_t *s
 
 /* The same for symbols of a byte. */
 #if defined __x86_64__
-#define BMI2 __attribute__((target("bmi2")))
-
-BMI2 static size_t close_bytes_bmi2(const uint8_t *symbols, size_t n, unsigned bits, uint8_t *out, size_t room)
+ENT_BMI2 static size_t close_bytes_bmi2(const uint8_t *symbols, size_t n, unsigned bits, uint8_t *out, size_t room)
 {
     const uint64_t each = (0xFFull >> (8 - bits)) * 0x0101010101010101;
     size_t i = 0;
@@ -125,7 +124,7 @@ BMI2 static size_t close_bytes_bmi2(const uint8_t *symbols, size_t n, unsigned b
     return i;
 }
 
-BMI2 static size_t open_bytes_bmi2(const uint8_t *in, size_t size, unsigned bits, uint8_t *symbols, size_t n)
+ENT_BMI2 static size_t open_bytes_bmi2(const uint8_t *in, size_t size, unsigned bits, uint8_t *symbols, size_t n)
 {
     const uint64_t each = (0xFFull >> (8 - bits)) * 0x0101010101010101;
     size_t i = 0;

@@ -15,6 +15,7 @@
 #include <entropy/coder.h>
 
 #include "base/bits.h"
+#include "coder/bmi2.h"
 #include "coder/freq.h"
 #include "coder/tans.h"
 
@@ -34,13 +35,6 @@ enum {
 };
 _Static_assert((int)LOG_MOST < (int)TANS_COUNT_SHIFT, "counts above states");
 _Static_assert(GROUP * GROUP_LOG <= 56 && GROUP_LARGE * LOG_MOST <= 56, "windows");
-
-#define INLINE static inline __attribute__((always_inline))
-#if defined __x86_64__
-#define BMI2 __attribute__((target("bmi2")))
-#else
-#define BMI2 /* never run: ent_cpu_features() does not report it there */
-#endif
 
 /* ---- frequencies: the trained table --------------------------------------------------------- */
 
@@ -168,7 +162,7 @@ static size_t bound(const ent_coder_spec *spec, size_t n)
 #define ONES(n) (1u << (n)) - 1, (2u << (n)) - 1, (4u << (n)) - 1, (8u << (n)) - 1
 static const uint32_t lower[LOG_MOST + 4] = { ONES(0), ONES(4), ONES(8), ONES(12), ONES(16), ONES(20) }; /* n ones */
 
-INLINE uint32_t encode_one(const tans_move *moves, const uint32_t *slot, tans_writer *w, uint32_t *state,
+ENT_INLINE uint32_t encode_one(const tans_move *moves, const uint32_t *slot, tans_writer *w, uint32_t *state,
                            uint32_t symbol)
 {
     tans_move m = moves[symbol];
@@ -179,7 +173,7 @@ INLINE uint32_t encode_one(const tans_move *moves, const uint32_t *slot, tans_wr
 }
 
 /* All symbols from the last on; false when one of them has no slot. */
-INLINE bool encode_by(const encoder *e, tans_writer *out, const void *symbols, size_t n, uint32_t width,
+ENT_INLINE bool encode_by(const encoder *e, tans_writer *out, const void *symbols, size_t n, uint32_t width,
                       uint32_t *state, size_t states, size_t group)
 {
     size_t i = n, block = states > group ? states : group;
@@ -207,7 +201,7 @@ INLINE bool encode_by(const encoder *e, tans_writer *out, const void *symbols, s
     return !(dead & 1);
 }
 
-INLINE bool encode_any(const encoder *e, tans_writer *w, const void *symbols, size_t n, uint32_t width,
+ENT_INLINE bool encode_any(const encoder *e, tans_writer *w, const void *symbols, size_t n, uint32_t width,
                        uint32_t *state, size_t states)
 {
     if (e->log <= GROUP_LOG && width == 1)
@@ -222,7 +216,7 @@ INLINE bool encode_any(const encoder *e, tans_writer *w, const void *symbols, si
     return encode_by(e, w, symbols, n, width, state, states, 1);
 }
 
-BMI2 static bool encode_bmi2(const encoder *e, tans_writer *w, const void *symbols, size_t n, uint32_t width,
+ENT_BMI2 static bool encode_bmi2(const encoder *e, tans_writer *w, const void *symbols, size_t n, uint32_t width,
                              uint32_t *state, size_t states)
 {
     return encode_any(e, w, symbols, n, width, state, states);
@@ -308,17 +302,17 @@ static void build_decoder(const ent_coder_spec *spec, const void *table, void *m
     }
 }
 
-INLINE uint64_t entry_at(const decoder *d, uint32_t width, uint32_t slot)
+ENT_INLINE uint64_t entry_at(const decoder *d, uint32_t width, uint32_t slot)
 {
     return width == 1 ? ((const uint32_t *)d->entry)[slot] : ((const uint64_t *)d->entry)[slot];
 }
 
-INLINE uint32_t entry_symbol(uint64_t entry, uint32_t width)
+ENT_INLINE uint32_t entry_symbol(uint64_t entry, uint32_t width)
 {
     return width == 1 ? (uint8_t)(entry >> 8) : (uint16_t)(entry >> 8);
 }
 
-INLINE uint32_t entry_next(uint64_t entry, uint32_t width, uint64_t window)
+ENT_INLINE uint32_t entry_next(uint64_t entry, uint32_t width, uint64_t window)
 {
     return (uint32_t)(entry >> 16 * width) + (uint32_t)(window & (((uint64_t)1 << (entry & 63)) - 1));
 }
@@ -340,7 +334,7 @@ static uint64_t peek(const reader *r)
 /* Whole blocks for as long as 8 bytes can be loaded.  The next bits are in `window`, `have` of them
  * counted; `next` is the first byte that is not.  Reloads add whole bytes above those that are
  * there, so the address of a load never waits for the last symbols (the scheme of F. Giesen). */
-INLINE size_t decode_blocks(const decoder *d, reader *r, void *symbols, size_t n, uint32_t width, uint32_t *state,
+ENT_INLINE size_t decode_blocks(const decoder *d, reader *r, void *symbols, size_t n, uint32_t width, uint32_t *state,
                             size_t states, size_t group)
 {
     const uint8_t *next = r->in.data + (r->at + 7) / 8, *end = r->in.data + r->in.size;
@@ -372,7 +366,7 @@ INLINE size_t decode_blocks(const decoder *d, reader *r, void *symbols, size_t n
     return i;
 }
 
-INLINE size_t decode_any(const decoder *d, reader *r, void *symbols, size_t n, uint32_t width, uint32_t *state,
+ENT_INLINE size_t decode_any(const decoder *d, reader *r, void *symbols, size_t n, uint32_t width, uint32_t *state,
                          size_t states)
 {
     if (width == 2 && states == PRESET_STATES)
@@ -388,7 +382,7 @@ INLINE size_t decode_any(const decoder *d, reader *r, void *symbols, size_t n, u
     return decode_blocks(d, r, symbols, n, width, state, states, 1);
 }
 
-BMI2 static size_t decode_bmi2(const decoder *d, reader *r, void *symbols, size_t n, uint32_t width, uint32_t *state,
+ENT_BMI2 static size_t decode_bmi2(const decoder *d, reader *r, void *symbols, size_t n, uint32_t width, uint32_t *state,
                                size_t states)
 {
     return decode_any(d, r, symbols, n, width, state, states);
