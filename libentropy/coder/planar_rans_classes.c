@@ -35,7 +35,7 @@ typedef struct classes_table {
 
 typedef struct classes_encoder {
     uint32_t classes;
-    uint32_t cost[MOST_CLASSES][256]; /* of a symbol */
+    uint32_t cost[256][MOST_CLASSES]; /* of a symbol */
     planar_encoder table[];
 } classes_encoder;
 
@@ -240,15 +240,12 @@ static size_t encoder_size(const ent_coder_spec *spec, const void *table)
     return sizeof(classes_encoder) + ((const classes_table *)table)->classes * sizeof(planar_encoder);
 }
 
-static void price(const planar_encoder *e, uint32_t cost[256])
+static uint32_t price(const planar_encoder *e, uint32_t s)
 {
     const uint32_t repair = 16;
-    for (uint32_t s = 0; s < 256; s++) {
-        uint32_t f = e->frequency[s] & (PLANAR_MISSING - 1);
-        cost[s] = (uint32_t)lround(COST_ONE * (8 - log2(f)));
-        if (e->frequency[s] & PLANAR_MISSING)
-            cost[s] += COST_ONE * (e->name[s] == PLANAR_LISTED ? repair + 8 : repair);
-    }
+    uint32_t f = e->frequency[s] & (PLANAR_MISSING - 1), cost = (uint32_t)lround(COST_ONE * (8 - log2(f)));
+    if (e->frequency[s] & PLANAR_MISSING) cost += COST_ONE * (e->name[s] == PLANAR_LISTED ? repair + 8 : repair);
+    return cost;
 }
 
 static void build_encoder(const ent_coder_spec *spec, const void *table, void *encoder)
@@ -258,7 +255,7 @@ static void build_encoder(const ent_coder_spec *spec, const void *table, void *e
     e->classes = t->classes;
     for (uint32_t k = 0; k < t->classes; k++) {
         ent_planar_build_encoder(spec, &t->table[k], &e->table[k]);
-        price(&e->table[k], e->cost[k]);
+        for (uint32_t s = 0; s < 256; s++) e->cost[s][k] = price(&e->table[k], s);
     }
 }
 
@@ -280,21 +277,25 @@ static void build_decoder(const ent_coder_spec *spec, const void *table, void *d
 
 static size_t bytes_of(size_t segments, uint32_t classes) { return (segments * ent_bits_for(classes) + 7) / 8; }
 
+/* A segment has at most 2^13 symbols of a cost of 2^15 at most. */
 static uint8_t cheapest_class(const classes_encoder *e, const uint8_t *symbols, size_t n)
 {
     enum { APART = 4 }; /* neighbours are often the same symbol, whose count would have to wait for itself */
-    uint32_t count[APART][256] = { { 0 } };
-    uint64_t least = UINT64_MAX;
+    uint32_t count[APART][256] = { { 0 } }, cost[MOST_CLASSES] = { 0 };
     uint8_t best = 0;
-    for (size_t i = 0; i < n; i++) count[i % APART][symbols[i]]++;
-    for (uint32_t s = 0; s < 256; s++) count[0][s] += count[1][s] + count[2][s] + count[3][s];
-    for (uint32_t k = 0; k < e->classes; k++) {
-        uint64_t cost = 0;
-        for (uint32_t s = 0; s < 256; s++) cost += (uint64_t)count[0][s] * e->cost[k][s];
-        if (cost >= least) continue;
-        least = cost;
-        best = (uint8_t)k;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t eight = ent_load64(symbols + i);
+        for (unsigned k = 0; k < 8; k++) count[k % APART][eight >> 8 * k & 255]++;
     }
+    for (; i < n; i++) count[0][symbols[i]]++;
+    for (uint32_t s = 0; s < 256; s++) {
+        uint32_t all = count[0][s] + count[1][s] + count[2][s] + count[3][s];
+        if (!all) continue; /* most are not there */
+        for (uint32_t k = 0; k < MOST_CLASSES; k++) cost[k] += all * e->cost[s][k];
+    }
+    for (uint32_t k = 1; k < e->classes; k++)
+        if (cost[k] < cost[best]) best = (uint8_t)k;
     return best;
 }
 
