@@ -13,9 +13,13 @@
  * The loops are compiled twice, the second time for BMI2, whose shifts take their count from
  * any register.  Encoding has others for vectors (huffman_avx2.c, huffman_avx512.c). */
 #include <string.h>
+#if defined __x86_64__
+#include <xmmintrin.h>
+#endif
 
 #include <entropy/coder.h>
 
+#include "coder/bmi2.h"
 #include "coder/huffman.h"
 
 enum {
@@ -32,13 +36,6 @@ enum {
     RARE = 512,
 };
 _Static_assert(GROUP * LOOKUP_BITS <= 56 && (7 + LONGEST) / 8 <= GROUP_BYTES, "windows");
-
-#define INLINE static inline __attribute__((always_inline))
-#if defined __x86_64__
-#define BMI2 __attribute__((target("bmi2")))
-#else
-#define BMI2 /* never run: ent_cpu_features() does not report it there */
-#endif
 
 /* ---- encoding ------------------------------------------------------------------------------- */
 
@@ -85,7 +82,7 @@ static size_t bound(const ent_coder_spec *spec, size_t n)
 }
 
 /* Whole groups for as long as every string has room for a store of 8 bytes; returns symbols done. */
-INLINE size_t encode_groups(const encoder *e, const void *symbols, size_t n, uint32_t width, writer *w, size_t streams,
+ENT_INLINE size_t encode_groups(const encoder *e, const void *symbols, size_t n, uint32_t width, writer *w, size_t streams,
                             size_t group)
 {
     uint8_t *next[STREAMS];
@@ -120,7 +117,7 @@ INLINE size_t encode_groups(const encoder *e, const void *symbols, size_t n, uin
     return i;
 }
 
-INLINE size_t encode_any(const encoder *e, const void *symbols, size_t n, uint32_t width, writer *w, size_t streams)
+ENT_INLINE size_t encode_any(const encoder *e, const void *symbols, size_t n, uint32_t width, writer *w, size_t streams)
 {
     if (e->longest > LOOKUP_BITS) return encode_groups(e, symbols, n, width, w, streams, 1);
     if (width == 2) return encode_groups(e, symbols, n, 2, w, streams, GROUP);
@@ -129,7 +126,7 @@ INLINE size_t encode_any(const encoder *e, const void *symbols, size_t n, uint32
     return encode_groups(e, symbols, n, 1, w, streams, GROUP);
 }
 
-BMI2 static size_t encode_bmi2(const encoder *e, const void *symbols, size_t n, uint32_t width, writer *w, size_t streams)
+ENT_BMI2 static size_t encode_bmi2(const encoder *e, const void *symbols, size_t n, uint32_t width, writer *w, size_t streams)
 {
     return encode_any(e, symbols, n, width, w, streams);
 }
@@ -232,7 +229,7 @@ static size_t decoder_size(const ent_coder_spec *spec, const void *table)
     return sizeof(decoder) + entries_size(spec, t) + (size_t)t->live * sizeof(uint16_t);
 }
 
-INLINE uint32_t entry_at(const decoder *d, uint32_t width, uint64_t i)
+ENT_INLINE uint32_t entry_at(const decoder *d, uint32_t width, uint64_t i)
 {
     return width == 1 ? ((const uint16_t *)d->entry)[i] : ((const uint32_t *)d->entry)[i];
 }
@@ -322,7 +319,7 @@ static uint32_t decode_byte(const void *table, reader *in) { return decode_one(t
 /* Whole groups for as long as every string has 8 bytes to load; returns symbols done.  Where there are
  * codes longer than a look-up finds, either every symbol asks whether it was found (group 1) or, when
  * they are `rare`, every round does: one that met a long code is done again, symbol by symbol. */
-INLINE size_t decode_groups(const decoder *d, reader *in, void *symbols, size_t n, uint32_t width, size_t streams,
+ENT_INLINE size_t decode_groups(const decoder *d, reader *in, void *symbols, size_t n, uint32_t width, size_t streams,
                             size_t group, bool rare)
 {
     const uint64_t mask = ((uint64_t)1 << d->lookup_bits) - 1, mark = (uint64_t)1 << 63;
@@ -370,14 +367,14 @@ INLINE size_t decode_groups(const decoder *d, reader *in, void *symbols, size_t 
 }
 
 /* For the usual numbers of strings a loop of its own. */
-INLINE size_t decode_bytes(const decoder *d, reader *in, void *symbols, size_t n, size_t streams, bool rare)
+ENT_INLINE size_t decode_bytes(const decoder *d, reader *in, void *symbols, size_t n, size_t streams, bool rare)
 {
     if (streams == 4) return decode_groups(d, in, symbols, n, 1, 4, GROUP, rare);
     if (streams == 8) return decode_groups(d, in, symbols, n, 1, 8, GROUP, rare);
     return decode_groups(d, in, symbols, n, 1, streams, GROUP, rare);
 }
 
-INLINE size_t decode_any(const decoder *d, reader *in, void *symbols, size_t n, uint32_t width, size_t streams)
+ENT_INLINE size_t decode_any(const decoder *d, reader *in, void *symbols, size_t n, uint32_t width, size_t streams)
 {
     bool longer = d->longest > LOOKUP_BITS;
     if (width == 1 && longer && d->rare) return decode_bytes(d, in, symbols, n, streams, true);
@@ -386,7 +383,7 @@ INLINE size_t decode_any(const decoder *d, reader *in, void *symbols, size_t n, 
     return decode_bytes(d, in, symbols, n, streams, false);
 }
 
-BMI2 static size_t decode_bmi2(const decoder *d, reader *in, void *symbols, size_t n, uint32_t width, size_t streams)
+ENT_BMI2 static size_t decode_bmi2(const decoder *d, reader *in, void *symbols, size_t n, uint32_t width, size_t streams)
 {
     return decode_any(d, in, symbols, n, width, streams);
 }
@@ -395,13 +392,6 @@ static size_t decode_most(const decoder *d, reader *in, void *symbols, size_t n,
 {
     if (ent_cpu_features() & ENT_CPU_BMI2) return decode_bmi2(d, in, symbols, n, width, streams);
     return decode_any(d, in, symbols, n, width, streams);
-}
-
-/* Whether a string was read to its end, and fills its last byte up with zeros. */
-static bool at_end(const reader *in)
-{
-    if (in->used == 0) return in->next == in->end;
-    return in->used < 8 && in->end - in->next == 1 && *in->next >> in->used == 0;
 }
 
 static bool find_strings(ent_bytes in, size_t streams, reader *r)
@@ -423,9 +413,20 @@ static bool find_strings(ent_bytes in, size_t streams, reader *r)
     return true;
 }
 
-static void fill(void *symbols, size_t n, uint32_t width, uint32_t only)
+/* Whether all strings were read to their ends, where zeros fill their last bytes up. */
+static ent_status all_read(const reader *r, size_t streams)
 {
-    for (size_t i = 0; i < n; i++) ent_symbol_put(symbols, width, i, only);
+    for (const reader *in = r; in < r + streams; in++) {
+        bool end = in->used ? in->used < 8 && in->end - in->next == 1 && *in->next >> in->used == 0 : in->next == in->end;
+        if (!end) return ENT_ECORRUPT;
+    }
+    return ENT_OK;
+}
+
+static ent_status decode_by_runs(const decoder *d, reader *r, const ent_join *join, void *out, size_t n)
+{
+    const huffman_runs runs = { d->run, d, decode_byte };
+    return ent_huffman_decode_runs(&runs, r, join, out, n) ? all_read(r, STREAMS) : ENT_ECORRUPT;
 }
 
 static ent_status decode(const ent_coder_spec *spec, const void *memory, ent_bytes in, void *symbols, size_t n, void *work)
@@ -436,25 +437,36 @@ static ent_status decode(const ent_coder_spec *spec, const void *memory, ent_byt
     reader r[STREAMS];
     if (d->live == 1) {
         if (in.size) return ENT_ECORRUPT;
-        fill(symbols, n, spec->width, d->only);
+        for (size_t i = 0; i < n; i++) ent_symbol_put(symbols, spec->width, i, d->only);
         return ENT_OK;
     }
     if (!find_strings(in, streams, r)) return ENT_ECORRUPT;
-    size_t i = 0;
-    if (!d->runs)
-        i = decode_most(d, r, symbols, n, spec->width, streams);
-    else if (ent_huffman_decode_runs(&(huffman_runs){ d->run, d, decode_byte }, r, symbols, n))
-        i = n;
-    else
-        return ENT_ECORRUPT;
-    for (; i < n; i++) {
+    if (d->runs) return decode_by_runs(d, r, NULL, symbols, n);
+    for (size_t i = decode_most(d, r, symbols, n, spec->width, streams); i < n; i++) {
         reader *one = &r[i % streams];
         if (one->used >= 8) return ENT_ECORRUPT; /* it ran past its end before */
         ent_symbol_put(symbols, spec->width, i, decode_one(d, one, spec->width));
     }
-    for (size_t s = 0; s < streams; s++)
-        if (!at_end(&r[s])) return ENT_ECORRUPT;
-    return ENT_OK;
+    return all_read(r, streams);
+}
+
+/* To words where several symbols are found at once; everything else is left to the caller's two steps. */
+static ent_status decode_words(const ent_coder_spec *spec, const void *memory, ent_bytes in, const ent_join *join,
+                               void *words, size_t n, void *work)
+{
+    (void)spec, (void)work;
+    const decoder *d = memory;
+    ent_join to = *join;
+    reader r[STREAMS];
+    bool vectors = ent_cpu_features() & (ENT_CPU_AVX2 | ENT_CPU_AVX512);
+    if (!d->runs || !vectors || !ent_join_form_of(join)) return ENT_EUNSUPPORTED;
+    if (!find_strings(in, STREAMS, r)) return ENT_ECORRUPT;
+    to.stream &= (uintptr_t)words % 64 == 0;
+    ent_status status = decode_by_runs(d, r, &to, words, n);
+#if defined __x86_64__
+    if (to.stream) _mm_sfence();
+#endif
+    return status;
 }
 
 const ent_coder ent_coder_huffman = {
@@ -482,4 +494,5 @@ const ent_coder ent_coder_huffman = {
     .bound = bound,
     .encode = encode,
     .decode = decode,
+    .decode_words = decode_words,
 };

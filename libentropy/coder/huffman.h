@@ -4,6 +4,7 @@
 
 #include "base/bits.h"
 #include "coder/huffman_code.h"
+#include "coder/join.h"
 
 enum {
     HUFFMAN_STREAMS = 8, /* most strings; as many as the vector loops want */
@@ -57,7 +58,14 @@ enum { HUFFMAN_RUN_BITS = 11 };
 
 /* From entries of 1 << lookup_bits (symbol << 8 | length, 0: longer); whether a look-up gives 2 symbols or more. */
 bool ent_huffman_build_runs(uint64_t *run, const uint16_t *entry, unsigned lookup_bits);
-/* All n symbols; false when a string ran past its end. */
-bool ent_huffman_decode_runs(const huffman_runs *d, huffman_reader *in, uint8_t *symbols, size_t n);
+/* All n symbols, or with a join (not NULL) the words of them; false when a string ran past its end. */
+bool ent_huffman_decode_runs(const huffman_runs *d, huffman_reader *in, const ent_join *join, uint8_t *out, size_t n);
+
+/* Joins whole groups of 64 symbols, the first of which has number `first`, a multiple of 64, to words; returns how
+ * many symbols they are. */
+typedef size_t huffman_join(ent_join_form form, const ent_join *join, const uint8_t *symbols, size_t first, size_t n,
+                            uint8_t *words);
+
+huffman_join ent_huffman_join_avx2, ent_huffman_join_avx512;
 
 #endif

@@ -94,4 +94,23 @@ ENT_AVX2 size_t ent_huffman_encode_avx2(const huffman_encoder *e, const uint8_t 
     store_writers(&v, w);
     return i;
 }
+
+ENT_AVX2_INLINE void join_as(ent_join_form form, const ent_join *j, const uint8_t *symbols, size_t first, size_t n,
+                             uint8_t *words)
+{
+    for (size_t i = 0; i < n; i += 64)
+        ent_join_group256(form, j, ent_load256(symbols + i), ent_load256(symbols + i + ENT_AVX2_LANES), first + i, words);
+}
+
+ENT_AVX2 size_t ent_huffman_join_avx2(ent_join_form form, const ent_join *join, const uint8_t *symbols, size_t first,
+                                      size_t n, uint8_t *words)
+{
+    const ent_join j = *join; /* that no store can change */
+    n -= n % 64;
+    if (form == ENT_JOIN_BF16)
+        join_as(ENT_JOIN_BF16, &j, symbols, first, n, words);
+    else
+        join_as(form, &j, symbols, first, n, words);
+    return n;
+}
 #endif

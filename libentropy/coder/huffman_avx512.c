@@ -143,4 +143,23 @@ ENT_AVX512 size_t ent_huffman_encode_avx512(const huffman_encoder *e, const uint
 {
     return e->small ? encode_groups(e, true, symbols, groups, w) : encode_groups(e, false, symbols, groups, w);
 }
+
+ENT_AVX512_INLINE void join_as(ent_join_form form, const ent_join *j, const uint8_t *symbols, size_t first, size_t n,
+                               uint8_t *words)
+{
+    for (size_t i = 0; i < n; i += 64)
+        ent_join_group512(form, j, _mm512_loadu_si512(symbols + i), first + i, words);
+}
+
+ENT_AVX512 size_t ent_huffman_join_avx512(ent_join_form form, const ent_join *join, const uint8_t *symbols, size_t first,
+                                        size_t n, uint8_t *words)
+{
+    const ent_join j = *join; /* that no store can change */
+    n -= n % 64;
+    if (form == ENT_JOIN_BF16)
+        join_as(ENT_JOIN_BF16, &j, symbols, first, n, words);
+    else
+        join_as(form, &j, symbols, first, n, words);
+    return n;
+}
 #endif

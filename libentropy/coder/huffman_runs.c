@@ -3,12 +3,15 @@
  * A look-up of RUN_BITS gives all symbols whose codes are in them, up to RUN_MOST: 3.4 for the exponents
  * of weights.  Each string is decoded to a buffer of its own, since strings get out of step; eight
  * buffers in the first cache are then woven together.  A look-up takes 7 operations (mask, load, store,
- * two shifts for length and count, shift the window, move on), five share a reload of 7. */
+ * two shifts for length and count, shift the window, move on), five share a reload of 7.
+ *
+ * With a join they go on to words while they are in the first cache. */
 #include <string.h>
 #if defined __x86_64__
 #include <emmintrin.h>
 #endif
 
+#include "coder/bmi2.h"
 #include "coder/huffman.h"
 
 enum {
@@ -23,8 +26,6 @@ enum {
     ROOM = ROWS + 128,                   /* a string may be so far ahead of the slowest */
 };
 _Static_assert(LOOKUPS * RUN_BITS + 8 <= 64, "windows");
-
-#define INLINE static inline __attribute__((always_inline))
 
 /* RUN_MOST symbols, from the lowest byte up, then the bits of their codes, then how many they are. */
 bool ent_huffman_build_runs(uint64_t *run, const uint16_t *entry, unsigned lookup_bits)
@@ -51,7 +52,7 @@ typedef struct chunk {
 
 /* Rounds for ABREAST strings, for as long as all have bytes to load and room.  A look-up that finds no whole
  * code, or one too long, leaves its string where it is, and so do those after it: the last ones tell. */
-INLINE void decode_rounds(const uint64_t *run, huffman_reader *in, chunk *c, size_t first)
+ENT_INLINE void decode_rounds(const uint64_t *run, huffman_reader *in, chunk *c, size_t first)
 {
     const uint64_t mark = (uint64_t)1 << 63, mask = (1u << RUN_BITS) - 1;
     const uint8_t *next[ABREAST];
@@ -95,19 +96,15 @@ INLINE void decode_rounds(const uint64_t *run, huffman_reader *in, chunk *c, siz
     }
 }
 
-static void rounds_any(const uint64_t *run, huffman_reader *in, chunk *c, size_t first)
+static void rounds_plain(const uint64_t *run, huffman_reader *in, chunk *c, size_t first)
 {
     decode_rounds(run, in, c, first);
 }
 
-#if defined __x86_64__
-__attribute__((target("bmi2"))) static void rounds_bmi2(const uint64_t *run, huffman_reader *in, chunk *c, size_t first)
+ENT_BMI2 static void rounds_bmi2(const uint64_t *run, huffman_reader *in, chunk *c, size_t first)
 {
     decode_rounds(run, in, c, first);
 }
-#else
-#define rounds_bmi2 rounds_any
-#endif
 
 /* `rows` of each of ABREAST strings; false when one ran past its end. */
 static bool fill_rows(const huffman_runs *d, huffman_reader *in, chunk *c, size_t first, const size_t *rows)
@@ -117,7 +114,7 @@ static bool fill_rows(const huffman_runs *d, huffman_reader *in, chunk *c, size_
         if (ent_cpu_features() & ENT_CPU_BMI2)
             rounds_bmi2(d->run, in, c, first);
         else
-            rounds_any(d->run, in, c, first);
+            rounds_plain(d->run, in, c, first);
         for (size_t s = first; s < first + ABREAST; s++) { /* one symbol on, whatever stopped the rounds */
             if (c->have[s] >= rows[s]) continue;
             if (in[s].used >= 8) return false;
@@ -159,9 +156,23 @@ static void weave(const chunk *c, size_t rows, uint8_t *out)
         for (size_t s = 0; s < STREAMS; s++) out[STREAMS * i + s] = c->symbol[s][i];
 }
 
-bool ent_huffman_decode_runs(const huffman_runs *d, huffman_reader *in, uint8_t *symbols, size_t n)
+static void join_symbols(const ent_join *join, const uint8_t *symbols, size_t first, size_t n, uint8_t *words)
+{
+    const ent_join_form form = ent_join_form_of(join);
+    size_t i = 0;
+#if defined __x86_64__
+    if (ent_cpu_features() & ENT_CPU_AVX512)
+        i = ent_huffman_join_avx512(form, join, symbols, first, n, words);
+    else if (ent_cpu_features() & ENT_CPU_AVX2)
+        i = ent_huffman_join_avx2(form, join, symbols, first, n, words);
+#endif
+    ent_join_symbols(form, join, symbols + i, first + i, n - i, words);
+}
+
+bool ent_huffman_decode_runs(const huffman_runs *d, huffman_reader *in, const ent_join *join, uint8_t *out, size_t n)
 {
     chunk c = { .have = { 0 } };
+    _Alignas(64) uint8_t woven[STREAMS * ROWS];
     for (size_t i = 0, taken; i < n; i += taken) {
         size_t rows[STREAMS], whole = (n - i) / STREAMS < ROWS ? (n - i) / STREAMS : ROWS;
         for (size_t s = 0; s < STREAMS; s++) { /* what is left of each string */
@@ -171,10 +182,12 @@ bool ent_huffman_decode_runs(const huffman_runs *d, huffman_reader *in, uint8_t 
         }
         for (size_t s = 0; s < STREAMS; s += ABREAST)
             if (!fill_rows(d, in, &c, s, rows)) return false;
-        weave(&c, whole, symbols + i);
+        uint8_t *symbols = join ? woven : out + i;
+        weave(&c, whole, symbols);
         taken = STREAMS * whole;
         for (size_t s = 0; whole < ROWS && s < STREAMS && i + taken < n; s++) /* the last, broken row */
-            if (rows[s] > whole) symbols[i + taken++] = c.symbol[s][whole];
+            if (rows[s] > whole) symbols[taken++] = c.symbol[s][whole];
+        if (join) join_symbols(join, woven, i, taken, out);
         for (size_t s = 0; s < STREAMS; s++) {
             c.have[s] -= rows[s];
             memmove(c.symbol[s], c.symbol[s] + rows[s], c.have[s]);
