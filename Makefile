@@ -1,7 +1,7 @@
 # Makefile - every entry point of libentropy.  `make help` lists them.
 #
 # Variables: CC, CFLAGS (optimisation), BUILD (where objects go), PREFIX, DESTDIR, V (1: show commands),
-# QUICK (1: a short bench).
+# QUICK (1: a short bench), MACHINE (a name for this machine).
 
 CC      = gcc
 AR      = ar
@@ -15,7 +15,7 @@ Q = $(if $(V),,@)
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: FORCE all lib demo huff-llm quality rate-distortion targets coverage check check-quick bench profile fuzz deps deps-test install uninstall clean help tests
+.PHONY: FORCE all lib demo huff-llm quality rate-distortion targets machine coverage check check-quick bench profile fuzz deps deps-test install uninstall clean help tests
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 STANDARD = -std=gnu11 -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off
@@ -148,6 +148,9 @@ targets: all ## a page for each modelled target, plot and tables of every codec,
 
 coverage: $(BUILD)/test_coverage ## how often 95 % intervals hold the truth, 1000 trials a row, into results/coverage.tsv (20 core minutes)
 	@$< --trials 1000 >results/coverage.tsv.part && mv results/coverage.tsv.part results/coverage.tsv
+
+machine: all ## this machine measured, with the errors of its predictions, into results/machines/MACHINE (5 min)
+	@analyses/machine.sh $(BUILD) $(MACHINE)
 
 check: deps-test ## install what is missing, build, run every test
 	@tests/check.sh $(BUILD)

@@ -100,7 +100,7 @@ static ent_status measure_codecs(struct calibration *x, size_t dtype, const stru
     for (size_t i = 0; i < c->codecs && !status; i++) {
         ent_bench b;
         unsigned runs;
-        if (!c->codec[i]) continue;
+        if (!c->codec[i] || sample->n <= (x->threads[count] - 1) * ent_codec_block(c->codec[i])) continue; /* a thread idle */
         char note[160];
         snprintf(note, sizeof note, "%s, %s, %u threads, %s", x->dtype[dtype], states[state], x->threads[count],
                  ent_codec_name(c->codec[i]));
@@ -325,8 +325,10 @@ static double print_table(const struct calibration *x, const ent_target *model, 
         if (!one->done) continue;
         table_cell(&table, "%s", ent_codec_name(x->c->codec[i]));
         for (int state = 0; state < STATES; state++)
-            for (unsigned count = 0; count < x->counts; count++)
-                table_number(&table, row_at(x, dtype, i, state, count)->gbps, 2);
+            for (unsigned count = 0; count < x->counts; count++) {
+                const struct row *row = row_at(x, dtype, i, state, count);
+                table_number(&table, row->done ? row->gbps : NAN, 2);
+            }
         table_number(&table, one->cycles, 2);
         table_number(&table, one->pj, 1);
         double gbps = computed(x, model, dtype, i, 0);
