@@ -15,7 +15,7 @@ Q = $(if $(V),,@)
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: FORCE all lib demo huff-llm quality rate-distortion targets machine coverage check check-quick bench profile fuzz deps deps-test install uninstall clean help tests
+.PHONY: FORCE all lib demo huff-llm bitstack quality rate-distortion targets machine coverage check check-quick bench profile fuzz deps deps-test install uninstall clean help tests
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 STANDARD = -std=gnu11 -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off
@@ -151,6 +151,9 @@ coverage: $(BUILD)/test_coverage ## how often 95 % intervals hold the truth, 100
 
 machine: all ## this machine measured, with the errors of its predictions, into results/machines/MACHINE (5 min)
 	@analyses/machine.sh $(BUILD) $(MACHINE)
+
+bitstack: all ## BitStack's blocks on the shipped model: perplexity against bytes, into results/bitstack.tsv (minutes)
+	@analyses/bitstack.sh $(BUILD)
 
 check: deps-test ## install what is missing, build, run every test
 	@tests/check.sh $(BUILD)
