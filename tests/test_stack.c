@@ -287,7 +287,7 @@ static void lie(const char *from, const char *to)
     if (!status) {
         status = ent_stack_open(&stack, weights, &error);
         if (!status) status = ent_stack_unpack(stack, BLOCKS, out, NULL, &error);
-        ent_stack_close(status ? NULL : stack);
+        ent_stack_close(stack);
         ent_weights_close(weights);
     }
     if (status != ENT_ECORRUPT) fail_msg("%s for %s: %s", to, from, ent_status_text(status));
