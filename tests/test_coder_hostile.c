@@ -32,7 +32,7 @@ static void any_code_is_safe(void **state)
         if (alphabets[a] > coder->max_alphabet) continue;
         for (int trial = 0; trial < 1600; trial++) {
             static tables t;
-            static uint8_t code[2000], bytes[HOSTILE];
+            static uint8_t code[4000], bytes[HOSTILE];
             static ent_buffer valid;
             static ent_random r;
             if (trial % 400 == 0) { /* a new table and valid code */

@@ -10,10 +10,12 @@
 #include "codec/codec.h"
 
 const ent_codec_row ent_codecs[] = {
-#define X(name, brief, cite, text) { name, brief, cite, text },
+#define X(name, brief, cite, text) { name, brief, cite, text, false },
+#define X_SLOW(name, brief, cite, text) { name, brief, cite, text, true },
 #include "codecs.def"
+#undef X_SLOW
 #undef X
-    { NULL, NULL, NULL, NULL },
+    { NULL, NULL, NULL, NULL, false },
 };
 
 /* A block of the most weights is 32 MiB of F64: what one thread may hold. */

@@ -15,6 +15,7 @@ const oracle oracles[] = {
     { "rans", oracle_rans },
     { "arithmetic", oracle_arithmetic },
     { "arithmetic-adaptive", oracle_arithmetic_adaptive },
+    { "mixing", oracle_mixing },
     { NULL, NULL },
 };
 

@@ -25,7 +25,8 @@ typedef struct oracle {
 extern const oracle oracles[]; /* ends with a NULL name */
 oracle_decoder *oracle_find(const char *coder); /* NULL: none */
 extern oracle_decoder oracle_raw, oracle_tiered, oracle_planar_rans, oracle_planar_rans_classes, oracle_huffman,
-    oracle_wavelet_tree, oracle_tans, oracle_rans, oracle_arithmetic, oracle_arithmetic_adaptive;
+    oracle_wavelet_tree, oracle_tans, oracle_rans, oracle_arithmetic, oracle_arithmetic_adaptive,
+    oracle_mixing;
 
 /* Decodes a block of n words (libentropy/codec/FORMAT.md).  table[i] is the table of field i, where
  * the field's coder trains one and the scope is not block.  0 or 1 as above; also 1 for a field
