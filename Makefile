@@ -15,7 +15,7 @@ Q = $(if $(V),,@)
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: FORCE all lib demo huff-llm bitstack quality rate-distortion targets machine coverage check check-quick bench profile fuzz deps deps-test install uninstall clean help tests
+.PHONY: FORCE all lib demo huff-llm bitstack quality better-codecs rate-distortion targets machine coverage check check-quick bench profile fuzz deps deps-test install uninstall clean help tests
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 STANDARD = -std=gnu11 -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off
@@ -137,8 +137,11 @@ demo: deps ## install what is missing, build, run the demo plan on the shipped m
 huff-llm: all ## Huff-LLM's tables from our weights and targets beside the published ones, into results/huff-llm
 	@analyses/huff-llm.sh $(BUILD)
 
-quality: all ## quantizers, bits shared out and Double Compression on the shipped model, into results (5 minutes on 2 cores)
+quality: all ## quantizers, bits shared out and Double Compression on the shipped model, into results (7 minutes on 2 cores)
 	@analyses/quality.sh $(BUILD)
+
+better-codecs: all ## what contexts are worth: row classes, joined fields, context mixing, into results/better-codecs
+	@analyses/better-codecs.sh $(BUILD)
 
 rate-distortion: all ## every scalar quantizer on normal weights, plain and coded, into results/rate-distortion
 	@analyses/rate-distortion.sh $(BUILD)

@@ -62,7 +62,7 @@ awk -F '\t' '
             for (f = 1; f <= families; f++) {
                 if (family[f] == "rtn32" && t < 3) continue
                 if (family[f] != "levels") row(nearest(family[f], 1, target[t], 0), 1)
-                if (family[f] ~ /^(rtn|gptq|rtn-search|rtn32)$/) row(nearest(family[f], 0, target[t], 1), 0)
+                if (family[f] ~ /^(rtn|gptq|rtn-search|rtn32|lloyd|palette)$/) row(nearest(family[f], 0, target[t], 1), 0)
             }
             for (i = 1; i <= n && t == 1; i++) if (fam[i] == "levels") row(i, 0)
             best = 0
@@ -82,7 +82,7 @@ awk -F '\t' '
         print "between the points of the figure).\n"
         print "| pipeline | perplexity | plain | coded | step | watersic | watersic, bits shared out |\n|---|---|---|---|---|---|---|"
         for (i = 1; i <= n; i++)
-            if (fam[i] ~ /^(rtn|gptq|levels)$/)
+            if (fam[i] ~ /^(rtn|gptq|lloyd|palette|levels)$/)
                 printf "| %s | %s | %.3f | %.3f | %s | %s | %s |\n", pipe[i], ppl[i], plain[i], bits[i], bits_at("step", kl[i]),
                     bits_at("watersic", kl[i]), bits_at("watersic-budget", kl[i])
         print "\n## Bits shared out among matrices\n"

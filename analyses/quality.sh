@@ -52,6 +52,10 @@ budgets=2.25,2.5,3,3.5,4,5
     run rtn-search $(each 'rtn(bits=%s,group=128,search=1)' 2 3 4 5)
     run gptq $(each 'gptq(bits=%s,group=128,search=1)' 2 3 4 5)
     run rtn32 $(each '%s(bits=2,group=32,symmetric=0,search=1)' rtn gptq)
+    run lloyd $(each 'lloyd(bits=%s)' 2 3 4 5)
+    run palette $(each 'palette(bits=%s,by=1)' 2 3 4 5)
+    run ecsq $(IFS=' '; each 'ecsq(bits=%s)' $rates)
+    run entquant $(IFS=' '; each 'entquant(bits=%s)' $rates)
     run levels --with nf4 --with mxfp4 --with nvfp4
 } >results/quality.tsv
 
