@@ -16,7 +16,7 @@ const char *make_safetensors(const char *name, const char *header, size_t data)
 
 void put(maker *m, uint64_t value, int bytes)
 {
-    for (int i = 0; i < bytes; i++) m->bytes[m->size++] = (uint8_t)(value >> 8 * i);
+    for (int i = 0; i < bytes; i++) m->bytes[m->size++] = i < 8 ? (uint8_t)(value >> 8 * i) : 0;
 }
 
 void put_bytes(maker *m, const void *bytes, size_t size)
