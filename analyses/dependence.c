@@ -280,15 +280,9 @@ static ent_status add_to(struct dependence *d, const char *scope, const char *na
         if (!strcmp(d->sum[i].scope, scope) && !strcmp(d->sum[i].name, name) && !strcmp(d->sum[i].dtype, f->dtype))
             sum = &d->sum[i];
     if (!sum) {
-        if (d->sums == d->room) {
-            size_t room = d->room ? 2 * d->room : 32;
-            struct findings *larger = ent_calloc(room, sizeof *larger);
-            if (!larger) return ENT_ENOMEM;
-            if (d->sums) memcpy(larger, d->sum, d->sums * sizeof *larger);
-            ent_free(d->sum);
-            d->sum = larger;
-            d->room = room;
-        }
+        struct findings *larger = ent_grow(d->sum, &d->room, d->sums, sizeof *larger);
+        if (!larger) return ENT_ENOMEM;
+        d->sum = larger;
         sum = &d->sum[d->sums++];
         *sum = (struct findings){ .scope = scope, .name = copy_text(name), .dtype = copy_text(f->dtype), .n = f->n };
         if (!sum->name || !sum->dtype) return ENT_ENOMEM;

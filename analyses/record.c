@@ -115,18 +115,6 @@ static bool copy_row(void *to, const void *from, size_t size, const struct colum
     return complete;
 }
 
-/* Room for one row more: arrays hold powers of two. */
-static bool grow(void **rows, size_t n, size_t size)
-{
-    if (n & (n - 1)) return true;
-    void *larger = ent_calloc(n ? 2 * n : 1, size);
-    if (!larger) return false;
-    if (n) memcpy(larger, *rows, n * size);
-    ent_free(*rows);
-    *rows = larger;
-    return true;
-}
-
 static ent_status no_memory(ent_error *error) { return ent_fail(error, ENT_ENOMEM, "out of memory"); }
 
 ent_status records_init(struct records *records, const struct plan *plan, ent_error *error)
@@ -170,13 +158,12 @@ ent_status records_add(struct records *records, const struct record *record, ent
     if (place) {
         free_texts(place, record_columns);
     } else {
-        void *rows = records->row;
-        bool grown = grow(&rows, records->rows, sizeof copy);
-        records->row = rows;
-        if (!grown) {
+        struct record *larger = ent_grow(records->row, &records->row_room, records->rows, sizeof copy);
+        if (!larger) {
             free_texts(&copy, record_columns);
             return no_memory(error);
         }
+        records->row = larger;
         place = &records->row[records->rows++];
     }
     *place = copy;
@@ -185,11 +172,10 @@ ent_status records_add(struct records *records, const struct record *record, ent
 
 ent_status records_add_field(struct records *records, const struct field_record *field, ent_error *error)
 {
-    void *rows = records->field;
-    bool grown = grow(&rows, records->fields, sizeof *field);
-    records->field = rows;
-    if (!grown || !copy_row(&records->field[records->fields], field, sizeof *field, field_columns))
-        return no_memory(error);
+    struct field_record *larger = ent_grow(records->field, &records->field_room, records->fields, sizeof *field);
+    if (!larger) return no_memory(error);
+    records->field = larger;
+    if (!copy_row(&records->field[records->fields], field, sizeof *field, field_columns)) return no_memory(error);
     records->fields++;
     return ENT_OK;
 }

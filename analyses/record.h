@@ -51,7 +51,7 @@ struct field_record {
 struct records {
     struct record *row;
     struct field_record *field;
-    size_t rows, fields;
+    size_t rows, fields, row_room, field_room;
     char *plan_name, *plan_text, *plan_hash;
     uint64_t cells; /* of the plan */
 };

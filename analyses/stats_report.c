@@ -75,14 +75,9 @@ static ent_status row_make(const struct stats_report *report, struct stats_row *
 
 static ent_status rows_grow(struct stats_report *report)
 {
-    if (report->rows < report->room) return ENT_OK;
-    size_t room = report->room ? 2 * report->room : 64;
-    struct stats_row *row = ent_calloc(room, sizeof *row);
+    struct stats_row *row = ent_grow(report->row, &report->room, report->rows, sizeof *row);
     if (!row) return ENT_ENOMEM;
-    if (report->rows) memcpy(row, report->row, report->rows * sizeof *row);
-    ent_free(report->row);
     report->row = row;
-    report->room = room;
     return ENT_OK;
 }
 

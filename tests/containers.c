@@ -55,6 +55,29 @@ void write_model(const char *path, const spec *specs, size_t n, uint64_t seed, c
     write_file(path, data, 8 + used + at);
 }
 
+const char *model_of_weights(const spec *specs, size_t n, uint64_t seed)
+{
+    static char path[300];
+    size_t size;
+    ent_random random;
+    ent_random_seed(&random, seed, 0);
+    snprintf(path, sizeof path, "%s", scratch_path("model.safetensors"));
+    write_model(path, specs, n, 3, "", "  ");
+    uint8_t *bytes = read_file(path, &size), *at = bytes + 8 + ent_load64(bytes);
+    for (size_t i = 0; i < n; at += spec_bytes(&specs[i++])) {
+        const ent_format *f = ent_format_find(specs[i].dtype);
+        for (size_t k = 0; k < specs[i].rows * specs[i].columns && f && f->kind == ENT_KIND_FLOAT; k++) {
+            double sum = -2;
+            for (int j = 0; j < 4; j++) sum += ent_random_uniform(&random);
+            uint64_t word = ent_format_nearest(f, 0.05 * sum);
+            memcpy(at + k * ent_format_width(f), &word, ent_format_width(f));
+        }
+    }
+    write_file(path, bytes, size);
+    free(bytes);
+    return path;
+}
+
 const spec mixed[MIXED] = {
     { "model.embed_tokens.weight", "BF16", 300, 20, 2 },
     { "model.layers.0.self_attn.q_proj.weight", "F16", 100, 21, 1 },

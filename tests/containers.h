@@ -29,6 +29,8 @@ extern ent_error failure; /* of the last call that took one */
 /* A safetensors file; `prefix` and `suffix` are white space around the header's JSON. */
 void write_model(const char *path, const spec *specs, size_t n, uint64_t seed, const char *prefix,
                  const char *suffix);
+/* The same, but the words of floats are those of normal-like finite weights; a static path. */
+const char *model_of_weights(const spec *specs, size_t n, uint64_t seed);
 const char *mixed_model(void); /* every dtype; a static path */
 
 ent_weights *open_model(const char *path);

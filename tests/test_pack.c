@@ -19,32 +19,6 @@ static const spec packable[] = {
 };
 enum { SPECS = sizeof packable / sizeof *packable };
 
-/* As write_model, but floats hold normal-like finite weights. */
-static const char *model_of_weights(void)
-{
-    static char path[300];
-    size_t size;
-    snprintf(path, sizeof path, "%s", scratch_path("model.safetensors"));
-    write_model(path, packable, SPECS, 3, "", "  ");
-    uint8_t *bytes = read_file(path, &size), *at = bytes + 8 + ent_load64(bytes);
-    ent_random random;
-    ent_random_seed(&random, 11, 0);
-    for (size_t i = 0; i < SPECS; i++) {
-        const ent_format *f = ent_format_find(packable[i].dtype);
-        size_t n = packable[i].rows * packable[i].columns, width = f ? ent_format_width(f) : 4;
-        for (size_t k = 0; k < n && f && f->kind == ENT_KIND_FLOAT; k++) {
-            double sum = -2;
-            for (int j = 0; j < 4; j++) sum += ent_random_uniform(&random);
-            uint64_t word = ent_format_nearest(f, 0.05 * sum);
-            memcpy(at + k * width, &word, width);
-        }
-        at += n * width;
-    }
-    write_file(path, bytes, size);
-    free(bytes);
-    return path;
-}
-
 typedef struct inputs { /* of each tensor */
     ent_input_stats stats[SPECS];
     const ent_input_stats *of[SPECS];
@@ -70,7 +44,7 @@ static void free_inputs(inputs *in)
 
 static void pack_with(const char *text, const bool *keep, unsigned threads, const char *path, ent_pack_report *report)
 {
-    ent_weights *weights = open_model(model_of_weights());
+    ent_weights *weights = open_model(model_of_weights(packable, SPECS, 11));
     ent_pipeline pipeline;
     inputs *in = inputs_of(weights);
     const ent_run run = { .threads = threads };
@@ -113,7 +87,7 @@ static void expect_matrix(const ent_tensor *t, const ent_tensor *back, const ent
 
 static void expect_model(const char *out, const char *text, const bool *keep)
 {
-    ent_weights *model = open_model(model_of_weights()), *back = open_model(out);
+    ent_weights *model = open_model(model_of_weights(packable, SPECS, 11)), *back = open_model(out);
     ent_pipeline pipeline;
     assert_ok(ent_pipeline_parse(&pipeline, text, NULL));
     const ent_bytes a = ent_weights_file_at(model, 0)->bytes, b = ent_weights_file_at(back, 0)->bytes;
@@ -163,7 +137,7 @@ static void each_matrix_by_its_own_pipeline(void **state)
     const char *path = scratch_path("picked.safetensors"), *out = scratch_path("picked.back");
     ent_pipeline pipeline[4];
     for (size_t i = 0; i < 4; i++) assert_ok(ent_pipeline_parse(&pipeline[i], text[i], NULL));
-    ent_weights *model = open_model(model_of_weights());
+    ent_weights *model = open_model(model_of_weights(packable, SPECS, 11));
     inputs *in = inputs_of(model);
     ent_pack_report report;
     ent_packing packing = { .pipeline = pipeline, .input = in->of, .pick = pick, .pipelines = 4 };
@@ -198,7 +172,7 @@ static void what_is_kept_stays(void **state)
     const char *path = scratch_path("kept.safetensors"), *out = scratch_path("same.safetensors");
     pack_with("nf4", keep, 1, path, NULL);
     unpack_file(path, out);
-    assert_same_file(model_of_weights(), out);
+    assert_same_file(model_of_weights(packable, SPECS, 11), out);
 }
 
 static void threads_do_not_change_a_byte(void **state)
@@ -320,7 +294,7 @@ static void the_report_adds_up(void **state)
     uint64_t zeros = 0;
     pack_with("rescale prune(share=0.3) rtn(bits=4,group=0)", NULL, 2, path, &r);
     unpack_file(path, out);
-    ent_weights *model = open_model(model_of_weights()), *back = open_model(out);
+    ent_weights *model = open_model(model_of_weights(packable, SPECS, 11)), *back = open_model(out);
     uint64_t weights = 0;
     for (size_t i = 0; i < 5; i++) {
         const ent_tensor *t = ent_weights_tensor(model, i), *u = ent_weights_tensor(back, i);
@@ -355,7 +329,7 @@ static void the_report_adds_up(void **state)
 static void refusals_name_the_tensor(void **state)
 {
     (void)state;
-    ent_weights *weights = open_model(model_of_weights());
+    ent_weights *weights = open_model(model_of_weights(packable, SPECS, 11));
     ent_pipeline pipeline;
     ent_error error;
     assert_ok(ent_pipeline_parse(&pipeline, "rescale rtn", NULL));

@@ -12,31 +12,9 @@ static const spec specs[SPECS] = { { "a.weight", "BF16", 24, 40, 0 }, { "b.weigh
 
 /* ---- a stack -------------------------------------------------------------------------------------------------------- */
 
-/* As write_model, but floats hold weights of one size. */
-static const char *model_of_weights(void)
-{
-    static char path[300];
-    size_t size;
-    snprintf(path, sizeof path, "%s", scratch_path("model.safetensors"));
-    write_model(path, specs, SPECS, 3, "", "  ");
-    uint8_t *bytes = read_file(path, &size), *at = bytes + 8 + ent_load64(bytes);
-    ent_random random;
-    ent_random_seed(&random, 7, 0);
-    for (size_t i = 0; i < MATRICES; i++) {
-        const ent_format *f = ent_format_find(specs[i].dtype);
-        for (size_t k = 0; k < specs[i].rows * specs[i].columns; k++, at += ent_format_width(f)) {
-            uint64_t word = ent_format_nearest(f, ent_random_uniform(&random) + ent_random_uniform(&random) - 1);
-            memcpy(at, &word, ent_format_width(f));
-        }
-    }
-    write_file(path, bytes, size);
-    free(bytes);
-    return path;
-}
-
 static void pack_as(const char *text, const char *path)
 {
-    ent_weights *weights = open_model(model_of_weights());
+    ent_weights *weights = open_model(model_of_weights(specs, SPECS, 7));
     ent_pipeline pipeline;
     assert_done(ent_pipeline_parse(&pipeline, text, &failure));
     const ent_packing packing = { .pipeline = &pipeline };
@@ -159,7 +137,7 @@ static void any_number_of_blocks_is_what_the_file_says(void **state)
 {
     (void)state;
     ent_stack *stack;
-    ent_weights *weights = open_stack(&stack), *model = open_model(model_of_weights());
+    ent_weights *weights = open_stack(&stack), *model = open_model(model_of_weights(specs, SPECS, 7));
     const char *out = scratch_path("some.safetensors");
     double noise_before = INFINITY;
     for (size_t blocks = 0; blocks <= BLOCKS; blocks++) {
@@ -261,7 +239,7 @@ static void other_packed_models_are_no_stacks(void **state)
     assert_status(ent_stack_open(&stack, weights, &failure), ENT_EINVAL);
     assert_null(stack);
     ent_weights_close(weights);
-    weights = open_model(model_of_weights());
+    weights = open_model(model_of_weights(specs, SPECS, 7));
     assert_status(ent_stack_open(&stack, weights, &failure), ENT_ECORRUPT);
     ent_weights_close(weights);
 }

@@ -21,6 +21,18 @@ void *ent_calloc(size_t count, size_t size)
 
 void ent_free(void *memory) { free(memory); }
 
+void *ent_grow(void *array, size_t *capacity, size_t n, size_t size)
+{
+    if (n < *capacity) return array;
+    size_t wanted = *capacity ? 2 * *capacity : 16;
+    void *larger = ent_calloc(wanted, size);
+    if (!larger) return NULL;
+    if (n) memcpy(larger, array, n * size);
+    ent_free(array);
+    *capacity = wanted;
+    return larger;
+}
+
 ent_status ent_buffer_reserve(ent_buffer *buffer, size_t capacity)
 {
     if (capacity <= buffer->capacity) return ENT_OK;

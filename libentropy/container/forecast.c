@@ -56,12 +56,12 @@ static void add_unit(forecasting *f, uint32_t tensor, uint64_t block)
     f->parts_of[f->units++] = 1;
 }
 
-/* One word of each part, and its block; or all blocks. */
 static uint64_t weights_of(const ent_index *x, const ent_index_tensor *t)
 {
     return t->words * ent_index_word_weights(x, t);
 }
 
+/* One word of each part, and its block; or all blocks. */
 static void draw(forecasting *f, uint64_t seed, bool all)
 {
     const ent_index *x = &f->plan.index;

@@ -28,10 +28,15 @@ uint32_t ent_index_word_weights(const ent_index *index, const ent_index_tensor *
 }
 
 /* Blocks are multiples of 8 weights, and of a record at the least. */
+static uint64_t block_words(const ent_index *index, const ent_format *format)
+{
+    uint64_t words = index->block / (format ? format->weights : 1);
+    return words ? words : 1;
+}
+
 uint64_t ent_index_block_words(const ent_index *index, const ent_index_tensor *tensor)
 {
-    uint64_t words = index->block / ent_index_word_weights(index, tensor);
-    return words ? words : 1;
+    return block_words(index, format_of(index, tensor));
 }
 
 ent_index_extent ent_index_extent_of(const ent_index *index, const ent_index_tensor *tensor)
@@ -67,8 +72,7 @@ size_t ent_index_window(const ent_index *index, unsigned threads)
     size_t block = index->block;
     for (size_t i = 0; i < index->recipes; i++) {
         const ent_recipe *r = &index->recipe[i].recipe;
-        size_t words = r->format ? index->block / r->format->weights : index->block;
-        size_t size = (words ? words : 1) * r->word_width;
+        size_t size = block_words(index, r->format) * r->word_width;
         block = size > block ? size : block;
     }
     size_t most = block ? most_bytes / block : wanted;

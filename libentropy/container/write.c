@@ -127,15 +127,9 @@ static ent_status train_group(size_t i, unsigned thread, void *context)
 static ent_status add_table(writer *w, size_t start)
 {
     ent_index *x = &w->plan.index;
-    if (x->tables == w->table_capacity) {
-        size_t capacity = w->table_capacity ? 2 * w->table_capacity : 64;
-        ent_index_table *larger = ent_calloc(capacity, sizeof *larger);
-        if (!larger) return no_memory(w);
-        if (x->tables) memcpy(larger, x->table, x->tables * sizeof *larger);
-        ent_free(x->table);
-        x->table = larger;
-        w->table_capacity = capacity;
-    }
+    ent_index_table *larger = ent_grow(x->table, &w->table_capacity, x->tables, sizeof *larger);
+    if (!larger) return no_memory(w);
+    x->table = larger;
     ent_bytes bytes = { w->tables.data + start, w->tables.size - start };
     x->table[x->tables++] = (ent_index_table){ start, bytes.size, ent_block_checksum(bytes) };
     return ENT_OK;

@@ -42,10 +42,13 @@ static unsigned members_of(const ent_format *record)
 
 /* ---- members as fields ----------------------------------------------------------------------------- */
 
+static unsigned bits_of(const ent_member *member) { return ent_format_find(member->dtype)->bits; }
+static unsigned bytes_of(const ent_member *member) { return (bits_of(member) + 7) / 8; }
+
 /* Bits [from, from + bits) of each symbol of a member; all of them when `bits` is 0. */
 static ent_field field_of(const ent_member *member, unsigned from, unsigned bits)
 {
-    if (!bits) bits = ent_format_find(member->dtype)->bits;
+    if (!bits) bits = bits_of(member);
     ent_field field = { .ranges = 1,
                         .range[0] = { (uint16_t)(member->low + from), (uint16_t)bits },
                         .count = member->count,
@@ -56,7 +59,7 @@ static ent_field field_of(const ent_member *member, unsigned from, unsigned bits
 
 static ent_field byte_of(const ent_member *member, unsigned k)
 {
-    unsigned bits = ent_format_find(member->dtype)->bits, from = 8 * k;
+    unsigned bits = bits_of(member), from = 8 * k;
     ent_field field = field_of(member, from, bits - from < 8 ? bits - from : 8);
     snprintf(field.name, sizeof field.name, "%s.byte%u", member->name, k);
     return field;
@@ -72,7 +75,7 @@ bool ent_record_field(const ent_format *record, const char *text, ent_field *fie
     for (unsigned i = 0; i < members_of(record); i++) {
         const ent_member *member = &record->member[i];
         size_t n = strlen(member->name);
-        unsigned bytes = (ent_format_find(member->dtype)->bits + 7u) / 8;
+        unsigned bytes = bytes_of(member);
         if (strncmp(text, member->name, n) != 0) continue;
         if (!text[n]) {
             *field = field_of(member, 0, 0);
@@ -111,7 +114,7 @@ ent_status ent_record_rest(const ent_format *record, ent_split *split)
     for (unsigned i = 0; i < split->fields; i++)
         if (!add_bits(&named, record->bits, &split->field[i])) return ENT_EINVAL;
     for (unsigned i = 0; i < members_of(record); i++) {
-        unsigned bytes = (ent_format_find(record->member[i].dtype)->bits + 7u) / 8;
+        unsigned bytes = bytes_of(&record->member[i]);
         for (unsigned k = bytes; k-- > 0;) {
             bit_set with = named;
             ent_field field = bytes > 1 ? byte_of(&record->member[i], k) : field_of(&record->member[i], 0, 0);
@@ -160,43 +163,48 @@ static void add_to_bits(uint8_t *record, unsigned at, unsigned bits, uint32_t va
     for (unsigned k = at / 8; k <= (at + bits - 1) / 8; k++, value >>= 8) record[k] |= (uint8_t)value;
 }
 
+/* What taking the symbols of a field apart needs to know of it. */
+typedef struct way {
+    ent_range r;
+    unsigned count, width;
+    bool packed;
+    ent_format format; /* of the symbols, where they are packed */
+} way;
+
+static way way_of(const ent_field *field)
+{
+    ent_range r = field->range[0];
+    return (way){ r, ent_field_count(field), ent_field_width(field), is_packed(field), { .bits = r.bits } };
+}
+
 void ent_record_gather(const ent_field *field, size_t record_bytes, const uint8_t *records, size_t n, uint8_t *symbols)
 {
-    const ent_range r = field->range[0];
-    const unsigned count = ent_field_count(field);
-    const ent_format packed = { .bits = r.bits };
-    const bool wide = ent_field_width(field) > 1;
+    const way w = way_of(field);
     for (size_t i = 0; i < n; i++, records += record_bytes) {
-        if (is_packed(field)) {
-            ent_format_unpack(&packed, records + r.low / 8, 0, count, symbols);
-            symbols += count;
+        if (w.packed) {
+            ent_format_unpack(&w.format, records + w.r.low / 8, 0, w.count, symbols);
+            symbols += w.count;
             continue;
         }
-        for (unsigned k = 0; k < count; k++) {
-            uint32_t symbol = load_bits(records, r.low + k * field->stride, r.bits);
-            if (wide) ent_store16(symbols, (uint16_t)symbol);
+        for (unsigned k = 0; k < w.count; k++, symbols += w.width) {
+            uint32_t symbol = load_bits(records, w.r.low + k * field->stride, w.r.bits);
+            if (w.width > 1) ent_store16(symbols, (uint16_t)symbol);
             else *symbols = (uint8_t)symbol;
-            symbols += wide ? 2 : 1;
         }
     }
 }
 
 void ent_record_scatter(const ent_field *field, size_t record_bytes, const uint8_t *symbols, size_t n, uint8_t *records)
 {
-    const ent_range r = field->range[0];
-    const unsigned count = ent_field_count(field);
-    const ent_format packed = { .bits = r.bits };
-    const bool wide = ent_field_width(field) > 1;
+    const way w = way_of(field);
     for (size_t i = 0; i < n; i++, records += record_bytes) {
-        if (is_packed(field)) {
-            ent_format_pack(&packed, symbols, count, records + r.low / 8);
-            symbols += count;
+        if (w.packed) {
+            ent_format_pack(&w.format, symbols, w.count, records + w.r.low / 8);
+            symbols += w.count;
             continue;
         }
-        for (unsigned k = 0; k < count; k++) {
-            add_to_bits(records, r.low + k * field->stride, r.bits, wide ? ent_load16(symbols) : *symbols);
-            symbols += wide ? 2 : 1;
-        }
+        for (unsigned k = 0; k < w.count; k++, symbols += w.width)
+            add_to_bits(records, w.r.low + k * field->stride, w.r.bits, w.width > 1 ? ent_load16(symbols) : *symbols);
     }
 }
 

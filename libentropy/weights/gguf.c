@@ -222,20 +222,15 @@ static ent_status read_head(cursor *c, head *h)
 /* The name as text: the reference's limit, and what other files can hold. */
 static ent_status read_name(cursor *c, ent_weights *model, ent_tensor *t)
 {
-    char text[MAX_NAME + 1];
     ent_bytes name = { NULL, 0 };
     ent_status status = take_string(c, "a tensor's name", &name);
     if (status) return status;
     if (!name.size || name.size > MAX_NAME || memchr(name.data, 0, name.size))
         return bad(c, "a tensor's name of %zu bytes, or with a NUL in it", name.size);
-    json_t *checked = json_stringn((const char *)name.data, name.size);
-    if (!checked) return bad(c, "a tensor's name that is not UTF-8");
-    json_decref(checked);
-    memcpy(text, name.data, name.size);
-    text[name.size] = '\0';
-    t->name = ent_model_text(model, text);
-    t->role = ent_weights_role(text);
-    return t->name ? ENT_OK : no_memory(c);
+    if (!ent_is_utf8(name)) return bad(c, "a tensor's name that is not UTF-8");
+    if (!(t->name = ent_model_copy(model, name))) return no_memory(c);
+    t->role = ent_weights_role(t->name);
+    return ENT_OK;
 }
 
 static ent_status read_shape(cursor *c, ent_weights *model, ent_tensor *t)

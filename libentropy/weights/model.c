@@ -40,34 +40,26 @@ void *ent_model_alloc(ent_weights *model, size_t size)
     return memory;
 }
 
-char *ent_model_text(ent_weights *model, const char *text)
+char *ent_model_copy(ent_weights *model, ent_bytes text)
 {
-    size_t size = strlen(text) + 1;
-    char *copy = ent_model_alloc(model, size);
-    return copy ? memcpy(copy, text, size) : NULL;
+    char *copy = ent_model_alloc(model, text.size + 1);
+    if (!copy) return NULL;
+    memcpy(copy, text.data, text.size);
+    copy[text.size] = '\0';
+    return copy;
 }
 
-/* Room for one more item of `size` bytes in an array of `n`. */
-static bool grow(void **array, size_t *capacity, size_t n, size_t size)
+char *ent_model_text(ent_weights *model, const char *text)
 {
-    if (n < *capacity) return true;
-    size_t wanted = *capacity ? 2 * *capacity : 16;
-    void *larger = ent_calloc(wanted, size);
-    if (!larger) return false;
-    if (n) memcpy(larger, *array, n * size);
-    ent_free(*array);
-    *array = larger;
-    *capacity = wanted;
-    return true;
+    return ent_model_copy(model, (ent_bytes){ (const uint8_t *)text, strlen(text) });
 }
 
 ent_tensor *ent_model_add(ent_weights *model)
 {
-    void *array = model->tensor;
-    bool room = grow(&array, &model->tensor_capacity, model->tensors, sizeof *model->tensor);
-    model->tensor = array;
-    if (!room) return NULL;
-    ent_tensor *tensor = &model->tensor[model->tensors++];
+    ent_tensor *tensor = ent_grow(model->tensor, &model->tensor_capacity, model->tensors, sizeof *tensor);
+    if (!tensor) return NULL;
+    model->tensor = tensor;
+    tensor += model->tensors++;
     *tensor = (ent_tensor){ 0 };
     return tensor;
 }
@@ -88,7 +80,7 @@ ent_status ent_model_map(ent_weights *model, const char *path, ent_error *error)
 {
     static const uint8_t nothing[1];
     const char *slash = strrchr(path, '/');
-    void *array = model->file, *data = (void *)(uintptr_t)nothing;
+    void *data = (void *)(uintptr_t)nothing;
     size_t size = 0;
     int fd;
     ent_status status = open_regular(path, &fd, &size, error);
@@ -99,9 +91,9 @@ ent_status ent_model_map(ent_weights *model, const char *path, ent_error *error)
     if (fd >= 0) close(fd);
     if (status) return status;
     char *name = ent_model_text(model, slash ? slash + 1 : path);
-    bool room = grow(&array, &model->file_capacity, model->files, sizeof *model->file);
-    model->file = array;
-    if (!room || !name) {
+    ent_weights_file *larger = ent_grow(model->file, &model->file_capacity, model->files, sizeof *larger);
+    if (larger) model->file = larger;
+    if (!larger || !name) {
         if (size) munmap(data, size);
         return ent_fail(error, ENT_ENOMEM, "%s: out of memory", path);
     }
@@ -251,6 +243,14 @@ void ent_weights_release(const ent_weights *weights, ent_bytes part)
         uintptr_t first = (uintptr_t)weights->file[i].bytes.data, last = first + weights->file[i].bytes.size;
         if (first <= from && to <= last) madvise((void *)from, to - from, MADV_DONTNEED);
     }
+}
+
+bool ent_is_utf8(ent_bytes text)
+{
+    json_t *checked = json_stringn((const char *)text.data, text.size);
+    bool valid = checked != NULL;
+    json_decref(checked);
+    return valid;
 }
 
 bool ent_ends_with(const char *text, const char *end)

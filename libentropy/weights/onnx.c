@@ -233,20 +233,16 @@ static ent_status find_bytes(const reading *r, const initializer *t, ent_tensor 
 static ent_status add_tensor(const reading *r, const initializer *t)
 {
     ent_tensor tensor = { .rank = t->rank, .elements = 1 };
-    char name[MOST_NAME + 1];
     uint64_t bits;
     if (!t->name.size || t->name.size > MOST_NAME || memchr(t->name.data, 0, t->name.size))
         return bad(r, t->at, "a tensor with a name of %zu bytes, or a NUL in it", t->name.size);
-    json_t *checked = json_stringn((const char *)t->name.data, t->name.size);
-    if (!checked) return bad(r, t->at, "a tensor's name that is not UTF-8");
-    json_decref(checked);
-    memcpy(name, t->name.data, t->name.size);
-    name[t->name.size] = '\0';
+    if (!ent_is_utf8(t->name)) return bad(r, t->at, "a tensor's name that is not UTF-8");
+    const char *name = ent_model_copy(r->model, t->name);
+    uint64_t *shape = ent_model_alloc(r->model, (t->rank + 1) * sizeof *shape);
+    if (!shape || !name) return ent_fail(r->error, ENT_ENOMEM, "%s: out of memory", r->path);
     if (t->type >= TYPES || !types[t->type].dtype)
         return bad(r, t->at, "tensor %s: data type %" PRIu64, ent_quote(name).text, t->type);
-    uint64_t *shape = ent_model_alloc(r->model, (t->rank + 1) * sizeof *shape);
-    tensor.name = ent_model_text(r->model, name);
-    if (!shape || !tensor.name) return ent_fail(r->error, ENT_ENOMEM, "%s: out of memory", r->path);
+    tensor.name = name;
     tensor.role = ent_weights_role(name);
     tensor.dtype = types[t->type].dtype;
     tensor.dtype_bits = types[t->type].bits;

@@ -151,10 +151,8 @@ static ent_status push_text(machine *m, size_t width)
     if (!status) status = take(m, size, &bytes);
     if (status) return status;
     node *n = new_node(m, ENT_PICKLE_TEXT);
-    char *text = ent_model_alloc(m->model, size + 1);
+    char *text = ent_model_copy(m->model, (ent_bytes){ bytes, size });
     if (!n || !text) return no_memory(m);
-    memcpy(text, bytes, size);
-    text[size] = '\0';
     if (memchr(text, 0, size)) return bad(m, "a NUL in a text");
     n->text = text;
     return push(m, n);

@@ -32,7 +32,8 @@ struct ent_weights {
 ent_status ent_model_map(ent_weights *model, const char *path, ent_error *error);
 /* Memory from the model's arena, not cleared, aligned to 8; NULL when there is none. */
 void *ent_model_alloc(ent_weights *model, size_t size);
-/* A copy of a string in the arena. */
+/* A copy of text in the arena, with a NUL after it. */
+char *ent_model_copy(ent_weights *model, ent_bytes text);
 char *ent_model_text(ent_weights *model, const char *text);
 /* A new last tensor, all zero; NULL when there is no memory.  Earlier pointers become invalid. */
 ent_tensor *ent_model_add(ent_weights *model);
@@ -56,6 +57,7 @@ bool ent_plain_name(const char *name);
 ent_status ent_model_map_beside(ent_weights *model, const char *path, const char *name, const char *what,
                                 uint32_t *file, ent_error *error);
 
+bool ent_is_utf8(ent_bytes text); /* and nothing that JSON cannot hold */
 bool ent_ends_with(const char *text, const char *end);
 
 /* `text`, which starts at byte `start` of file `name`, as a JSON object; to be freed by json_decref.

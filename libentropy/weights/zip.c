@@ -173,10 +173,8 @@ static ent_status read_entry(reading *r, ent_bytes *left)
     entry e;
     if (!next_entry(left, &e) || !read_zip64(&e)) return bad(r, "a damaged entry in its directory");
     if (!safe_name(e.name)) return bad(r, "a member whose name is empty, leaves the archive or is no text");
-    char *name = ent_model_alloc(r->model, e.name.size + 1);
+    const char *name = ent_model_copy(r->model, e.name);
     if (!name) return ent_fail(r->error, ENT_ENOMEM, "%s: out of memory", r->zip->file->name);
-    memcpy(name, e.name.data, e.name.size);
-    name[e.name.size] = '\0';
     if (e.flags & ENCRYPTED)
         return ent_fail(r->error, ENT_EUNSUPPORTED,
                         "%s: member %s is encrypted: unpack it with its password, and save the "

@@ -67,6 +67,10 @@ ENT_API void *ent_alloc(size_t size);
 /* The same, `count` items of `size` bytes, all zero; NULL also when the product overflows. */
 ENT_API void *ent_calloc(size_t count, size_t size);
 ENT_API void ent_free(void *memory);
+/* An array of `n` items of `size` bytes with room for one more: `array` itself when *capacity, its room, is over
+ * n, else a copy with twice the room, zero past the items, that replaces it.  Adding costs O(1) each.  NULL when
+ * there is no memory; the array stays as it is then.  Starts from NULL with room for none. */
+ENT_API void *ent_grow(void *array, size_t *capacity, size_t n, size_t size);
 /* Grows `buffer` to a capacity of at least `capacity`; its bytes stay.  ENT_ENOMEM leaves it valid. */
 ENT_API ent_status ent_buffer_reserve(ent_buffer *buffer, size_t capacity);
 
