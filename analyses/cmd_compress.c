@@ -54,6 +54,16 @@ static ent_run long_run(struct job *job, struct progress *progress, const char *
       .doc = "A name from `entropy list codecs` or a line such as \"BF16: exponent=huffman rest=raw\" (preset: " \
              "planar-rans)" }
 
+/* A lossless system is its codec. */
+static void take_lossless(struct job *job, struct argp_state *state)
+{
+    const ent_system *system = job->with ? ent_system_find(job->with) : NULL;
+    if (!system || system->pipeline) return;
+    if (job->codec) argp_error(state, "%s already names the codec", job->with);
+    job->codec = system->codec;
+    job->with = NULL;
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct job *job = state->input;
@@ -93,6 +103,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (!job->inputs) argp_error(state, "which file?");
         if (!job->output) argp_error(state, "where to? -o FILE");
         if (job->tables && job->codec) argp_error(state, "--tables already names the codec");
+        take_lossless(job, state);
         if (job->plan && (job->codec || job->tables)) argp_error(state, "--plan already names the codecs");
         if (job->with && (job->plan || job->tables)) argp_error(state, "--with needs a codec, not --plan or --tables");
         if (!job->with && (job->keep || job->calibration || job->config || job->sort.how || job->tensors || job->slack > 0 || job->budget > 0))
@@ -182,7 +193,8 @@ int cmd_compress(int argc, char **argv)
           .doc = "The codec of each tensor, as `entropy choose` wrote" },
         { .name = "with", .key = KEY_WITH, .arg = "PIPELINE", .group = 1,
           .doc = "Lossy: pack the matrices by these transforms first, e.g. \"prune(share=0.3) rtn(bits=4)\" (`entropy list "
-                 "transforms`); \"PIPELINE => CODEC\" names the codec too (preset: words of parts by rans).  Of several, as in "
+                 "transforms`); \"PIPELINE => CODEC\" names the codec too (preset: words of parts by rans), and a name from `entropy "
+                 "list systems` stands for both.  Of several, as in "
                  "\"step(bits=2:0.5:4) | nf4\" (2 to 4 by 0.5), each matrix gets one, by --slack or --budget" },
         { .name = "keep", .key = KEY_KEEP, .arg = "ROLE,...", .group = 1,
           .doc = "With --with: tensors of these roles stay as they are, e.g. embed,lm_head" },

@@ -13,7 +13,7 @@
 #include "output.h"
 
 /* A list prints rows with the same columns, as JSON keys or as a table. */
-enum { COLUMNS = 8 };
+enum { COLUMNS = 10 };
 
 struct list {
     bool json;
@@ -50,10 +50,17 @@ static void remark(const struct common *common, const char *text)
     if (!common->quiet) complain("%s", text);
 }
 
+/* What of the system whose codec this is is not done here. */
+static const char *left_out(const char *codec)
+{
+    const ent_system *system = ent_system_find(codec);
+    return system && system->left_out ? system->left_out : "";
+}
+
 static void list_codecs(struct list *list, const struct common *common)
 {
     ent_error error;
-    list_begin(list, (const char *[]){ "name", "brief", "cite", "text", NULL });
+    list_begin(list, (const char *[]){ "name", "brief", "cite", "left_out", "text", NULL });
     for (const ent_codec_row *c = ent_codecs; c->name; c++) {
         ent_codec *codec;
         if (ent_codec_parse(&codec, c->name, &error)) { /* a coder of an optional library that is absent */
@@ -61,8 +68,17 @@ static void list_codecs(struct list *list, const struct common *common)
             continue;
         }
         ent_codec_free(codec);
-        list_row(list, (const char *[]){ c->name, c->brief, c->cite, c->text });
+        list_row(list, (const char *[]){ c->name, c->brief, c->cite, left_out(c->name), c->text });
     }
+    remark(common, "published systems, lossy ones too: entropy list systems");
+}
+
+static void list_systems(struct list *list, const struct common *common)
+{
+    (void)common;
+    list_begin(list, (const char *[]){ "name", "brief", "cite", "pipeline", "codec", "allocation", "published", "status", "left_out", NULL });
+    for (const ent_system *s = ent_systems; s->name; s++)
+        list_row(list, (const char *[]){ s->name, s->brief, s->cite, s->pipeline, s->codec, s->allocation, s->published, s->status, s->left_out });
 }
 
 /* "states 1..64 (32), ..." */
@@ -227,7 +243,7 @@ static const struct {
     { "codecs", list_codecs },     { "coders", list_coders },         { "transforms", list_transforms },
     { "formats", list_formats },   { "readers", list_readers },       { "targets", list_targets },
     { "datasets", list_datasets }, { "estimators", list_estimators },   { "contexts", list_contexts },
-    { "laws", list_laws },
+    { "laws", list_laws },         { "systems", list_systems },
 };
 
 int list_print(const char *name, const struct common *common)
@@ -262,8 +278,9 @@ int cmd_list(int argc, char **argv)
 {
     static const struct argp argp = {
         .parser = parse,
-        .args_doc = "codecs|coders|transforms|formats|readers|targets|datasets|estimators|contexts|laws",
-        .doc = "Shows what this build has.\vA target or codec is data: a file or a line of text, no compiler needed.",
+        .args_doc = "codecs|systems|coders|transforms|formats|readers|targets|datasets|estimators|contexts|laws",
+        .doc = "Shows what this build has.\vA target or codec is data: a file or a line of text, no compiler needed.  A system is a published way of storing weights, lossy or not, and runs by its name where pipelines or "
+               "codecs are named; left_out is what of it is not done here: training, kernels.",
     };
     struct common common = { 0 };
     const char *what = NULL;

@@ -49,7 +49,8 @@ static const struct argp_option options[] = {
     { "window", KEY_WINDOW, "N", 0, "Predict N tokens a sequence (preset: the model's context); 0: a sequence begins at each "
       "token that begins a text", 0 },
     { "with", KEY_WITH, "PIPELINE", 0, "Measure the model with its matrices packed by these transforms, e.g. \"prune(share=0.3) "
-      "rtn(bits=4)\"; may be given several times (`entropy list transforms`).  Of several, as in \"step(bits=2:0.5:4) | nf4\" (2 to "
+      "rtn(bits=4)\", or \"PIPELINE => CODEC\", or a name from `entropy list systems`; may be given several times (`entropy list "
+      "transforms`).  Of several, as in \"step(bits=2:0.5:4) | nf4\" (2 to "
       "4 by 0.5), each matrix gets one, by --slack or --budget", 0 },
     { 0 },
 };
@@ -404,7 +405,7 @@ int cmd_quality(int argc, char **argv)
                "not_finite; then of the whole: model, against, sequences, tokens, nll, nll_stderr (nats a token), perplexity, "
                "kl_nats, kl_stderr, top1_agreement, sqnr_db, relative_error; a pipeline a line: pipeline, codec, "
                "budget_bits (null: none), plain_bits_per_weight, bits_per_weight (coded, tables and headers included; tensors that "
-               "are not packed as they are), zeros (share of packed weights), sqnr_db, predicted_kl_nats (by the sensitivities) and the "
+               "are not packed as they are), side_bits_per_weight (of those: all but the payload of the codes), zeros (share of packed weights), sqnr_db, predicted_kl_nats (by the sensitivities) and the "
                "loss as above, against the model unpacked; before it, with --tensors, a matrix a line: " PACKING_TABLE_KEYS ".",
     };
     struct job job = { 0 };

@@ -13,13 +13,14 @@
 #include "packing_report.h"
 #include "progress.h"
 #include "save.h"
+#include "with.h"
 
 enum { INPUTS_A_LAYER = 4 }; /* of ent_llama_inputs */
 
 struct work {
     const struct lossy *lossy;
     const ent_weights *weights;
-    char pipeline_text[1000];
+    struct with with;
     struct shortlist list;
     ent_codec *codec;
     ent_calibration calibration;
@@ -42,17 +43,9 @@ struct work {
 
 static ent_status parse_line(struct work *w, ent_error *error)
 {
-    const struct lossy *l = w->lossy;
-    const char *arrow = strstr(l->with, "=>"), *codec = l->codec ? l->codec : LOSSY_CODEC;
-    size_t n = arrow ? (size_t)(arrow - l->with) : strlen(l->with);
-    if (arrow && l->codec) return ent_fail(error, ENT_EINVAL, "the codec is named twice: after => and by --codec");
-    if (n >= sizeof w->pipeline_text) return ent_fail(error, ENT_EINVAL, "the pipeline is too long");
-    if (arrow) codec = arrow + 2 + strspn(arrow + 2, " \t");
-    memcpy(w->pipeline_text, l->with, n);
-    while (n && w->pipeline_text[n - 1] == ' ') n--;
-    w->pipeline_text[n] = '\0';
-    ent_status status = shortlist_parse(&w->list, w->pipeline_text, error);
-    return status ? status : ent_codec_parse(&w->codec, codec, error);
+    ent_status status = with_parse(&w->with, w->lossy->with, w->lossy->codec, error);
+    if (!status) status = shortlist_parse(&w->list, w->with.pipelines, error);
+    return status ? status : ent_codec_parse(&w->codec, w->with.codec ? w->with.codec : LOSSY_CODEC, error);
 }
 
 static bool keep_role(struct work *w, const char *role, size_t size)
@@ -162,7 +155,7 @@ static ent_status find_matrices(struct work *w, double *weights, double *kept_bi
         }
         w->tensor[w->job.matrices] = i;
         w->matrix[w->job.matrices++] = (struct packing_matrix){
-            t->name, (uint32_t)t->shape[0], (uint32_t)(t->elements / t->shape[0]), w->input ? w->input[i] : NULL,
+            t->name, (uint32_t)t->shape[0], (uint32_t)(t->elements / t->shape[0]), ent_format_find(t->dtype), w->input ? w->input[i] : NULL,
             ent_calibration_sensitivity(&w->calibration, t->name) };
     }
     return ENT_OK;
@@ -192,7 +185,7 @@ static void show_tensors(struct work *w)
     bool file = l->tensors_file;
     for (size_t i = 0; i < w->job.matrices; i++) w->chosen[i] = w->fit[i * w->list.n + w->picked[i]];
     packing_table_begin(&w->table, file);
-    packing_table_rows(&w->table, &w->job, file ? w->pipeline_text : NULL, w->chosen, w->list.n > 1 ? w->fit : NULL, w->list.n,
+    packing_table_rows(&w->table, &w->job, file ? w->with.pipelines : NULL, w->chosen, w->list.n > 1 ? w->fit : NULL, w->list.n,
                        w->picked, l->common->json && !file);
 }
 
@@ -288,7 +281,7 @@ static bool has_levels(const struct work *w)
 static ent_status check_sort(const struct work *w, ent_error *error)
 {
     if (!w->lossy->sort->how || has_levels(w)) return ENT_OK;
-    return ent_fail(error, ENT_EINVAL, "--sort is for levels, as of bitstack; %s has none", w->pipeline_text);
+    return ent_fail(error, ENT_EINVAL, "--sort is for levels, as of bitstack; %s has none", w->with.pipelines);
 }
 
 /* Blocks are stored as they will be loaded. */
@@ -332,7 +325,7 @@ static ent_status report(struct work *w, ent_error *error)
     if (status) return status;
     w->result.pipeline = w->pipeline;
     w->result.pipelines = w->list.n;
-    w->result.pipeline_text = w->pipeline_text;
+    w->result.pipeline_text = w->with.pipelines;
     w->result.codec_text = ent_codec_text(w->codec);
     lossy_measure(&w->result, w->weights, container);
     ent_container_close(container);

@@ -3,49 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "coded.h"
 #include "packing.h"
-
-/* ---- the size of one ----------------------------------------------------------------------------------- */
-
-static ent_status coded_part(const ent_part *part, const ent_codec *codec, double *bits, ent_error *error)
-{
-    ent_recipe recipe;
-    ent_counts counts[ENT_MAX_FIELDS] = { 0 };
-    ent_tables tables = { 0 };
-    ent_buffer out = { 0 };
-    ent_tally tally = { 0 };
-    ent_workspace work = { 0 };
-    size_t n = (size_t)part->rows * part->cols;
-    ent_status status = ent_codec_bind(codec, part->format->name, &recipe, error);
-    if (status) return status;
-    status = ent_recipe_counts_init(&recipe, counts);
-    if (!status) status = ent_recipe_count(&recipe, part->words, n, counts);
-    if (!status) status = ent_tables_train(&tables, &recipe, counts, ENT_ENCODE);
-    for (uint32_t i = 0; i < tables.fields && !status; i++)
-        if (tables.table[i] && !(status = ent_table_write(tables.table[i], &out))) tally.table_bits += 8 * out.size, out.size = 0;
-    for (size_t at = 0; at < n && !status; at += recipe.block) {
-        size_t some = n - at < recipe.block ? n - at : recipe.block;
-        out.size = 0;
-        status = ent_buffer_reserve(&out, ent_block_bound(&recipe, &tables, some));
-        if (!status)
-            status = ent_block_encode(&recipe, &tables, (const uint8_t *)part->words + at * recipe.word_width, some, &out, &tally,
-                                      &work);
-    }
-    *bits += (double)(tally.payload_bits + tally.table_bits + tally.index_bits);
-    ent_recipe_counts_free(counts);
-    ent_tables_free(&tables);
-    ent_workspace_free(&work);
-    ent_free(out.data);
-    return status ? ent_fail(error, status, "coding the %s of a matrix: %s", part->name, ent_status_text(status)) : ENT_OK;
-}
-
-ent_status packing_coded_bits(const ent_packed *packed, const ent_codec *codec, double *bits, ent_error *error)
-{
-    ent_status status = ENT_OK;
-    *bits = 0;
-    for (uint32_t i = 0; i < packed->parts && !status; i++) status = coded_part(&packed->part[i], codec, bits, error);
-    return status;
-}
 
 /* ---- one matrix ------------------------------------------------------------------------------------------ */
 
@@ -57,14 +16,25 @@ static double entropy_of_codes(const ent_packed *packed)
     return ent_packed_entropy_bits(&alone) / ((double)codes->rows * codes->cols);
 }
 
+/* The words of the model as the only part. */
+static ent_status as_it_is(const struct packing_matrix *m, const float *values, ent_packed *packed, ent_error *error)
+{
+    size_t n = (size_t)m->rows * m->cols;
+    *packed = (ent_packed){ m->rows, m->cols, 1, { { "words", m->format, m->rows, m->cols, ent_alloc(n * ent_format_width(m->format)) } } };
+    if (!packed->part[0].words) return ent_fail(error, ENT_ENOMEM, "out of memory");
+    ent_format_words(m->format, values, n, packed->part[0].words);
+    return ENT_OK;
+}
+
 static ent_status fit_copy(struct packing_fit *fit, const struct packing_matrix *matrix, const ent_pipeline *pipeline,
                            const ent_codec *codec, const float *before, float *values, ent_error *error)
 {
     ent_packed packed = { 0 };
     size_t n = (size_t)matrix->rows * matrix->cols;
     *fit = (struct packing_fit){ .output_error = NAN };
-    ent_status status = ent_pipeline_apply(pipeline, matrix->rows, matrix->cols, values, matrix->input, &packed, error);
-    if (!status) status = packing_coded_bits(&packed, codec, &fit->coded_bits, error);
+    ent_status status = pipeline->stages ? ent_pipeline_apply(pipeline, matrix->rows, matrix->cols, values, matrix->input, &packed, error)
+                                         : as_it_is(matrix, values, &packed, error);
+    if (!status) status = coded_bits(&packed, codec, &fit->coded_bits, &fit->side_bits, error);
     if (!status) {
         fit->plain_bits = ent_packed_plain_bits(&packed);
         fit->code_bits = entropy_of_codes(&packed);

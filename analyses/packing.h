@@ -15,6 +15,7 @@
 struct packing_matrix {
     const char *name;
     uint32_t rows, cols;
+    const ent_format *format;     /* of its words in the model */
     const ent_input_stats *input; /* of its layer; NULL: not calibrated */
     double sensitivity;           /* NaN: not known (ent_calibration_sensitivity) */
 };
@@ -22,6 +23,7 @@ struct packing_matrix {
 /* What a pipeline makes of it. */
 struct packing_fit {
     double plain_bits, coded_bits; /* all parts, tables and headers included */
+    double side_bits;              /* of those coded: all but the payload of the codes */
     double code_bits;              /* order-0 entropy of a code */
     double output_error;           /* of the layer (ent_output_error); NaN without an input */
     uint64_t zeros;                /* weights that came back as zero */
@@ -38,7 +40,7 @@ struct packing_job {
     const ent_run *run;
 };
 
-/* Packs `values` and codes the parts: they become what comes back.  Errors name the matrix. */
+/* A pipeline without stages leaves the words as they are in the model, which are then coded.  Packs `values` and codes the parts: they become what comes back.  Errors name the matrix. */
 ent_status packing_fit(struct packing_fit *fit, const struct packing_matrix *matrix, const ent_pipeline *pipeline,
                        const ent_codec *codec, float *values, ent_error *error);
 
@@ -62,8 +64,5 @@ double packing_loss(const struct packing_matrix *matrix, const struct packing_fi
 /* pick[i]: the place in the list for matrix i.  ENT_ERANGE when the budget cannot be kept. */
 ent_status packing_pick(const struct packing_job *job, const struct packing_fit *fit, const struct packing_rule *rule,
                         uint32_t *pick, ent_error *error);
-
-/* Bits of a packed matrix with each part coded by `codec`, tables and headers included. */
-ent_status packing_coded_bits(const ent_packed *packed, const ent_codec *codec, double *bits, ent_error *error);
 
 #endif

@@ -51,11 +51,10 @@ static ent_status expand(struct shortlist *list, const char *text, ent_error *er
     return status;
 }
 
-ent_status shortlist_parse(struct shortlist *list, const char *text, ent_error *error)
+/* `names`: of systems, too. */
+static ent_status add_all(struct shortlist *list, const char *text, bool names, ent_error *error)
 {
     ent_status status = ENT_OK;
-    *list = (struct shortlist){ .candidate = ent_calloc(MOST, sizeof *list->candidate) };
-    if (!list->candidate) return ent_fail(error, ENT_ENOMEM, "out of memory");
     for (const char *at = text; at && !status;) {
         char one[SHORTLIST_TEXT];
         size_t size = strcspn(at, "|"), blank = strspn(at, " \t");
@@ -67,10 +66,27 @@ ent_status shortlist_parse(struct shortlist *list, const char *text, ent_error *
         if (!status) {
             memcpy(one, at, size);
             one[size] = '\0';
-            status = expand(list, one, error);
+            const ent_system *system = names ? ent_system_find(one) : NULL;
+            if (system && system->pipeline) status = add_all(list, system->pipeline, false, error);
+            else if (system) status = ent_fail(error, ENT_EINVAL, "%s is lossless: it is no pipeline among others", one);
+            else status = expand(list, one, error);
         }
         at = next;
     }
+    return status;
+}
+
+ent_status shortlist_none(struct shortlist *list, ent_error *error)
+{
+    *list = (struct shortlist){ .n = 1, .candidate = ent_calloc(1, sizeof *list->candidate) };
+    return list->candidate ? ENT_OK : ent_fail(error, ENT_ENOMEM, "out of memory");
+}
+
+ent_status shortlist_parse(struct shortlist *list, const char *text, ent_error *error)
+{
+    *list = (struct shortlist){ .candidate = ent_calloc(MOST, sizeof *list->candidate) };
+    if (!list->candidate) return ent_fail(error, ENT_ENOMEM, "out of memory");
+    ent_status status = add_all(list, text, true, error);
     if (status) shortlist_free(list);
     return status;
 }

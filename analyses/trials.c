@@ -8,11 +8,12 @@
 #include "progress.h"
 #include "save.h"
 #include "trials.h"
+#include "with.h"
 
 /* A list of pipelines, and what is known of it. */
 struct work {
     const struct trials *trials;
-    ent_codec *codec;
+    ent_codec *codec; /* of the list */
     ent_llama *packed; /* the model that is changed */
     ent_llama_tensor **tensor; /* those that are packed */
     struct packing_matrix *matrix;
@@ -32,6 +33,11 @@ static ent_run long_run(const struct work *w, struct progress *progress, const c
 }
 
 /* ---- the matrices ------------------------------------------------------------------------------------------- */
+
+static const ent_format *format_of(const struct trials *t, const char *name)
+{
+    return ent_format_find(ent_weights_find(t->weights, name)->dtype);
+}
 
 static ent_status find_matrices(struct work *w, ent_error *error)
 {
@@ -53,7 +59,7 @@ static ent_status find_matrices(struct work *w, ent_error *error)
         }
         const ent_input_stats *input = t->calibration->inputs && x->input >= 0 ? &t->calibration->input[x->input] : NULL;
         w->tensor[w->job.matrices] = x;
-        w->matrix[w->job.matrices++] = (struct packing_matrix){ x->name, x->rows, x->cols, input,
+        w->matrix[w->job.matrices++] = (struct packing_matrix){ x->name, x->rows, x->cols, format_of(t, x->name), input,
                                                                ent_calibration_sensitivity(t->calibration, x->name) };
     }
     return ENT_OK;
@@ -98,7 +104,7 @@ static ent_status apply(struct work *w, ent_error *error)
 }
 
 struct sums {
-    double plain_bits, coded_bits, loss;
+    double plain_bits, coded_bits, side_bits, loss;
     uint64_t packed, zeros;
     ent_distortion distortion;
 };
@@ -110,6 +116,7 @@ static struct sums sum(const struct work *w)
         const struct packing_fit *fit = &w->fit[i];
         s.plain_bits += fit->plain_bits;
         s.coded_bits += fit->coded_bits;
+        s.side_bits += fit->side_bits;
         s.loss += packing_loss(&w->matrix[i], fit);
         s.packed += fit->distortion.n;
         s.zeros += fit->zeros;
@@ -130,6 +137,7 @@ static void print_trial(struct work *w, const char *label, const char *with, dou
         json_real_or_null(object, "budget_bits", budget);
         json_real_or_null(object, "plain_bits_per_weight", s.plain_bits / w->weights);
         json_real_or_null(object, "bits_per_weight", s.coded_bits / w->weights);
+        json_real_or_null(object, "side_bits_per_weight", s.side_bits / w->weights);
         json_real_or_null(object, "zeros", (double)s.zeros / (double)s.packed);
         json_real_or_null(object, "sqnr_db", ent_sqnr_db(&s.distortion));
         json_real_or_null(object, "nll", q->nll);
@@ -145,6 +153,7 @@ static void print_trial(struct work *w, const char *label, const char *with, dou
     table_cell(&w->table, "%s", label);
     table_number(&w->table, s.plain_bits / w->weights, 3);
     table_number(&w->table, s.coded_bits / w->weights, 3);
+    table_number(&w->table, s.side_bits / w->weights, 3);
     table_number(&w->table, 100 * (double)s.zeros / (double)s.packed, 1);
     table_number(&w->table, ent_sqnr_db(&s.distortion), 2);
     table_number(&w->table, q->perplexity, 4);
@@ -214,7 +223,11 @@ static ent_status pick_and_measure(struct work *w, const char *with, double budg
 static ent_status run_list(struct work *w, const char *with, ent_error *error)
 {
     const struct trials *t = w->trials;
-    ent_status status = shortlist_parse(&w->list, with, error);
+    struct with what;
+    ent_status status = with_parse(&what, with, t->codec, error);
+    if (!status) status = ent_codec_parse(&w->codec, what.codec ? what.codec : PACKING_CODEC, error);
+    if (!status) status = what.system && !what.system->pipeline ? shortlist_none(&w->list, error) : shortlist_parse(&w->list, what.pipelines, error);
+    w->job.codec = w->codec;
     memset(w->pick, 0, w->job.matrices * sizeof *w->pick);
     if (!status && w->list.n == 1) status = measure(w, with, NAN, error);
     else if (!status) {
@@ -225,6 +238,8 @@ static ent_status run_list(struct work *w, const char *with, ent_error *error)
     ent_free(w->tried);
     w->tried = NULL;
     shortlist_free(&w->list);
+    ent_codec_free(w->codec);
+    w->codec = NULL;
     return status;
 }
 
@@ -239,22 +254,19 @@ static ent_status write_tensors(struct work *w, ent_error *error)
 ent_status trials_run(const struct trials *trials, ent_error *error)
 {
     struct work w = { .trials = trials };
-    ent_status status = ent_codec_parse(&w.codec, trials->codec ? trials->codec : PACKING_CODEC, error);
-    if (!status) status = find_matrices(&w, error);
+    ent_status status = find_matrices(&w, error);
     if (!status) status = ent_llama_open(&w.packed, ent_llama_config_of(trials->original), trials->weights, error);
     w.job.matrix = w.matrix;
     w.job.read = read_matrix;
     w.job.context = &w;
     w.job.list = &w.list;
-    w.job.codec = w.codec;
-    table_begin(&w.table, "<pipeline|plain bits|coded bits|zeros %|SQNR dB|perplexity|KL nats|predicted|agreement %");
+    table_begin(&w.table, "<pipeline|plain bits|coded bits|of them side|zeros %|SQNR dB|perplexity|KL nats|predicted|agreement %");
     if (trials->tensors_file) packing_table_begin(&w.tensors, true);
     for (size_t i = 0; i < trials->withs && !status; i++) status = run_list(&w, trials->with[i], error);
     if (!status && trials->tensors_file) status = write_tensors(&w, error);
     table_end(&w.table);
     if (trials->tensors_file) table_free(&w.tensors);
     ent_llama_close(w.packed);
-    ent_codec_free(w.codec);
     ent_free(w.tensor);
     ent_free(w.matrix);
     ent_free(w.fit);

@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 entropy=${1:-build}/entropy
 keys() {
-    for list in codecs coders transforms formats estimators contexts laws datasets; do
+    for list in codecs coders transforms formats estimators contexts laws systems datasets; do
         "$entropy" list $list --json --quiet | sed -n 's/.*"cite":"\([^"]*\)".*/\1/p'
     done
     grep -v '^#' datasets/catalogue.tsv | tail -n +2 | cut -f8

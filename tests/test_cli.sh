@@ -91,11 +91,12 @@ done
 
 # ---- lists ----
 
-for list in codecs coders formats readers targets datasets estimators contexts laws; do
+for list in codecs coders formats readers targets datasets estimators contexts laws systems; do
     expect "list $list" 0 '' list $list --quiet
     json "list $list, JSON" 0 name list $list
 done
 expect 'list transforms' 0 '^rtn  *quantizer' list transforms
+expect 'a list names the other' 0 '^dfloat11 .*GPU kernel' list codecs
 expect 'list of nothing' 2 'no list' list nonsense
 expect 'list names planar-rans' 0 '^planar-rans ' list codecs
 
@@ -240,6 +241,10 @@ expect 'compress: an order of what has no levels' 2 'has none' compress "$model"
 expect 'compress: an order that is not known' 2 'level, error, loss or perplexity' compress "$model" -o "$t/x" --with bitstack --sort nonsense
 expect 'compress with a wrong pipeline' 2 'no transform' compress "$model" -o "$t/x" --with 'nonsense(bits=3)'
 expect 'compress, a role that is not there' 2 'no tensor of role' compress "$model" -o "$t/x" --with rtn --keep embed,nonsense
+expect 'compress by a system' 0 'lossy: nf4 => ' compress "$model" -o "$t/system" --with nf4
+expect 'compress by a system and a codec' 0 'lossy: nf4 => .*word=huffman' compress "$model" -o "$t/system" --force --with 'nf4 => huffman'
+expect 'compress by a lossless system' 0 'codec dfloat11' compress "$model" -o "$t/system" --force --with dfloat11
+expect 'compress by a lossless system and a codec' 2 'already names' compress "$model" -o "$t/x" --with dfloat11 --codec rans
 expect 'compress, not calibrated' 2 'calibration' compress "$model" -o "$t/x" --with 'rescale rtn'
 expect 'decompress, not a container' 3 '' decompress "$model" -o "$t/x"
 check 'nothing was written' empty "$t/x"
@@ -431,6 +436,9 @@ expect 'quality of weights alone' 0 'SQNR' quality "$model" --against "$model"
 expect 'quality without a config' 2 'config.json' quality "$model"
 expect 'quality with matrices packed' 0 '^step(bits=3)  *[0-9.]*  *3\.0' \
     quality $shipped --sequences 1 --window 32 --with 'step(bits=3)' --with 'prune(share=0.5,by=1) nf4' --calibration "$t/calibration.h5"
+expect 'quality of systems' 0 '^dfloat11  *16.000  *10\.[0-9]*  *0.00' \
+    quality $shipped --sequences 1 --window 8 --with nf4 --with dfloat11 --with 'nf4 => huffman'
+expect 'quality: the codec named twice' 2 'named twice' quality $shipped --sequences 1 --window 8 --with 'nf4 => rans' --code raw
 expect 'quality: calibration on other sequences, second moments' 0 '' \
     quality $shipped --skip 2 --sequences 2 --window 32 --calibrate "$t/second.h5" --second
 expect 'quality with feedback' 0 '^watersic(bits=3)  *[0-9.]*  *3\.0' \

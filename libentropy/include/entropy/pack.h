@@ -106,6 +106,24 @@ ENT_API ent_status ent_stack_unpack(const ent_stack *stack, size_t blocks, const
  * each once.  ENT_EINVAL when a level would come before one below it. */
 ENT_API ent_status ent_stack_write(const char *path, const ent_weights *packed, const size_t *order, ent_error *error);
 
+/* ---- systems ------------------------------------------------------------------------------------ */
+
+/* A published way of storing weights, by its name: rows of systems.def.  Lossless ones are codecs of that name. */
+typedef struct ent_system {
+    const char *name, *brief;
+    const char *cite;     /* key in paper/refs.bib */
+    const char *pipeline; /* of transforms, or several with '|' and ranges between which --budget decides; NULL: lossless */
+    const char *codec;    /* of the model's own words where it is lossless, else of the parts, NULL: stored as they are; a name
+                             or a line (codec.h) */
+    const char *allocation; /* of several pipelines: how they are shared out (`entropy compress --allocate`); else NULL */
+    double budget_bits;     /* and within how many bits a weight of the model; else 0 */
+    const char *published;  /* what its authors report, and on what */
+    const char *status;     /* of that: "paper", "datasheet", "second-hand" or "derived" */
+    const char *left_out;   /* what of the system is not done here; NULL: nothing */
+} ent_system;
+ENT_API extern const ent_system ent_systems[]; /* ends with a NULL name */
+ENT_API const ent_system *ent_system_find(const char *name); /* NULL: none */
+
 /* ---- containers --------------------------------------------------------------------------------- */
 
 /* Whether a container holds a packed model, and its pipelines' texts (appended, " | " between them, with a final NUL). */
