@@ -111,6 +111,7 @@ static void list_coders(struct list *list, const struct common *common)
 
 static void list_transforms(struct list *list, const struct common *common)
 {
+    static const char *const kind[] = { [ENT_BEFORE] = "before", [ENT_QUANTIZER] = "quantizer", [ENT_REPAIR] = "repair" };
     (void)common;
     list_begin(list, (const char *[]){ "name", "kind", "brief", "settings", "cite", NULL });
     for (size_t i = 0; ent_transforms[i]; i++) {
@@ -120,7 +121,7 @@ static void list_transforms(struct list *list, const struct common *common)
         for (size_t k = 0; k < ENT_SETTINGS && t->setting[k].name; k++)
             at += snprintf(settings + at, sizeof settings - (size_t)at, "%s%s=%g", k ? "," : "", t->setting[k].name,
                            t->setting[k].preset);
-        list_row(list, (const char *[]){ t->name, t->quantizer ? "quantizer" : "before", t->brief, settings, t->cite });
+        list_row(list, (const char *[]){ t->name, kind[t->kind], t->brief, settings, t->cite });
     }
 }
 

@@ -266,7 +266,7 @@ static ent_status pack(struct work *w, ent_error *error)
     return status;
 }
 
-static bool ends_in_levels(const ent_pipeline *p) { return p->stage[p->stages - 1].transform->parts; }
+static bool ends_in_levels(const ent_pipeline *p) { return p->stage[ent_pipeline_quantizer(p)].transform->parts; }
 
 /* Whether any matrix was packed so. */
 static bool has_levels(const struct work *w)

@@ -32,6 +32,13 @@ ent_input_stats loud(uint32_t cols)
     return s;
 }
 
+const char *pattern_with(const ent_transform *t)
+{
+    static const char *const pattern[] = { [ENT_BEFORE] = "%s rtn(bits=8,group=0)", [ENT_QUANTIZER] = "%s",
+                                           [ENT_REPAIR] = "rtn(bits=4,group=0) %s" };
+    return pattern[t->kind];
+}
+
 void free_job(ent_packed *packed, float *a, float *b)
 {
     ent_packed_free(packed);

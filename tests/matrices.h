@@ -10,6 +10,9 @@ float *normals(size_t n, double sigma, uint64_t seed);
 /* A calibration of `cols` channels, the j-th as loud as 1 + j % 5, second moments included. */
 ent_input_stats loud(uint32_t cols);
 
+/* A pipeline in which a transform takes part, as a pattern for its text: "%s rtn" or the like. */
+const char *pattern_with(const ent_transform *t);
+
 /* Packs a copy with a loud calibration and undoes it: the same bits as packing left, all finite, and no part larger at its entropy
  * than plain.  Returns the status of packing. */
 ent_status matrix_round_trip(const ent_pipeline *pipeline, uint32_t rows, uint32_t cols, const float *values, ent_error *error);

@@ -97,6 +97,7 @@ for list in codecs coders formats readers targets datasets estimators contexts l
 done
 expect 'list transforms' 0 '^rtn  *quantizer' list transforms
 expect 'a list names the other' 0 '^dfloat11 .*GPU kernel' list codecs
+expect 'list repairs' 0 '^lowrank  *repair' list transforms
 expect 'list of nothing' 2 'no list' list nonsense
 expect 'list names planar-rans' 0 '^planar-rans ' list codecs
 

@@ -119,7 +119,7 @@ static void every_transform_comes_back_as_it_says(void **state)
     (void)state;
     for (size_t i = 0; ent_transforms[i]; i++) {
         char text[100];
-        snprintf(text, sizeof text, ent_transforms[i]->quantizer ? "%s" : "%s rtn(bits=8,group=0)", ent_transforms[i]->name);
+        snprintf(text, sizeof text, pattern_with(ent_transforms[i]), ent_transforms[i]->name);
         round_trip(text, NULL);
     }
     static const char *const more[] = { "rtn(bits=2)", "rtn(bits=5,symmetric=0,group=7)", "step(step=0.001)", "step(bits=2.5)",
@@ -257,7 +257,7 @@ static void axes_are_one_or_five(void **state)
             ent_pipeline pipeline;
             ent_error error = { 0 };
             ent_input_stats in = loud(16);
-            snprintf(text, sizeof text, ent_transforms[i]->quantizer ? "%s" : "%s rtn(bits=8,group=0)", ent_transforms[i]->name);
+            snprintf(text, sizeof text, pattern_with(ent_transforms[i]), ent_transforms[i]->name);
             assert_ok(ent_pipeline_parse(&pipeline, text, NULL));
             write_axes(path, bad ? INFINITY : 2);
             ent_weights *weights = open_model(path);

@@ -131,6 +131,34 @@ static void large_levels_want_room(void **state)
     ent_packed_free(&packed);
 }
 
+/* ---- ranges ------------------------------------------------------------------------------------------------------ */
+
+/* The squared error of a standard normal rounded to -q .. q times a step: an integral over the density, as SLiM states it. */
+static double uniform_error(int q, double step)
+{
+    double sum = 0;
+    const double dx = 1e-3;
+    for (double x = dx / 2; x < 8; x += dx) {
+        double off = x - fmin(nearbyint(x / step), q) * step;
+        sum += 2 * dx * off * off * exp(-x * x / 2) / sqrt(2 * M_PI);
+    }
+    return sum;
+}
+
+static void the_best_range_is_found(void **state)
+{
+    (void)state;
+    float *values = normals(ROWS * COLS, 1, 38);
+    for (int bits = 2; bits <= 6; bits++) {
+        char text[64];
+        double best = INFINITY;
+        for (double step = 0.02; step < 2; step *= 1.003) best = fmin(best, uniform_error((1 << (bits - 1)) - 1, step));
+        snprintf(text, sizeof text, "rtn(bits=%d,group=-1,search=2)", bits);
+        assert_close(squared_error(text, ROWS, COLS, values, NULL, NULL, NULL), best, 0.01 * best);
+    }
+    ent_free(values);
+}
+
 /* ---- entropy-constrained ----------------------------------------------------------------------------------------- */
 
 /* Errors of block formats on a normal, and bits at which entropy-coded uniform quantization reaches them, computed
@@ -354,16 +382,18 @@ static void fill_hostile(int which, float *w, uint32_t *rows, uint32_t *cols)
 }
 
 /* Every setting at its least, preset and most, the others preset, and all at their least and most. */
-static void setting_text(const ent_transform *t, size_t which, char text[400])
+static void setting_text(const ent_transform *t, size_t which, char text[600])
 {
-    size_t settings = 0, at = (size_t)snprintf(text, 400, "%s", t->name);
+    char own[400];
+    size_t settings = 0, at = (size_t)snprintf(own, sizeof own, "%s", t->name);
     while (settings < ENT_SETTINGS && t->setting[settings].name) settings++;
     for (size_t i = 0; i < settings; i++) {
         const ent_setting *s = &t->setting[i];
         bool least = which == 2 * i || which == 2 * settings, most = which == 2 * i + 1 || which == 2 * settings + 1;
-        at += (size_t)snprintf(text + at, 400 - at, "%c%s=%.17g", i ? ',' : '(', s->name, least ? s->least : most ? s->most : s->preset);
+        at += (size_t)snprintf(own + at, sizeof own - at, "%c%s=%.17g", i ? ',' : '(', s->name, least ? s->least : most ? s->most : s->preset);
     }
-    snprintf(text + at, 400 - at, "%s%s", settings ? ")" : "", t->quantizer ? "" : " rtn(bits=8,group=0)");
+    snprintf(own + at, sizeof own - at, "%s", settings ? ")" : "");
+    snprintf(text, 600, pattern_with(t), own);
 }
 
 static void hostile_matrices_are_defined_or_refused(void **state)
@@ -374,7 +404,7 @@ static void hostile_matrices_are_defined_or_refused(void **state)
         size_t settings = 0;
         while (settings < ENT_SETTINGS && ent_transforms[t]->setting[settings].name) settings++;
         for (size_t which = 0; which < 2 * settings + 2; which++) {
-            char text[400];
+            char text[600];
             ent_pipeline pipeline;
             setting_text(ent_transforms[t], which, text);
             assert_ok(ent_pipeline_parse(&pipeline, text, NULL));
@@ -404,6 +434,7 @@ int main(void)
         cmocka_unit_test(kmeans_is_the_best_of_all),
         cmocka_unit_test(palettes_heed_their_inputs),
         cmocka_unit_test(large_levels_want_room),
+        cmocka_unit_test(the_best_range_is_found),
         cmocka_unit_test(ecsq_is_no_worse_than_uniform),
         cmocka_unit_test(ecsq_meets_its_asymptote),
         cmocka_unit_test(ecsq_is_near_the_best_of_all),

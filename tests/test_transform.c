@@ -9,7 +9,7 @@
 static void pipeline_with(const ent_transform *t, ent_pipeline *pipeline)
 {
     char text[100];
-    snprintf(text, sizeof text, t->quantizer ? "%s" : "%s rtn(bits=8,group=0)", t->name);
+    snprintf(text, sizeof text, pattern_with(t), t->name);
     assert_ok(ent_pipeline_parse(pipeline, text, NULL));
 }
 
@@ -45,6 +45,8 @@ static void settings_all_go_both_ways(void **state)
         "prune(share=0) rtn", "prune(share=1) rtn", "prune(share=0.4,by=1,group=-1) step", "prune(n=2,m=4) nf4",
         "rescale(alpha=1) prune(by=2) rtn(symmetric=0)", "rescale(alpha=0) step(bits=3)",
         "bitstack(levels=16,rank=1)", "bitstack(signs=0,scale=2)", "rescale prune bitstack(levels=1,rank=1024,scale=0.5)",
+        "rtn(bits=2) lowrank(rank=3)", "rescale prune rtn(bits=3) slim(bits=4,group=16)", "gptq(bits=2) eora(rank=200,damp=0)",
+        "nvfp4 lowrank(bits=8,group=-1)",
     };
     float *values = normals(24 * 96, 0.05, 3);
     for (size_t i = 0; i < sizeof text / sizeof *text; i++) {
@@ -134,6 +136,11 @@ static void wrong_texts_are_refused(void **state)
         { "", "quantizer" },
         { "prune", "quantizer" },
         { "rtn nf4", "follow" },
+        { "rtn prune", "follow" },
+        { "lowrank rtn", "follow" },
+        { "lowrank", "follow" },
+        { "rtn lowrank eora", "same parts" },
+        { "rescale(alpha=1) rescale rtn", "same parts" },
         { "nonsense", "nonsense" },
         { "rtn(bits=9)", "bits" },
         { "rtn(bits=3.5)", "whole" },

@@ -20,7 +20,7 @@ static int level_of(const char *name)
 
 static bool has_levels(const ent_pack_entry *e)
 {
-    return e->format && e->pipeline->stage[e->pipeline->stages - 1].transform->parts;
+    return e->format && e->pipeline->stage[ent_pipeline_quantizer(e->pipeline)].transform->parts;
 }
 
 static int in_file_order(const void *a, const void *b)
@@ -85,9 +85,9 @@ static ent_status find_blocks(ent_stack *s, ent_error *error)
         pieces += e->pieces;
         if (!has_levels(e)) continue;
         stacks++;
-        for (uint32_t k = 0; k + 1 < e->pipeline->stages; k++)
-            if (e->pipeline->stage[k].transform->inverse)
-                return ent_fail(error, ENT_EUNSUPPORTED, "tensor %.200s: levels after %s cannot be added one by one", e->name,
+        for (uint32_t k = 0; k < e->pipeline->stages; k++)
+            if (k != ent_pipeline_quantizer(e->pipeline) && e->pipeline->stage[k].transform->inverse)
+                return ent_fail(error, ENT_EUNSUPPORTED, "tensor %.200s: levels beside %s cannot be added one by one", e->name,
                                 e->pipeline->stage[k].transform->name);
     }
     if (!stacks) return ent_fail(error, ENT_EINVAL, "a packed model that has no levels, which bitstack makes, is loaded as a whole");

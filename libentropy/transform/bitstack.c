@@ -147,21 +147,6 @@ static const char *part_name(const char *what, uint32_t level, char name[16])
     return name;
 }
 
-/* How much squares of a column count: (mean square of its input)^(power / 2), quiet columns as if a thousandth of the
- * loudest; geometric mean 1. */
-static void choose_scale(const ent_input_stats *input, double power, float *scale)
-{
-    double most = 0, mean = 0;
-    uint32_t cols = input->cols;
-    for (uint32_t j = 0; j < cols; j++) most = fmax(most, sqrt(input->squares[j]));
-    for (uint32_t j = 0; j < cols; j++) {
-        double norm = most > 0 ? fmax(sqrt(input->squares[j]), 1e-3 * most) : 1;
-        mean += power * log(norm) / cols;
-        scale[j] = (float)(power * log(norm));
-    }
-    for (uint32_t j = 0; j < cols; j++) scale[j] = (float)exp(scale[j] - mean);
-}
-
 static ent_status add_level(const double setting[], ent_matrix_job *job, uint32_t level, const float *scale, float *residual,
                             ent_error *error)
 {
@@ -191,7 +176,7 @@ static ent_status forward(const double setting[], ent_matrix_job *job, ent_error
     if (!status) {
         memcpy(residual, job->values, n * sizeof *residual);
         memset(job->values, 0, n * sizeof *job->values);
-        if (setting[SCALE] > 0) choose_scale(job->input, setting[SCALE], scale);
+        if (setting[SCALE] > 0) ent_column_scale(job->input, setting[SCALE], scale);
     }
     for (uint32_t i = 0; i < (uint32_t)setting[LEVELS] && !status; i++)
         status = add_level(setting, job, i, setting[SCALE] > 0 ? scale : NULL, residual, error);
@@ -242,7 +227,7 @@ static uint32_t parts(const double setting[]) { return PARTS_A_LEVEL * (uint32_t
 
 const ent_transform ent_transform_bitstack = {
     .name = "bitstack", .brief = "levels of signs times factors of low rank, each of what is left", .cite = "wang2025bitstack",
-    .quantizer = true,
+    .kind = ENT_QUANTIZER,
     .setting = { { "levels", "blocks of a matrix", 1, MOST_LEVELS, 4, true },
                  { "rank", "of the factors", 1, 1024, 16, true },
                  { "scale", "squares of a column count (its input's)^scale; 0: alike, 1: as published", 0, 2, 0, false },

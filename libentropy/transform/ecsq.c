@@ -245,7 +245,7 @@ static ent_status inverse(const double setting[], const ent_packed *packed, floa
 }
 
 const ent_transform ent_transform_ecsq = {
-    .name = "ecsq", .brief = "levels and cells with the least squared error at an entropy", .cite = "chou1989", .quantizer = true,
+    .name = "ecsq", .brief = "levels and cells with the least squared error at an entropy", .cite = "chou1989", .kind = ENT_QUANTIZER,
     .setting = { { "lambda", "mean squares of the weights that a bit is worth", 1e-9, 8, 0.015, false },
                  { "bits", "0: lambda as told; else the bits a weight that all may take", 0, 12, 0, false },
                  GROUP_SETTING(GROUP_TENSOR), HALF_SETTING },

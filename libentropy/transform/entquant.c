@@ -252,7 +252,7 @@ static ent_status inverse(const double setting[], const ent_packed *packed, floa
 }
 
 const ent_transform ent_transform_entquant = {
-    .name = "entquant", .brief = "8-bit codes, a scale a row fitted for their entropy", .cite = "putzky2026", .quantizer = true,
+    .name = "entquant", .brief = "8-bit codes, a scale a row fitted for their entropy", .cite = "putzky2026", .kind = ENT_QUANTIZER,
     .setting = { { "lambda", "what a mean |code| of 128 costs, in relative errors", 1e-4, 1e8, 3.9, false },
                  { "bits", "0: lambda as told; else the bits a weight that all may take", 0, 8, 0, false },
                  { "fp8", "0: codes I8; 1: F8_E4M3", 0, 1, 0, true } },

@@ -147,25 +147,25 @@ QUANTIZER(mxfp4, &mxfp4_levels)
 QUANTIZER(nvfp4, &nvfp4_levels)
 
 const ent_transform ent_transform_fp8 = {
-    .name = "fp8", .brief = "cast to FP8 with scales", .cite = "ocp-fp8", .quantizer = true,
+    .name = "fp8", .brief = "cast to FP8 with scales", .cite = "ocp-fp8", .kind = ENT_QUANTIZER,
     .setting = { GROUP_SETTING(GROUP_ROW), { "e5m2", "0: E4M3; 1: E5M2", 0, 1, 0, true } },
     .forward = fp8_forward, .inverse = fp8_inverse,
 };
 
 const ent_transform ent_transform_nf4 = {
-    .name = "nf4", .brief = "16 quantiles of a normal", .cite = "dettmers2023qlora", .quantizer = true,
+    .name = "nf4", .brief = "16 quantiles of a normal", .cite = "dettmers2023qlora", .kind = ENT_QUANTIZER,
     .setting = { GROUP_SETTING(64) },
     .forward = nf4_forward, .inverse = nf4_inverse,
 };
 
 const ent_transform ent_transform_mxfp4 = {
-    .name = "mxfp4", .brief = "FP4 with a power of two for 32 weights", .cite = "ocp-mx-1.0", .quantizer = true,
+    .name = "mxfp4", .brief = "FP4 with a power of two for 32 weights", .cite = "ocp-mx-1.0", .kind = ENT_QUANTIZER,
     .setting = { GROUP_SETTING(32) },
     .forward = mxfp4_forward, .inverse = mxfp4_inverse,
 };
 
 const ent_transform ent_transform_nvfp4 = {
-    .name = "nvfp4", .brief = "FP4 with an FP8 scale for 16 weights and one for all", .cite = "nvidia2025nvfp4", .quantizer = true,
+    .name = "nvfp4", .brief = "FP4 with an FP8 scale for 16 weights and one for all", .cite = "nvidia2025nvfp4", .kind = ENT_QUANTIZER,
     .setting = { GROUP_SETTING(16) },
     .forward = nvfp4_forward, .inverse = nvfp4_inverse,
 };

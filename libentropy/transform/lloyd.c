@@ -53,7 +53,7 @@ static ent_status lloyd_inverse(const double setting[], const ent_packed *packed
 }
 
 const ent_transform ent_transform_lloyd = {
-    .name = "lloyd", .brief = "the best 2^bits levels for all, times a scale a group", .cite = "max1960", .quantizer = true,
+    .name = "lloyd", .brief = "the best 2^bits levels for all, times a scale a group", .cite = "max1960", .kind = ENT_QUANTIZER,
     .setting = { { "bits", "of a code", 1, 8, 4, true }, GROUP_SETTING(GROUP_TENSOR), HALF_SETTING },
     .forward = lloyd_forward, .inverse = lloyd_inverse,
 };
@@ -133,7 +133,7 @@ static ent_status palette_inverse(const double setting[], const ent_packed *pack
 }
 
 const ent_transform ent_transform_palette = {
-    .name = "palette", .brief = "the best 2^bits values for some rows, by k-means", .cite = "cho2024edkm", .quantizer = true,
+    .name = "palette", .brief = "the best 2^bits values for some rows, by k-means", .cite = "cho2024edkm", .kind = ENT_QUANTIZER,
     .setting = { { "bits", "of a code", 1, 8, 4, true },
                  { "rows", "with one palette; 0: all", 0, 65536, 0, true },
                  { "by", "0: all weights count the same; 1: times the mean square of their input", 0, 1, 0, true },

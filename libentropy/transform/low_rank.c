@@ -123,3 +123,16 @@ ent_status ent_low_rank(float *a, uint32_t rows, uint32_t cols, uint32_t rank, f
     job j = { .rows = (lapack_int)rows, .cols = (lapack_int)cols, .wide = (lapack_int)wide, .a = a };
     return randomized(&j, (lapack_int)rank, left, right, error);
 }
+
+void ent_column_scale(const ent_input_stats *input, double power, float *scale)
+{
+    double most = 0, mean = 0;
+    uint32_t cols = input->cols;
+    for (uint32_t j = 0; j < cols; j++) most = fmax(most, sqrt(input->squares[j]));
+    for (uint32_t j = 0; j < cols; j++) {
+        double norm = most > 0 ? fmax(sqrt(input->squares[j]), 1e-3 * most) : 1;
+        mean += power * log(norm) / cols;
+        scale[j] = (float)(power * log(norm));
+    }
+    for (uint32_t j = 0; j < cols; j++) scale[j] = (float)exp(scale[j] - mean);
+}

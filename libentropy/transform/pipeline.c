@@ -97,21 +97,38 @@ static ent_status stage(scan *s, ent_stage *stage)
     return status || take(s, ')') ? status : bad(s, "')' is expected");
 }
 
+uint32_t ent_pipeline_quantizer(const ent_pipeline *pipeline)
+{
+    uint32_t at = 0;
+    while (at < pipeline->stages && pipeline->stage[at].transform->kind != ENT_QUANTIZER) at++;
+    return at;
+}
+
+/* Whether the last stage may stand where it does. */
+static ent_status check_place(const scan *s, const ent_pipeline *pipeline, uint32_t last)
+{
+    const ent_transform *t = pipeline->stage[last].transform;
+    bool after = ent_pipeline_quantizer(pipeline) < last;
+    if (t->kind == ENT_REPAIR && !after) return bad(s, "a repair must follow a quantizer");
+    if (t->kind != ENT_REPAIR && after) return bad(s, "nothing but repairs may follow a quantizer");
+    for (uint32_t i = 0; i < last; i++)
+        if (t->inverse && pipeline->stage[i].transform->inverse == t->inverse) return bad(s, "two stages that store the same parts");
+    return ENT_OK;
+}
+
 ent_status ent_pipeline_parse(ent_pipeline *pipeline, const char *text, ent_error *error)
 {
     scan s = { text, text, error };
     *pipeline = (ent_pipeline){ 0 };
     for (blanks(&s); *s.at; blanks(&s)) {
         if (pipeline->stages == ENT_STAGES) return bad(&s, "too many stages");
-        if (pipeline->stages && pipeline->stage[pipeline->stages - 1].transform->quantizer)
-            return bad(&s, "nothing may follow a quantizer");
-        ent_status status = stage(&s, &pipeline->stage[pipeline->stages]);
+        uint32_t last = pipeline->stages;
+        ent_status status = stage(&s, &pipeline->stage[last]);
         if (status) return status;
         pipeline->stages++;
+        if ((status = check_place(&s, pipeline, last))) return status;
     }
-    if (!pipeline->stages || !pipeline->stage[pipeline->stages - 1].transform->quantizer)
-        return bad(&s, "the last stage must be a quantizer");
-    return ENT_OK;
+    return ent_pipeline_quantizer(pipeline) < pipeline->stages ? ENT_OK : bad(&s, "a stage must be a quantizer");
 }
 
 ent_status ent_pipeline_text(const ent_pipeline *pipeline, ent_buffer *text)
@@ -139,8 +156,9 @@ bool ent_pipeline_calibrated(const ent_pipeline *pipeline)
 
 uint32_t ent_pipeline_parts(const ent_pipeline *pipeline)
 {
-    const ent_stage *last = &pipeline->stage[pipeline->stages - 1];
-    return ENT_FEW_PARTS + (last->transform->parts ? last->transform->parts(last->setting) : 0);
+    const ent_stage *quantizer = &pipeline->stage[ent_pipeline_quantizer(pipeline)];
+    uint32_t repairs = (uint32_t)(pipeline->stage + pipeline->stages - quantizer) - 1;
+    return ENT_FEW_PARTS + ENT_REPAIR_PARTS * repairs + (quantizer->transform->parts ? quantizer->transform->parts(quantizer->setting) : 0);
 }
 
 /* ---- running ------------------------------------------------------------------------------------------------ */
@@ -205,16 +223,17 @@ static ent_status show(const ent_pipeline *pipeline, uint32_t stage, const ent_m
 static ent_status run_stages(const ent_pipeline *pipeline, ent_matrix_job *job, const watch *w, ent_error *error)
 {
     ent_status status = ENT_OK;
-    double ns = 0;
-    uint32_t last = pipeline->stages - 1;
-    for (uint32_t i = 0; i <= last && !status; i++) {
+    uint32_t quantizer = ent_pipeline_quantizer(pipeline);
+    const ent_input_stats *input = job->input;
+    for (uint32_t i = 0; i < pipeline->stages && !status; i++) {
         double start = now_ns();
+        if (i > quantizer) job->input = input; /* repairs work on the matrix as it came */
         status = pipeline->stage[i].transform->forward(pipeline->stage[i].setting, job, error);
-        ns = now_ns() - start;
-        if (!status && w->seen && i < last) status = show(pipeline, i, job, w, ns, error);
+        double ns = now_ns() - start;
+        if (!status && i == quantizer) status = undo_before(pipeline, quantizer, job->packed, job->values, error);
+        if (!status && w->seen && i < quantizer) status = show(pipeline, i, job, w, ns, error);
+        if (!status && w->seen && i >= quantizer) w->seen(w->context, i, ns, job->values);
     }
-    if (!status) status = undo_before(pipeline, last, job->packed, job->values, error);
-    if (!status && w->seen) w->seen(w->context, last, ns, job->values);
     return status;
 }
 
@@ -224,9 +243,17 @@ ent_status ent_pipeline_apply_seen(const ent_pipeline *pipeline, uint32_t rows, 
 {
     ent_matrix_job job = { .rows = rows, .cols = cols, .values = values, .input = input, .packed = packed };
     const watch w = { seen, context };
+    float *copy = NULL;
     *packed = (ent_packed){ .rows = rows, .cols = cols };
     ent_status status = check(pipeline, rows, cols, values, input, error);
+    if (!status && ent_pipeline_quantizer(pipeline) + 1 < pipeline->stages) {
+        size_t bytes = (size_t)rows * cols * sizeof *copy;
+        job.original = copy = ent_alloc(bytes);
+        if (!copy) status = ent_fail(error, ENT_ENOMEM, "no memory for a copy of a matrix");
+        if (copy) memcpy(copy, values, bytes);
+    }
     if (!status) status = run_stages(pipeline, &job, &w, error);
+    ent_free(copy);
     ent_input_stats_free(&job.own);
     if (status) ent_packed_free(packed);
     return status;
@@ -240,8 +267,10 @@ ent_status ent_pipeline_apply(const ent_pipeline *pipeline, uint32_t rows, uint3
 
 ent_status ent_pipeline_undo(const ent_pipeline *pipeline, const ent_packed *packed, float *values, ent_error *error)
 {
-    uint32_t last = pipeline->stages - 1;
-    const ent_stage *quantizer = &pipeline->stage[last];
-    ent_status status = quantizer->transform->inverse(quantizer->setting, packed, values, error);
-    return status ? status : undo_before(pipeline, last, packed, values, error);
+    uint32_t quantizer = ent_pipeline_quantizer(pipeline);
+    const ent_stage *stage = &pipeline->stage[quantizer], *end = pipeline->stage + pipeline->stages;
+    ent_status status = stage->transform->inverse(stage->setting, packed, values, error);
+    if (!status) status = undo_before(pipeline, quantizer, packed, values, error);
+    for (stage++; stage < end && !status; stage++) status = stage->transform->inverse(stage->setting, packed, values, error);
+    return status;
 }

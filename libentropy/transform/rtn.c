@@ -2,7 +2,9 @@
  *
  * Symmetric: codes I<bits>, -q .. q with q = 2^(bits-1) - 1, value = code * scale, scale = max |w| / q.
  * Asymmetric: codes U<bits>, value = (code - zero) * scale, scale = (max - min) / (2^bits - 1) over a range that holds 0, zeros
- * U<bits>.  With search, of 20 ranges from all down to half of it the one with the least squared error.
+ * U<bits>.  search=1: of 20 ranges from all down to half of it the one with the least squared error; search=2: of 10 over all of
+ * it, then 3 times of 10 between the neighbours of the best (SLiM-Quant: Mozaffari et al. 2025, there with group=-1 and the
+ * weights' density from a histogram, here with the weights themselves).
  * Parts: codes, rows x cols; scales, F16, one a group; zeros, one a group.  Bits per weight, plain:
  * bits + (16 or 16 + bits) / group.
  *
@@ -14,7 +16,7 @@
 #include "transform/feedback.h"
 
 enum { BITS, GROUP, SYMMETRIC, SEARCH, DAMP };
-enum { TRIALS = 20 };
+enum { SEARCH_HALF = 1, SEARCH_ALL, HALF_TRIALS = 20, TRIALS = 10, ROUNDS = 4 };
 
 typedef struct grid { /* of one group */
     float scale;
@@ -72,23 +74,34 @@ static void widen_range(const float *w, uint32_t n, float *least, float *most)
     for (int k = 0; k < LANES; k++) *least = fminf(*least, low[k]), *most = fmaxf(*most, high[k]);
 }
 
+/* The best share of a range, and the grid over it. */
+typedef struct search {
+    grid best;
+    double share, error;
+} search;
+
 /* n weights a row, `rows` rows of them `stride` apart. */
 static grid choose(const double setting[], const ent_format *format, const float *w, uint32_t n, uint32_t rows, uint32_t stride)
 {
     float least = 0, most = 0;
     for (uint32_t r = 0; r < rows; r++) widen_range(w + (size_t)r * stride, n, &least, &most);
-    grid best = fit(setting, format, least, most, 1);
-    if (!(setting[SEARCH] > 0) || !isfinite(best.scale)) return best;
-    double least_error = INFINITY;
-    for (int k = 0; k < TRIALS; k++) {
-        grid g = fit(setting, format, least, most, 1 - 0.5 * k / TRIALS);
-        double error = 0;
-        for (uint32_t r = 0; r < rows; r++) error += squared_error(&g, w + (size_t)r * stride, n);
-        if (error >= least_error) continue;
-        least_error = error;
-        best = g;
+    search s = { fit(setting, format, least, most, 1), 1, INFINITY };
+    if (!(setting[SEARCH] > 0) || !isfinite(s.best.scale)) return s.best;
+    bool half = setting[SEARCH] == SEARCH_HALF;
+    int rounds = half ? 1 : ROUNDS, trials = half ? HALF_TRIALS : TRIALS;
+    double low = half ? 0.5 : 0, high = 1; /* shares are tried from above low to high */
+    for (int round = 0; round < rounds; round++) {
+        for (int k = 0; k < trials; k++) {
+            double share = high - (high - low) * k / trials, error = 0;
+            grid g = fit(setting, format, least, most, share);
+            for (uint32_t r = 0; r < rows; r++) error += squared_error(&g, w + (size_t)r * stride, n);
+            if (error < s.error) s = (search){ g, share, error };
+        }
+        double step = (high - low) / trials;
+        low = fmax(0, s.share - step);
+        high = fmin(1, s.share + step);
     }
-    return best;
+    return s.best;
 }
 
 static const char *format_of(const double setting[], char name[8])
@@ -230,17 +243,17 @@ static ent_status inverse(const double setting[], const ent_packed *packed, floa
 #define GRID_SETTINGS \
     { "bits", "of a code", 2, 8, 4, true }, GROUP_SETTING(128), \
     { "symmetric", "1: codes around 0; 0: with a zero point a group", 0, 1, 1, true }, \
-    { "search", "1: the range with the least squared error, not the largest weight", 0, 1, 0, true }
+    { "search", "the range with the least squared error: 1: from half on; 2: of all, finer", 0, SEARCH_ALL, 0, true }
 
 const ent_transform ent_transform_rtn = {
-    .name = "rtn", .brief = "round to nearest, integers with scales", .cite = "", .quantizer = true,
+    .name = "rtn", .brief = "round to nearest, integers with scales", .cite = "", .kind = ENT_QUANTIZER,
     .setting = { GRID_SETTINGS },
     .forward = forward, .inverse = inverse,
 };
 
 const ent_transform ent_transform_gptq = {
     .name = "gptq", .brief = "as rtn, later columns make good the errors of earlier ones", .cite = "frantar2023",
-    .quantizer = true, .calibrated = true,
+    .kind = ENT_QUANTIZER, .calibrated = true,
     .setting = { GRID_SETTINGS, DAMP_SETTING },
     .forward = gptq_forward, .inverse = inverse,
 };

@@ -189,7 +189,7 @@ static ent_status inverse(const double setting[], const ent_packed *packed, floa
 }
 
 const ent_transform ent_transform_step = {
-    .name = "step", .brief = "a uniform step, its codes for an entropy coder", .cite = "gish1968", .quantizer = true,
+    .name = "step", .brief = "a uniform step, its codes for an entropy coder", .cite = "gish1968", .kind = ENT_QUANTIZER,
     .setting = { { "step", "in root mean squares of the matrix", 0x1p-14, 64, 0.5, false },
                  { "bits", "0: step as told; else the bits a weight that all may take", 0, 16, 0, false },
                  { "dead", "how far zero's cell reaches beyond half a step", 0, 1, 0, false } },

@@ -183,7 +183,7 @@ static ent_status inverse(const double setting[], const ent_packed *packed, floa
 
 const ent_transform ent_transform_watersic = {
     .name = "watersic", .brief = "as step, later columns make good the errors of earlier ones, a step a column",
-    .cite = "watersic2026", .quantizer = true, .calibrated = true,
+    .cite = "watersic2026", .kind = ENT_QUANTIZER, .calibrated = true,
     .setting = { { "step", "in root mean squares of the scaled matrix", 0x1p-14, 64, 0.5, false },
                  { "bits", "0: step as told; else the bits a weight that all may take", 0, 16, 0, false },
                  { "dead", "how far zero's cell reaches beyond half a step", 0, 1, 0, false },

@@ -75,7 +75,7 @@ ENT_API ent_status ent_unpack_container(ent_container *container, const char *pa
 
 /* ---- stacks ------------------------------------------------------------------------------------- */
 
-/* A packed model with matrices whose pipelines end in levels (bitstack), no stage of which before has an inverse.  A *block* is
+/* A packed model with matrices whose quantizer leaves levels (bitstack), and no other stage of whose pipelines has parts.  A *block* is
  * a level of a matrix.  Blocks are loaded in the order in which they lie in the file, as many as there is memory for;
  * each makes the model more exact, and none touches what the others brought.  Not for several threads at once. */
 typedef struct ent_stack ent_stack;

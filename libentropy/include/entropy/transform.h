@@ -1,14 +1,15 @@
-/* transform.h - changes of the weights before they are coded: rescale, prune, quantize.
+/* transform.h - changes of the weights before they are coded: rescale, prune, quantize, repair.
  *
  * Layer 2.  A *pipeline* is one line of text, stages in the order in which they are applied:
  *
  *     pipeline = stage { blank stage }
  *     stage    = transform [ '(' setting '=' value { ',' setting '=' value } ')' ]
  *
- * e.g. "rescale(alpha=0.5) prune(share=0.3,by=1) rtn(bits=8)".  The last stage, and no other, is a quantizer: it
+ * e.g. "rescale(alpha=0.5) prune(share=0.3,by=1) rtn(bits=8)".  One stage is a quantizer: it
  * leaves a matrix as *parts*, small tensors of codes and of what is needed to read them (scales,
  * levels).  Parts have number formats of their own, so a codec codes them like any other tensor; what
- * they say is all that decoding needs, and all that is counted.
+ * they say is all that decoding needs, and all that is counted.  After the quantizer there may be *repairs*, as in
+ * "prune rtn lowrank(rank=8)": they see what all before them lost, and store parts that give some of it back.
  */
 #ifndef ENTROPY_TRANSFORM_H
 #define ENTROPY_TRANSFORM_H
@@ -34,7 +35,7 @@ ENT_API void ent_input_stats_free(ent_input_stats *input); /* takes a zeroed str
 
 /* ---- what comes out --------------------------------------------------------------------------- */
 
-enum { ENT_PARTS = 64, ENT_FEW_PARTS = 8 };
+enum { ENT_PARTS = 64, ENT_FEW_PARTS = 8, ENT_REPAIR_PARTS = 4 };
 
 /* A part of a packed matrix: n unpacked words of a format, owned. */
 typedef struct ent_part {
@@ -68,25 +69,34 @@ typedef struct ent_setting {
 } ent_setting;
 
 /* What a transform works on: a matrix of finite values, row by row, which it replaces by those that
- * decoding will give back at its place in the pipeline, and the parts that it appends. */
+ * decoding will give back at its place in the pipeline, and the parts that it appends.  A repair is given what all stages
+ * before it give back. */
 typedef struct ent_matrix_job {
     uint32_t rows, cols;
     float *values;
+    const float *original; /* of a repair: the values as they came to the pipeline; else NULL */
     const ent_input_stats *input; /* of the layer whose matrix it is, its columns as they are at this
                                      stage; NULL: not calibrated */
     ent_input_stats own;          /* what input points to once a stage has changed it; freed by the pipeline */
     ent_packed *packed;
 } ent_matrix_job;
 
+typedef enum ent_transform_kind {
+    ENT_BEFORE,    /* changes values for the quantizer */
+    ENT_QUANTIZER, /* leaves codes; one in every pipeline */
+    ENT_REPAIR     /* after it: adds to what it gives back */
+} ent_transform_kind;
+
 typedef struct ent_transform {
     const char *name, *brief;
     const char *cite; /* key in paper/refs.bib, "" for common knowledge */
-    bool quantizer;   /* leaves codes */
-    bool calibrated;  /* needs job->input */
+    ent_transform_kind kind;
+    bool calibrated; /* needs job->input */
     ent_setting setting[ENT_SETTINGS]; /* ends with a NULL name, or is full */
     uint32_t (*parts)(const double setting[]); /* of a quantizer that may append more than ENT_FEW_PARTS; else NULL */
     ent_status (*forward)(const double setting[], ent_matrix_job *job, ent_error *error);
-    /* Values from parts (quantizers), or from values of the stage after (others; NULL: they are those). */
+    /* Values from parts (quantizers), from values of the stage after (stages before; NULL: they are those), or from those of the
+     * stage before (repairs). */
     ent_status (*inverse)(const double setting[], const ent_packed *packed, float *values, ent_error *error);
 } ent_transform;
 
@@ -105,10 +115,12 @@ typedef struct ent_pipeline {
     ent_stage stage[ENT_STAGES];
 } ent_pipeline;
 
-/* ENT_EINVAL with the place in the text: an unknown name, a setting out of its range, no quantizer last. */
+/* ENT_EINVAL with the place in the text: an unknown name, a setting out of its range, not one quantizer, stages on the wrong side of
+ * it, two that would store the same parts. */
 ENT_API ent_status ent_pipeline_parse(ent_pipeline *pipeline, const char *text, ent_error *error);
 /* The canonical text, all settings written out; parses to the same pipeline. */
 ENT_API ent_status ent_pipeline_text(const ent_pipeline *pipeline, ent_buffer *text);
+ENT_API uint32_t ent_pipeline_quantizer(const ent_pipeline *pipeline); /* the place of its quantizer */
 ENT_API bool ent_pipeline_calibrated(const ent_pipeline *pipeline); /* a stage needs ent_input_stats */
 ENT_API uint32_t ent_pipeline_parts(const ent_pipeline *pipeline);   /* at most so many a matrix: 8 or more, up to ENT_PARTS */
 
@@ -120,7 +132,7 @@ ENT_API ent_status ent_pipeline_apply(const ent_pipeline *pipeline, uint32_t row
 /* Sees what would be given back if the pipeline ended after `stage`, and how long that stage took. */
 typedef void ent_stage_seen(void *context, uint32_t stage, double ns, const float *values);
 /* As ent_pipeline_apply, with `seen` called after each stage: takes a copy of the values while stages with an
- * inverse lie before. */
+ * inverse lie before.  (Repairs take one of their own.) */
 ENT_API ent_status ent_pipeline_apply_seen(const ent_pipeline *pipeline, uint32_t rows, uint32_t cols, float *values,
                                            const ent_input_stats *input, ent_packed *packed, ent_stage_seen *seen,
                                            void *context, ent_error *error);
