@@ -15,7 +15,7 @@
 #include "sizes.h"
 
 enum { KEY_TABLES = 0x2001, KEY_FORCE, KEY_PLAN, KEY_WITH, KEY_KEEP, KEY_CALIBRATION, KEY_CONFIG, KEY_PARTS, KEY_SLACK, KEY_BUDGET, KEY_TENSORS,
-       KEY_SORT, KEY_TEXT, KEY_SEQUENCES, KEY_SKIP, KEY_MAX_BYTES };
+       KEY_SORT, KEY_TEXT, KEY_SEQUENCES, KEY_SKIP, KEY_MAX_BYTES, KEY_TENSOR, KEY_ROWS, KEY_GO_ON };
 
 struct job {
     struct common common;
@@ -24,7 +24,9 @@ struct job {
     double slack, budget;
     struct stack_sort sort;
     uint64_t max_bytes; /* of a stack */
-    bool force, parts, tensors, limited;
+    const char *tensor; /* the only one wanted */
+    uint64_t first_row, end_row;
+    bool force, parts, tensors, limited, rows, go_on;
     char **input;
     int inputs;
 };
@@ -64,6 +66,18 @@ static void take_lossless(struct job *job, struct argp_state *state)
     job->with = NULL;
 }
 
+/* "A:B": rows A to B - 1; without A from the first, without B to the last. */
+static void take_rows(struct job *job, char *text, const struct argp_state *state)
+{
+    char *colon = strchr(text, ':');
+    if (!colon) argp_error(state, "--rows: '%s' is not A:B, which is rows A to B - 1", text);
+    *colon = '\0';
+    job->rows = true;
+    job->first_row = *text ? option_count(state, "--rows", text) : 0;
+    job->end_row = colon[1] ? option_count(state, "--rows", colon + 1) : UINT64_MAX;
+    if (job->first_row > job->end_row) argp_error(state, "--rows: they end before they begin");
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct job *job = state->input;
@@ -95,6 +109,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         job->max_bytes = option_count(state, "--max-bytes", text);
         job->limited = true;
         return 0;
+    case KEY_TENSOR: job->tensor = text; return 0;
+    case KEY_ROWS: take_rows(job, text, state); return 0;
+    case KEY_GO_ON: job->go_on = true; return 0;
     case ARGP_KEY_ARGS:
         job->input = state->argv + state->next;
         job->inputs = state->argc - state->next;
@@ -111,6 +128,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (job->slack > 0 && job->budget > 0) argp_error(state, "--budget or --slack, not both");
         if (!job->sort.how && (job->sort.text || job->sort.sequences || job->sort.skip))
             argp_error(state, "--text, --sequences and --skip need --sort");
+        if (job->rows && !job->tensor) argp_error(state, "--rows needs --tensor");
+        if (job->tensor && (job->parts || job->limited || job->go_on))
+            argp_error(state, "--tensor goes without --parts, --max-bytes and --keep-going");
+        if (job->go_on && job->limited) argp_error(state, "--keep-going goes without --max-bytes");
         if (job->limited && job->parts) argp_error(state, "--parts gives back all of them, without --max-bytes");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
@@ -310,15 +331,69 @@ static ent_status extract_within(const struct job *job, ent_container *container
     return status;
 }
 
+static void print_damage(void *context, const char *text)
+{
+    const struct job *job = context;
+    if (!job->common.json) {
+        complain("%s", text);
+        return;
+    }
+    json_t *object = json_object();
+    json_text(object, "finding", text);
+    json_line(object);
+}
+
 static ent_status extract(struct job *job, ent_container *container, struct loaded *loaded, ent_error *error)
 {
     struct progress progress;
     bool packed = !job->parts && ent_container_is_packed(container);
+    ent_status status;
+    if (packed && job->go_on)
+        return ent_fail(error, ENT_EINVAL, "%s is lossy: --keep-going gives back its --parts", job->input[0]);
     ent_run run = long_run(job, &progress, "decompress");
-    ent_status status = job->limited ? extract_within(job, container, &run, loaded, error)
-                                    : (packed ? ent_unpack_container : ent_container_extract)(container, job->output, &run, error);
+    if (job->limited) status = extract_within(job, container, &run, loaded, error);
+    else if (job->go_on) status = ent_container_salvage(container, job->output, &run, print_damage, job, error);
+    else status = (packed ? ent_unpack_container : ent_container_extract)(container, job->output, &run, error);
     progress_end(&progress);
     return status;
+}
+
+/* One tensor, or rows of it, as a file of its own. */
+static ent_status extract_tensor(struct job *job, ent_container *container, ent_error *error)
+{
+    struct progress progress;
+    size_t i = ent_container_find(container, job->tensor);
+    if (i == SIZE_MAX)
+        return ent_fail(error, ENT_EINVAL, "%s: no tensor '%s'; `entropy inspect` names them", job->input[0], job->tensor);
+    ent_rows rows = ent_container_all_rows(container, i);
+    uint64_t bytes, read;
+    if (job->rows) {
+        uint64_t end = job->end_row == UINT64_MAX && job->first_row <= rows.count ? rows.count : job->end_row;
+        rows.first = job->first_row;
+        rows.count = end - job->first_row;
+    }
+    ent_status status = ent_container_rows_bytes(container, rows, &bytes, error);
+    if (status) return status;
+    ent_run run = long_run(job, &progress, "decompress");
+    status = ent_container_save(container, rows, job->output, &run, &read, error);
+    progress_end(&progress);
+    if (status) return status;
+    if (job->common.json) {
+        json_t *object = json_object();
+        json_text(object, "output", job->output);
+        json_text(object, "tensor", job->tensor);
+        json_text(object, "dtype", ent_container_tensor_at(container, i).dtype);
+        json_count(object, "first_row", rows.first);
+        json_count(object, "rows", rows.count);
+        json_count(object, "bytes", bytes);
+        json_count(object, "read_bytes", read);
+        json_line(object);
+    } else if (!job->common.quiet) {
+        printf("%s: rows %llu to %llu of %s -> %s, %s from %s of blocks\n", job->input[0], (unsigned long long)rows.first,
+               (unsigned long long)(rows.first + rows.count), job->tensor, job->output, show_bytes(bytes).text,
+               show_bytes(read).text);
+    }
+    return ENT_OK;
 }
 
 int cmd_decompress(int argc, char **argv)
@@ -330,6 +405,13 @@ int cmd_decompress(int argc, char **argv)
                  "stay; the first ones" },
         { .name = "parts", .key = KEY_PARTS,
           .doc = "Of a lossy container: the packed model, codes and scales, as one safetensors file" },
+        { .name = "tensor", .key = KEY_TENSOR, .arg = "NAME",
+          .doc = "This tensor alone, as FILE.npy or FILE.safetensors, reading no other.  NumPy has no name for BF16 and FP8: "
+                 "such words are raw data there (V2, V1), as ml_dtypes has it; --dtype tells this program what they are" },
+        { .name = "rows", .key = KEY_ROWS, .arg = "A:B",
+          .doc = "With --tensor: rows A to B - 1 of it, places on its first axis, reading only the blocks that hold them" },
+        { .name = "keep-going", .key = KEY_GO_ON,
+          .doc = "Of a damaged container: say what is damaged, leave zeros there, give back all else; ends with status 3" },
         { 0 }
     };
     static const struct argp argp = {
@@ -338,7 +420,8 @@ int cmd_decompress(int argc, char **argv)
         .args_doc = "IN -o OUT",
         .doc = "Gives back the file that a container was made from, byte for byte, or of a lossy container with the weights that "
                "its transforms give back; of several files, a folder.\vJSON keys: output, input_bytes, lossy, and of lossless "
-               "containers files, output_bytes; with --max-bytes blocks (loaded), of_blocks, memory_bytes.",
+               "containers files, output_bytes; with --max-bytes blocks (loaded), of_blocks, memory_bytes; with --tensor output, "
+               "tensor, dtype, first_row, rows, bytes, read_bytes (of blocks); with --keep-going a line for each finding (finding).",
     };
     struct job job = { 0 };
     struct loaded loaded = { 0 };
@@ -347,8 +430,9 @@ int cmd_decompress(int argc, char **argv)
     command_parse(&argp, argc, argv, &job, &job.common);
     ent_status status = may_write(&job, &error);
     if (!status) status = container_open(&container, job.input[0], &error);
-    if (!status) status = extract(&job, container, &loaded, &error);
-    if (!status) print_extracted(&job, container, &loaded);
+    if (!status && job.tensor) status = extract_tensor(&job, container, &error);
+    else if (!status) status = extract(&job, container, &loaded, &error);
+    if (!status && !job.tensor) print_extracted(&job, container, &loaded);
     if (container) ent_container_close(container);
     return status ? complain_error(&error) : EXIT_DONE;
 }

@@ -29,6 +29,10 @@ void sizes_json(json_t *object, const ent_container_sizes *sizes)
     json_count(object, "weights", sizes->weights);
     json_count(object, "weight_bytes", sizes->weight_bytes);
     json_real_or_null(object, "gap_percent", s.gap_percent);
+    if (sizes->same_tensors) {
+        json_count(object, "same_tensors", sizes->same_tensors);
+        json_count(object, "same_bytes", sizes->same_bytes);
+    }
 }
 
 static void line(struct table *table, const char *name, double bytes, const ent_container_sizes *sizes)
@@ -53,5 +57,8 @@ void sizes_table(const ent_container_sizes *sizes)
     line(&table, "  headers", (double)sizes->output_bytes - bytes, sizes);
     if (sizes->bound_bits > 0) line(&table, "bound", sizes->bound_bits * (double)sizes->weights / 8, sizes);
     table_end(&table);
+    if (sizes->same_tensors)
+        printf("%" PRIu64 " tensor%s of %" PRIu64 " bytes in all %s equal to others and stored as these\n", sizes->same_tensors,
+               sizes->same_tensors == 1 ? "" : "s", sizes->same_bytes, sizes->same_tensors == 1 ? "is" : "are");
     if (!isnan(gap)) printf("payload, tables and index are %.2f %% over the bound of this codec's fields\n", gap);
 }

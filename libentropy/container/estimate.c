@@ -119,6 +119,7 @@ ent_status ent_container_estimate(const ent_weights *weights, const ent_codec *c
         return ent_fail(error, ENT_EINVAL, "codec %s: only of scope=tensor can tensors be judged one by one",
                         ent_codec_name(codec));
     ent_status status = ent_plan_make(&e.plan, weights, &(ent_assignment){ 1, &codec, NULL }, error);
+    if (!status && (status = ent_plan_find_same(&e.plan, error))) ent_plan_free(&e.plan);
     if (status) return status;
     uint64_t all = e.plan.index.sizes.input_bytes;
     e.part = all <= sample_bytes ? 1 : (double)sample_bytes / (double)all;

@@ -23,6 +23,7 @@ typedef struct flow_slot {
     ent_loaded *loaded;
     ent_buffer bytes;
     ent_status status;
+    bool fatal; /* what failed is not the container but what is done with it: the disk is full */
     ent_error error;
 } flow_slot;
 
@@ -59,6 +60,7 @@ static flow_slot *take_slot(state *s, flow_kind kind, uint64_t offset, size_t si
 {
     flow_slot *slot = &s->gathering->slot[s->gathering->used++];
     slot->kind = kind;
+    slot->fatal = false;
     slot->status = ent_buffer_reserve(&slot->bytes, size);
     slot->piece = (ent_piece){ .file = s->file, .offset = offset, .bytes = { slot->bytes.data, size } };
     slot->span = size;
@@ -162,16 +164,27 @@ static void decode_slot(void *context, unsigned which, size_t i, unsigned thread
     if (slot->kind == BLOCK)
         slot->status = ent_load_block(s->c, slot->loaded, slot->piece.block, 0, slot->bytes.data, &s->scratch[thread],
                                       &slot->error);
-    if (!slot->status && s->flow->sink) slot->status = s->flow->sink(s->flow->context, &slot->piece, &slot->error);
+    if (slot->status || !s->flow->sink) return;
+    slot->status = s->flow->sink(s->flow->context, &slot->piece, &slot->error);
+    slot->fatal = slot->status == ENT_EIO;
 }
 
 /* ---- checking --------------------------------------------------------------------------------------------- */
 
-/* Something is wrong: `error` says what, or nothing when it has been said.  ENT_OK: go on. */
-static ent_status wrong(state *s, const ent_error *error, ent_status status)
+/* Something is wrong: `error` says what, or nothing when it has been said.  `lost`: the piece that it costs, NULL:
+ * none.  ENT_OK: go on. */
+static ent_status wrong(state *s, const ent_error *error, ent_status status, const flow_slot *lost)
 {
+    ent_error more;
     s->broken = true;
-    if (!s->flow->report || status == ENT_ENOMEM) return ent_fail(s->error, status, "%s", error->text);
+    if (!s->flow->report || status == ENT_ENOMEM || (lost && lost->fatal))
+        return ent_fail(s->error, status, "%s", error->text);
+    if (lost && lost->kind != GAP && status != ENT_ECHECK) {
+        ent_fail(&more, status, "%.700s; lost: bytes %llu to %llu of file %s", error->text,
+                 (unsigned long long)lost->piece.offset, (unsigned long long)(lost->piece.offset + lost->span - 1),
+                 ent_quote(s->x->file[lost->piece.file].name).text);
+        error = &more;
+    }
     if (error->text[0]) s->flow->report(s->flow->report_context, error->text);
     s->reports++;
     return ENT_OK;
@@ -187,7 +200,7 @@ static ent_status check_file(state *s, size_t file)
     if (holds) return ENT_OK;
     ent_fail(&error, ENT_ECORRUPT, "%s: file %s: decoded, but its checksum does not hold", s->c->path,
              ent_quote(f->name).text);
-    ent_status status = wrong(s, &error, ENT_ECORRUPT);
+    ent_status status = wrong(s, &error, ENT_ECORRUPT, NULL);
     s->broken = false;
     return status;
 }
@@ -195,7 +208,7 @@ static ent_status check_file(state *s, size_t file)
 static ent_status check_slot(state *s, const flow_slot *slot)
 {
     ent_status status = ENT_OK;
-    if (slot->status) status = wrong(s, &slot->error, slot->status);
+    if (slot->status) status = wrong(s, &slot->error, slot->status, slot);
     else if (slot->kind == END) status = check_file(s, slot->piece.file);
     else XXH3_64bits_update(s->hash, slot->piece.bytes.data, slot->piece.bytes.size);
     s->done += slot->span;

@@ -145,13 +145,21 @@ static json_t *tables_json(const ent_index *index)
 static json_t *tensor_json(const ent_index *index, const ent_index_tensor *t)
 {
     const ent_recipe *recipe = &index->recipe[t->recipe].recipe;
-    json_t *shape = json_array(), *tables = json_array();
+    json_t *shape = json_array();
     for (uint32_t i = 0; i < t->rank; i++) json_array_append_new(shape, number(t->shape[i]));
+    json_t *o = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "name", t->name, "dtype", t->dtype, "shape", shape, "file",
+                          number(t->file), "offset", number(t->offset), "bytes", number(t->bytes));
+    if (t->same >= 0) {
+        json_object_set_new(o, "same", json_integer(t->same));
+        return o;
+    }
+    json_t *tables = json_array();
     for (uint32_t i = 0; i < recipe->split.fields; i++)
         if (ent_index_needs_table(recipe, i)) json_array_append_new(tables, json_integer(t->table[i]));
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", t->name, "dtype", t->dtype, "shape",
-                     shape, "file", number(t->file), "offset", number(t->offset), "bytes", number(t->bytes), "recipe",
-                     number(t->recipe), "tables", tables, "coded", number(t->coded));
+    json_object_set_new(o, "recipe", number(t->recipe));
+    json_object_set_new(o, "tables", tables);
+    json_object_set_new(o, "coded", number(t->coded));
+    return o;
 }
 
 static json_t *tensors_json(const ent_index *index)
@@ -165,6 +173,11 @@ static json_t *tensors_json(const ent_index *index)
     return list;
 }
 
+static int version_of(const ent_index *index)
+{
+    return index->sizes.same_tensors ? ENT_INDEX_VERSION : 1;
+}
+
 ent_status ent_index_write(const ent_index *index, char **text, ent_error *error)
 {
     for (size_t i = 0; i < index->files; i++) {
@@ -174,7 +187,7 @@ ent_status ent_index_write(const ent_index *index, char **text, ent_error *error
         json_decref(name);
     }
     json_t *root = json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "format", ENT_INDEX_FORMAT,
-                             "version", ENT_INDEX_VERSION, "program", ENT_VERSION, "codec", index->codec, "codec_name",
+                             "version", version_of(index), "program", ENT_VERSION, "codec", index->codec, "codec_name",
                              index->codec_name, "scope", ent_scope_names[index->scope], "block", number(index->block),
                              "sizes", sizes_json(&index->sizes), "files", files_json(index), "recipes",
                              recipes_json(index), "tables", tables_json(index), "tensors", tensors_json(index));

@@ -9,7 +9,7 @@
 #include <entropy/container.h>
 
 #define ENT_INDEX_FORMAT "libentropy container"
-enum { ENT_INDEX_VERSION = 1 };
+enum { ENT_INDEX_VERSION = 2 }; /* the newest; what needs nothing new is written as version 1 */
 
 typedef struct ent_index_file {
     const char *name;
@@ -35,6 +35,7 @@ typedef struct ent_index_tensor {
     uint64_t offset;               /* in the file */
     int64_t table[ENT_MAX_FIELDS]; /* of each field, -1: none */
     uint64_t coded;                /* bytes of its blocks */
+    int64_t same;                  /* the earlier tensor of the same bytes, whose blocks serve it too; -1: it has its own */
 } ent_index_tensor;
 
 typedef struct ent_index {

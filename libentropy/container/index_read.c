@@ -78,8 +78,8 @@ static ent_status read_head(const reading *r, const json_t *root)
     if (!get_text(root, "format", &format) || strcmp(format, ENT_INDEX_FORMAT))
         return refuse(r, "not that of a container");
     if (!get_member(root, "version", &version)) return refuse(r, "no version");
-    if (version != ENT_INDEX_VERSION)
-        return ent_fail(r->error, ENT_EUNSUPPORTED, "%s: a container of version %llu; this program reads version %d",
+    if (version < 1 || version > ENT_INDEX_VERSION)
+        return ent_fail(r->error, ENT_EUNSUPPORTED, "%s: a container of version %llu; this program reads 1 to %d",
                         r->path, (unsigned long long)version, ENT_INDEX_VERSION);
     if (!get_text(root, "codec", &x->codec) || !get_text(root, "codec_name", &x->codec_name))
         return refuse(r, "no codec");
@@ -234,19 +234,43 @@ static bool is_in_place(const ent_index *x, const ent_index_tensor *t, const ent
     return t->offset >= start && t->bytes <= x->file[t->file].bytes && t->offset <= x->file[t->file].bytes - t->bytes;
 }
 
+/* How its blocks are coded: said of it, or of the tensor whose blocks serve it too. */
+static ent_status read_coding(const reading *r, size_t i, const json_t *o)
+{
+    ent_index *x = r->index;
+    ent_index_tensor *t = &x->tensor[i];
+    uint64_t recipe, same;
+    t->same = -1;
+    if (json_object_get(o, "same")) {
+        const ent_index_tensor *first = x->tensor;
+        if (!get_member(o, "same", &same) || same >= i || first[same].same >= 0 || first[same].bytes != t->bytes ||
+            strcmp(first[same].dtype, t->dtype))
+            return refuse(r, "tensor %zu: said to be the same as one that it cannot be", i);
+        t->same = (int64_t)same;
+        t->recipe = first[same].recipe;
+        memcpy(t->table, first[same].table, sizeof t->table);
+        x->sizes.same_tensors++;
+        x->sizes.same_bytes += t->bytes;
+        return ENT_OK;
+    }
+    if (!get_member(o, "recipe", &recipe) || recipe >= x->recipes || !get_member(o, "coded", &t->coded))
+        return refuse(r, "tensor %zu: bad entry", i);
+    t->recipe = (uint32_t)recipe;
+    return read_table_ids(x, json_object_get(o, "tables"), t) ? ENT_OK : refuse(r, "tensor %zu: bad table", i);
+}
+
 static ent_status read_tensor(const reading *r, size_t i, const json_t *o, uint64_t *shape)
 {
     ent_index *x = r->index;
     ent_index_tensor *t = &x->tensor[i];
-    uint64_t file, recipe;
+    uint64_t file;
     if (!get_text(o, "name", &t->name) || !get_text(o, "dtype", &t->dtype) || !get_member(o, "file", &file) ||
         file >= x->files || !get_member(o, "offset", &t->offset) || !get_member(o, "bytes", &t->bytes) ||
-        !get_member(o, "recipe", &recipe) || recipe >= x->recipes || !get_member(o, "coded", &t->coded) ||
         !read_shape(json_object_get(o, "shape"), t, shape))
         return refuse(r, "tensor %zu: bad entry", i);
     t->file = (uint32_t)file;
-    t->recipe = (uint32_t)recipe;
-    if (!read_table_ids(x, json_object_get(o, "tables"), t)) return refuse(r, "tensor %zu: bad table", i);
+    ent_status status = read_coding(r, i, o);
+    if (status) return status;
     const ent_format *format = x->recipe[t->recipe].recipe.format;
     t->words = ent_index_words(x, t);
     if (format && (t->bytes > INT64_MAX / 8 || t->elements % format->weights || t->words > INT64_MAX / format->bits ||

@@ -102,8 +102,16 @@ ent_container_tensor ent_container_tensor_at(const ent_container *container, siz
                                    .elements = t->elements,
                                    .bytes = t->bytes,
                                    .coded_bytes = t->coded,
-                                   .blocks = ent_index_blocks(&container->index, t),
-                                   .recipe = container->index.recipe[t->recipe].text };
+                                   .blocks = t->same < 0 ? ent_index_blocks(&container->index, t) : 0,
+                                   .recipe = container->index.recipe[t->recipe].text,
+                                   .same_as = t->same < 0 ? NULL : container->index.tensor[t->same].name };
+}
+
+size_t ent_container_find(const ent_container *container, const char *name)
+{
+    for (size_t i = 0; i < container->index.tensors; i++)
+        if (!strcmp(container->index.tensor[i].name, name)) return i;
+    return SIZE_MAX;
 }
 
 /* ---- a tensor -------------------------------------------------------------------------------------------------- */
@@ -138,7 +146,7 @@ static ent_status find_blocks(const ent_container *c, ent_loaded *l, size_t tens
     uint64_t blocks = ent_index_blocks(&c->index, t);
     const ent_index_extent e = ent_index_extent_of(&c->index, t);
     char name[40], place[300];
-    snprintf(name, sizeof name, "/tensors/%zu", tensor);
+    snprintf(name, sizeof name, "/tensors/%zu", t->same < 0 ? tensor : (size_t)t->same);
     snprintf(place, sizeof place, "%.150s: tensor %s", c->path, ent_quote(t->name).text);
     if (!e.words) return ENT_OK;
     if (blocks > c->size / ENT_CHECKSUM_BYTES) /* of the least size each: a lie that would only take memory */

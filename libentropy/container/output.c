@@ -45,6 +45,20 @@ ent_status ent_output_create(ent_output *output, int *fd, ent_error *error)
     return ENT_OK;
 }
 
+ent_status ent_output_write(const ent_output *output, int fd, uint64_t at, ent_bytes bytes, ent_error *error)
+{
+    while (bytes.size) {
+        ssize_t n = pwrite(fd, bytes.data, bytes.size, (off_t)at);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0)
+            return ent_fail(error, ENT_EIO, "%s: cannot write at byte %llu: %s", output->temporary,
+                            (unsigned long long)at, strerror(n ? errno : ENOSPC));
+        at += (uint64_t)n;
+        bytes = (ent_bytes){ bytes.data + n, bytes.size - (size_t)n };
+    }
+    return ENT_OK;
+}
+
 static int sync_path(const char *path, int flags)
 {
     int fd = open(path, flags | O_CLOEXEC), failed = fd < 0 || fsync(fd);

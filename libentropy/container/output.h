@@ -15,6 +15,8 @@ typedef struct ent_output {
 ent_status ent_output_plan(ent_output *output, const char *path, ent_error *error);
 /* Creates it, empty, for writing. */
 ent_status ent_output_create(ent_output *output, int *fd, ent_error *error);
+/* Writes at a place of a file that was created; for any number of threads at once. */
+ent_status ent_output_write(const ent_output *output, int fd, uint64_t at, ent_bytes bytes, ent_error *error);
 /* Syncs the file, gives it its final name, and syncs the folder: after a crash of the machine there
  * is the old file or the new one, whole. */
 ent_status ent_output_commit(ent_output *output, ent_error *error);

@@ -76,7 +76,8 @@ static ent_status add_tensor(ent_plan *plan, const ent_codec *codec, size_t i, e
                               .elements = t->elements,
                               .bytes = t->bytes.size,
                               .file = t->file,
-                              .offset = t->offset };
+                              .offset = t->offset,
+                              .same = -1 };
     const char *dtype = recipe_dtype(t);
     ent_status status = add_recipe(plan, codec, dtype, &to->recipe, error);
     if (status) return status;
@@ -173,11 +174,11 @@ ent_status ent_plan_units(const ent_plan *plan, size_t first, size_t end, ent_un
 {
     const ent_index *x = &plan->index;
     *n = 0;
-    for (size_t i = first; i < end; i++) *n += ent_index_blocks(x, &x->tensor[i]);
+    for (size_t i = first; i < end; i++) *n += x->tensor[i].same < 0 ? ent_index_blocks(x, &x->tensor[i]) : 0;
     ent_unit *u = *units = ent_calloc(*n, sizeof *u);
     if (!u) return ent_fail(error, ENT_ENOMEM, "out of memory");
     for (size_t i = first; i < end; i++)
-        for (uint64_t k = 0; k < ent_index_blocks(x, &x->tensor[i]); k++, u++) {
+        for (uint64_t k = 0; x->tensor[i].same < 0 && k < ent_index_blocks(x, &x->tensor[i]); k++, u++) {
             *u = (ent_unit){ .tensor = (uint32_t)i, .block = k };
             u->words = (uint32_t)ent_index_block(x, &x->tensor[i], k, &u->offset, &u->size);
         }

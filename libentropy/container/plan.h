@@ -45,6 +45,10 @@ enum { ENT_BATCH_BYTES = 64 << 20, ENT_BATCH_TENSORS = 64 };
 /* The end of the batch that begins with tensor `first`, and its bytes. */
 size_t ent_plan_batch(const ent_plan *plan, size_t first, uint64_t *bytes);
 
+/* Finds the tensors that have the dtype and bytes of an earlier one (index.tensor[].same): they are neither counted
+ * nor coded.  Reads some KiB of each tensor that is as large as another, and all of those that may be the same. */
+ent_status ent_plan_find_same(ent_plan *plan, ent_error *error);
+
 /* All blocks of tensors [first, end), in order: freed by ent_free. */
 ent_status ent_plan_units(const ent_plan *plan, size_t first, size_t end, ent_unit **units, size_t *n,
                           ent_error *error);

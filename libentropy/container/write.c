@@ -42,7 +42,7 @@ typedef struct writer {
     ent_buffer tables; /* bytes of /tables */
     size_t table_capacity;
     /* where the pass over the files is */
-    size_t file;
+    size_t file, next; /* `next`: the first tensor not yet come to */
     uint64_t at, gap_at; /* in the file; in its dataset of bytes that are in no tensor */
     hid_t gaps;
     XXH3_state_t *hash;
@@ -91,10 +91,25 @@ static ent_status pass_bytes(writer *w, uint64_t size, bool gap)
     return status;
 }
 
+/* Moves on to byte `to` of the file, past tensors whose blocks are another's, which no unit stands for. */
+static ent_status pass_to(writer *w, uint64_t to)
+{
+    const ent_index *x = &w->plan.index;
+    ent_status status = ENT_OK;
+    for (; w->next < x->tensors && !status; w->next++) {
+        const ent_index_tensor *t = &x->tensor[w->next];
+        if (t->file > w->file || (t->file == w->file && t->offset >= to)) break;
+        if (t->same < 0) continue;
+        status = pass_bytes(w, t->offset - w->at, true);
+        if (!status) status = pass_bytes(w, t->bytes, false);
+    }
+    return status ? status : pass_bytes(w, to - w->at, true);
+}
+
 static ent_status end_file(writer *w)
 {
     ent_index_file *f = &w->plan.index.file[w->file];
-    ent_status status = pass_bytes(w, f->bytes - w->at, true);
+    ent_status status = pass_to(w, f->bytes);
     f->hash = XXH3_64bits_digest(w->hash);
     ent_h5_close_set(w->gaps);
     w->gaps = -1;
@@ -221,7 +236,7 @@ static ent_status write_unit(writer *w, const ent_unit *unit, const slot *s)
     x->sizes.tally.table_bits += s->tally.table_bits;
     x->sizes.tally.index_bits += s->tally.index_bits;
     while (!status && w->file < t->file) status = end_file(w);
-    if (!status) status = pass_bytes(w, t->offset + unit->offset - w->at, true);
+    if (!status) status = pass_to(w, t->offset + unit->offset);
     return status ? status : pass_bytes(w, unit->size, false);
 }
 
@@ -372,6 +387,7 @@ static ent_status write_container(const char *path, const ent_weights *weights, 
     if (status) return status;
     ent_h5_tongue tongue = ent_h5_quiet();
     status = ent_output_plan(&w.output, path, error);
+    if (!status) status = ent_plan_find_same(&w.plan, error);
     if (!status) status = write_all(&w);
     if (!status) status = commit(&w, sizes);
     free_writer(&w);

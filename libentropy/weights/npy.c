@@ -25,6 +25,20 @@ static const struct {
     { "V4", "V4", 32 },  { "V8", "V8", 64 },  { "c16", "C128", 128 },
 };
 
+bool ent_npy_descr(const char *dtype, uint32_t bits, char descr[ENT_NPY_DESCR])
+{
+    char raw[16];
+    snprintf(raw, sizeof raw, "V%u", (unsigned)(bits / 8));
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+            if (!strcmp(kinds[i].dtype, pass ? raw : dtype)) {
+                snprintf(descr, ENT_NPY_DESCR, "%c%s", kinds[i].bits > 8 ? '<' : '|', kinds[i].descr);
+                return true;
+            }
+    snprintf(descr, ENT_NPY_DESCR, "%s", dtype); /* big-endian numbers keep NumPy's own name */
+    return *dtype == '>' && strlen(dtype) < ENT_NPY_DESCR;
+}
+
 typedef struct header { /* of an array, and where in it we are */
     ent_weights *model;
     const ent_weights_file *file;

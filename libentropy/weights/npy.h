@@ -9,4 +9,9 @@ bool ent_npy_recognises(ent_bytes file);
 ent_status ent_npy_append(ent_weights *model, uint32_t file, uint64_t start, uint64_t end, const char *name,
                           ent_error *error);
 
+enum { ENT_NPY_DESCR = 8 };
+/* NumPy's name of a dtype, "<f4"; where it has none, that of raw data of so many bits, as ml_dtypes writes it: "<V2"
+ * for BF16, "|V1" for FP8.  False: NumPy cannot hold it. */
+bool ent_npy_descr(const char *dtype, uint32_t bits, char descr[ENT_NPY_DESCR]);
+
 #endif

@@ -64,6 +64,8 @@ bool ent_ends_with(const char *text, const char *end);
  * ENT_ECORRUPT for anything else, duplicate keys included, with the reason and the byte. */
 ent_status ent_json_object(json_t **object, ent_bytes text, uint64_t start, const char *name, ent_error *error);
 
+/* Whether a safetensors file can hold a dtype. */
+bool ent_safetensors_knows(const char *dtype);
 /* Appends the tensors of file `file`, a safetensors file, without ent_model_finish. */
 ent_status ent_safetensors_append(ent_weights *model, uint32_t file, ent_error *error);
 

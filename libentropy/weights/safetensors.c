@@ -34,6 +34,17 @@ static const struct {
     "BOOL F4 F6_E2M3 F6_E3M2 U8 I8 F8_E5M2 F8_E4M3 F8_E8M0 F8_E4M3FNUZ F8_E5M2FNUZ I16 U16 F16 BF16 I32 U32 F32 C64 " \
     "F64 I64 U64"
 
+enum { DTYPES = sizeof dtypes / sizeof *dtypes };
+
+static size_t number_of(const char *dtype)
+{
+    size_t i = 0;
+    while (i < DTYPES && strcmp(dtypes[i].name, dtype) != 0) i++;
+    return i;
+}
+
+bool ent_safetensors_knows(const char *dtype) { return number_of(dtype) < DTYPES; }
+
 /* Where an entry is being read, for messages. */
 typedef struct place {
     const char *file, *name;
@@ -56,12 +67,12 @@ static ent_status read_dtype(const place *p, const json_t *entry, ent_tensor *te
 {
     const char *dtype = json_string_value(json_object_get(entry, "dtype"));
     if (!dtype) return bad(p, "no \"dtype\" string");
-    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
-        if (!strcmp(dtypes[i].name, dtype)) {
-            tensor->dtype = dtypes[i].name;
-            tensor->dtype_bits = dtypes[i].bits;
-            return ENT_OK;
-        }
+    size_t i = number_of(dtype);
+    if (i < DTYPES) {
+        tensor->dtype = dtypes[i].name;
+        tensor->dtype_bits = dtypes[i].bits;
+        return ENT_OK;
+    }
     return bad(p, "unknown dtype %s; known: " KNOWN_DTYPES, ent_quote(dtype).text);
 }
 

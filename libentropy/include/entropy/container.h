@@ -20,6 +20,8 @@ typedef struct ent_container_sizes {
     uint64_t input_bytes, output_bytes;
     uint64_t weights;      /* elements of tensors that have a number format */
     uint64_t weight_bytes; /* of those tensors, uncoded */
+    uint64_t same_tensors; /* of the bytes of an earlier one, and so without blocks of their own */
+    uint64_t same_bytes;   /* of them, uncoded */
     double bound_bits;     /* per weight: what the codec's fields allow (order-0, plug-in, per scope) */
     ent_tally tally;       /* of all tensors; the rest of output_bytes is headers and HDF5 */
 } ent_container_sizes;
@@ -36,6 +38,7 @@ ENT_API void ent_corpus_free(ent_corpus *corpus);
 /* Writes `weights` to `path` with `codec` (or with the corpus's tables and codec when `corpus` is
  * not NULL): to a temporary name beside it, synced, renamed; on failure or a kill nothing is left
  * under `path`, and an older file there stays.  Memory: a few blocks a thread, whatever the model.
+ * A tensor of the dtype and bytes of an earlier one (tied weights) is stored once.
  * *sizes (may be NULL) is filled on success. */
 ENT_API ent_status ent_container_write(const char *path, const ent_weights *weights, const ent_codec *codec,
                                        const ent_corpus *corpus, const ent_run *run, ent_container_sizes *sizes,
@@ -78,8 +81,10 @@ typedef struct ent_container_tensor {
     const uint64_t *shape;
     uint64_t elements, bytes, coded_bytes, blocks;
     const char *recipe; /* "exponent=huffman rest=raw" */
+    const char *same_as; /* the earlier tensor that it is equal to; its own blocks and coded bytes are 0; NULL: none */
 } ent_container_tensor;
 ENT_API ent_container_tensor ent_container_tensor_at(const ent_container *container, size_t i);
+ENT_API size_t ent_container_find(const ent_container *container, const char *name); /* SIZE_MAX: none */
 
 ENT_API size_t ent_container_files(const ent_container *container);
 ENT_API const char *ent_container_file_name(const ent_container *container, size_t i);
@@ -91,9 +96,38 @@ ENT_API ent_container_sizes ent_container_sizes_of(const ent_container *containe
 ENT_API ent_status ent_container_extract(ent_container *container, const char *path, const ent_run *run,
                                          ent_error *error);
 
+/* The same from a damaged container: what cannot be read is told to `report`, as ent_container_verify does, and is
+ * zeros in the files; all else is as it was.  ENT_ECORRUPT, with the files in place, when anything was wrong. */
+typedef void ent_finding(void *context, const char *text);
+ENT_API ent_status ent_container_salvage(ent_container *container, const char *path, const ent_run *run,
+                                         ent_finding *report, void *context, ent_error *error);
+
 /* Decodes tensor i into memory (bytes as in the original file). */
 ENT_API ent_status ent_container_read(ent_container *container, size_t i, void *out, const ent_run *run,
                                       ent_error *error);
+
+/* Some rows of a tensor: its places on the first axis; a scalar has one. */
+typedef struct ent_rows {
+    size_t tensor;
+    uint64_t first, count;
+} ent_rows;
+
+/* All rows of tensor i. */
+ENT_API ent_rows ent_container_all_rows(const ent_container *container, size_t i);
+/* Bytes of the rows.  ENT_EINVAL when the tensor has no such rows, or when its rows are not whole bytes and it is not
+ * all of them that are asked for. */
+ENT_API ent_status ent_container_rows_bytes(const ent_container *container, ent_rows rows, uint64_t *bytes,
+                                            ent_error *error);
+/* Decodes rows into memory, so many bytes: reads and checks the blocks that hold them, no others, and the tensor's tables.
+ * *read (may be NULL): bytes of those blocks.  ENT_EINVAL as above, ENT_ECORRUPT naming tensor, block and byte. */
+ENT_API ent_status ent_container_rows(ent_container *container, ent_rows rows, void *out, const ent_run *run,
+                                      uint64_t *read, ent_error *error);
+/* The same into a file, as an array of NumPy (PATH.npy) or a tensor of its name (PATH.safetensors), named when it is
+ * complete.  Where NumPy has no name for a dtype it gets one of raw data, as ml_dtypes does: <V2 for BF16, |V1 for
+ * FP8.  ENT_EUNSUPPORTED for a dtype that the format cannot hold, ENT_EINVAL for other names of files.  Memory: the
+ * rows. */
+ENT_API ent_status ent_container_save(ent_container *container, ent_rows rows, const char *path, const ent_run *run,
+                                      uint64_t *read, ent_error *error);
 
 /* What all tensors would take in a container, foretold from some blocks. */
 typedef struct ent_forecast {
@@ -127,7 +161,6 @@ ENT_API ent_status ent_container_time(ent_container *container, unsigned runs, c
 /* Checks and decodes every block of every tensor and, when `against` is not NULL, compares with that
  * model; `report` gets each finding (file, tensor, block, offset), in order, one at a time, in any
  * thread.  ENT_ECHECK when anything is wrong, after all has been looked at. */
-typedef void ent_finding(void *context, const char *text);
 ENT_API ent_status ent_container_verify(ent_container *container, const ent_weights *against, const ent_run *run,
                                         ent_finding *report, void *context, ent_error *error);
 
