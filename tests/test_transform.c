@@ -43,6 +43,8 @@ static void settings_all_go_both_ways(void **state)
         "watersic(step=0.01)", "watersic(bits=2.5)", "watersic(spread=0,dead=0.2)", "rescale(alpha=1) watersic(bits=1,spread=1)",
         "step(step=0.01)", "step(step=8)", "step(bits=2.5)", "step(step=1,dead=0.2)",
         "prune(share=0) rtn", "prune(share=1) rtn", "prune(share=0.4,by=1,group=-1) step", "prune(n=2,m=4) nf4",
+        "outliers(share=0) rtn", "outliers(share=1,by=1) nf4", "outliers(share=0.1,by=2) gptq(group=0)",
+        "rescale prune(whole=16) outliers(share=0.01) gqsa(bits=3,group=7)", "prune(share=1) gqsa(symmetric=1,search=1)",
         "rescale(alpha=1) prune(by=2) rtn(symmetric=0)", "rescale(alpha=0) step(bits=3)",
         "bitstack(levels=16,rank=1)", "bitstack(signs=0,scale=2)", "rescale prune bitstack(levels=1,rank=1024,scale=0.5)",
         "rtn(bits=2) lowrank(rank=3)", "rescale prune rtn(bits=3) slim(bits=4,group=16)", "gptq(bits=2) eora(rank=200,damp=0)",

@@ -35,7 +35,7 @@ ENT_API void ent_input_stats_free(ent_input_stats *input); /* takes a zeroed str
 
 /* ---- what comes out --------------------------------------------------------------------------- */
 
-enum { ENT_PARTS = 64, ENT_FEW_PARTS = 8, ENT_REPAIR_PARTS = 4 };
+enum { ENT_PARTS = 64, ENT_FEW_PARTS = 12, ENT_REPAIR_PARTS = 4 };
 
 /* A part of a packed matrix: n unpacked words of a format, owned. */
 typedef struct ent_part {
@@ -122,7 +122,7 @@ ENT_API ent_status ent_pipeline_parse(ent_pipeline *pipeline, const char *text, 
 ENT_API ent_status ent_pipeline_text(const ent_pipeline *pipeline, ent_buffer *text);
 ENT_API uint32_t ent_pipeline_quantizer(const ent_pipeline *pipeline); /* the place of its quantizer */
 ENT_API bool ent_pipeline_calibrated(const ent_pipeline *pipeline); /* a stage needs ent_input_stats */
-ENT_API uint32_t ent_pipeline_parts(const ent_pipeline *pipeline);   /* at most so many a matrix: 8 or more, up to ENT_PARTS */
+ENT_API uint32_t ent_pipeline_parts(const ent_pipeline *pipeline);   /* at most so many a matrix: ENT_FEW_PARTS or more, up to ENT_PARTS */
 
 /* Packs rows x cols values, which become those that ent_pipeline_undo gives back, bit for bit.  rows, cols
  * >= 1, rows * cols < 2^32.  ENT_EINVAL for values that are not finite (the place is told), for a size
