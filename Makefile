@@ -1,6 +1,6 @@
 # Makefile - every entry point of libentropy.  `make help` lists them.
 #
-# Variables: CC, CFLAGS (optimisation), BUILD (where objects go), PREFIX, DESTDIR, V (1: show commands),
+# Variables: CC, CFLAGS (optimisation), BUILD (where objects go), PREFIX, DESTDIR, H5PLUGINDIR, V (1: show commands),
 # QUICK (1: a short bench), MACHINE (a name for this machine).
 
 CC      = gcc
@@ -9,13 +9,15 @@ CFLAGS  = -O3 -g
 BUILD   = build
 PREFIX  = /usr/local
 DESTDIR =
+# Where HDF5 looks for filters by itself, unless PREFIX is a place of one's own.
+H5PLUGINDIR = $(if $(filter /usr /usr/local,$(PREFIX)),$(or $(shell pkg-config --variable=PluginDir hdf5-serial 2>/dev/null),/usr/local/hdf5/lib/plugin),$(PREFIX)/lib/hdf5/plugins)
 
 Q = $(if $(V),,@)
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: FORCE all lib demo huff-llm bitstack quality better-codecs rate-distortion targets machine coverage check check-quick bench profile fuzz deps deps-test install uninstall clean help tests
+.PHONY: FORCE all lib plugin demo huff-llm bitstack quality better-codecs rate-distortion targets machine coverage check check-quick bench profile fuzz deps deps-test install uninstall clean help tests
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 STANDARD = -std=gnu11 -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off
@@ -38,18 +40,20 @@ INCLUDES = -Ilibentropy/include -Ilibentropy
 # analyses and datasets are one program; tests may also look at private headers
 COMPILE  = $(CC) $(STANDARD) $(WARNINGS) $(CFLAGS) $(INCLUDES) $(PKGFLAGS) -DH5_USE_110_API $(HAVE)
 
-LIB_SRC  = $(wildcard libentropy/*/*.c)
+PLUGIN_SRC = libentropy/filter/plugin.c libentropy/filter/hdf5.c
+LIB_SRC  = $(filter-out $(PLUGIN_SRC),$(wildcard libentropy/*/*.c))
 APP_SRC  = $(wildcard analyses/*.c datasets/*.c)
 TEST_SRC = $(wildcard tests/test_*.c)
 HELP_SRC = $(filter-out $(TEST_SRC),$(wildcard tests/*.c)) $(wildcard tests/oracle/*.c)
 FUZZ_SRC = $(wildcard tests/fuzz/fuzz_*.c)
 
 LIB_OBJ  = $(LIB_SRC:%.c=$(BUILD)/%.o)
+PLUGIN_OBJ = $(PLUGIN_SRC:%.c=$(BUILD)/%.o)
 APP_OBJ  = $(APP_SRC:%.c=$(BUILD)/%.o)
 HELP_OBJ = $(HELP_SRC:%.c=$(BUILD)/%.o)
 TESTS    = $(TEST_SRC:tests/%.c=$(BUILD)/%)
 
-all: lib $(if $(APP_SRC),$(BUILD)/entropy)
+all: lib $(if $(APP_SRC),$(BUILD)/entropy) plugin
 
 lib: $(BUILD)/libentropy.a $(BUILD)/libentropy.so
 
@@ -62,6 +66,17 @@ $(BUILD)/libentropy.so: $(LIB_OBJ)
 	@echo '  LD $@'
 	$(Q)$(CC) -shared -fopenmp -Wl,-soname,libentropy.so.0 $(CFLAGS) -o $@ $^ $(LIBS)
 	@ln -sf libentropy.so $(BUILD)/libentropy.so.0
+
+# The HDF5 filter: of the library only what it needs, no HDF5 (see filter/hdf5.h), nothing shown but the two functions
+# that HDF5 asks for.  In a folder of its own, since HDF5 loads all that it finds on its path.
+PLUGIN_LIBS = $(if $(filter libzstd liblz4,$(FOUND)),$(shell pkg-config --libs $(filter libzstd liblz4,$(FOUND)))) -lm
+
+plugin: $(BUILD)/plugin/libh5entropy.so ## the HDF5 filter alone, for h5dump, h5repack and h5py
+
+$(BUILD)/plugin/libh5entropy.so: $(PLUGIN_OBJ) $(BUILD)/libentropy.a
+	@mkdir -p $(@D)
+	@echo '  LD $@'
+	$(Q)$(CC) -shared $(CFLAGS) -Wl,--exclude-libs,ALL -Wl,--as-needed -o $@ $^ $(PLUGIN_LIBS)
 
 $(BUILD)/entropy: $(APP_OBJ) $(BUILD)/libentropy.a
 	@echo '  LD $@'
@@ -118,6 +133,8 @@ $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libentropy.a
 $(BUILD)/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/libentropy.a
 	@echo '  LD $@'
 	$(Q)$(CC) -fopenmp $(CFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/test_filter: | $(BUILD)/plugin/libh5entropy.so
 
 .SECONDARY: $(HELP_OBJ) $(TEST_SRC:%.c=$(BUILD)/%.o)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
@@ -184,6 +201,9 @@ install: all ## install into $(DESTDIR)$(PREFIX)
 	install -m 755 $(BUILD)/libentropy.so $(DESTDIR)$(PREFIX)/lib/libentropy.so.0
 	ln -sf libentropy.so.0 $(DESTDIR)$(PREFIX)/lib/libentropy.so
 	install -m 644 libentropy/include/entropy/*.h $(DESTDIR)$(PREFIX)/include/entropy/
+	install -d $(DESTDIR)$(H5PLUGINDIR)
+	install -m 644 $(BUILD)/plugin/libh5entropy.so $(DESTDIR)$(H5PLUGINDIR)/
+	$(if $(filter $(PREFIX)/lib/hdf5/plugins,$(H5PLUGINDIR)),@echo 'The HDF5 filter is not where HDF5 looks: set HDF5_PLUGIN_PATH=$(H5PLUGINDIR)')
 	install -d $(DESTDIR)$(PREFIX)/share/libentropy/datasets
 	cp -r datasets/*.tsv datasets/*.csv datasets/*.md datasets/*.txt datasets/gutenberg-llama-4.7m $(DESTDIR)$(PREFIX)/share/libentropy/datasets/
 	cp -r analyses/targets analyses/plans analyses/plots analyses/published $(DESTDIR)$(PREFIX)/share/libentropy/
@@ -193,7 +213,7 @@ install: all ## install into $(DESTDIR)$(PREFIX)
 
 uninstall: ## remove what install put there
 	rm -rf $(DESTDIR)$(PREFIX)/bin/entropy $(DESTDIR)$(PREFIX)/lib/libentropy.* $(DESTDIR)$(PREFIX)/lib/pkgconfig/libentropy.pc \
-	  $(DESTDIR)$(PREFIX)/include/entropy $(DESTDIR)$(PREFIX)/share/libentropy
+	  $(DESTDIR)$(PREFIX)/include/entropy $(DESTDIR)$(PREFIX)/share/libentropy $(DESTDIR)$(H5PLUGINDIR)/libh5entropy.so
 
 clean: ## remove the build folder
 	rm -rf $(BUILD)

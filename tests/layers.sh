@@ -13,6 +13,7 @@ allowed() { # module -> modules whose headers it may include
         codec) echo "codec stats transform coder count field weights base" ;;
         target | cam) echo "target cam codec stats transform coder count field weights base" ;; # likewise
         pack) echo "pack container codec stats transform coder count field weights base" ;;
+        filter) echo "filter codec stats transform coder count field weights base" ;;
         container | quality) echo "$1 codec stats transform coder count field weights base" ;;
         *) echo "" ;;
     esac

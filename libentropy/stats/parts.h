@@ -16,7 +16,7 @@ static inline void kahan_add(kahan *k, double x)
     k->sum = t;
 }
 
-/* Standard error of an entropy estimate that is, to first order, the plug-in's: see estimators.c. */
+/* Standard error of an entropy estimate that is, to first order, the plug-in's: see entropy.c. */
 double ent_plugin_stderr(const ent_counts *counts);
 
 /* What estimators estimate, of exact probabilities; bits. */
