@@ -297,7 +297,7 @@ static void keep_command(struct bench *bench, int argc, char **argv)
 static void add_all(struct bench *bench)
 {
     bench->all = true;
-    for (size_t i = 0; ent_codecs[i].name && !ent_codecs[i].slow; i++)
+    for (size_t i = 0; ent_codecs[i].name && !ent_codecs[i].aside; i++)
         bench->name[bench->codecs++] = (char *)(size_t)ent_codecs[i].name;
 }
 

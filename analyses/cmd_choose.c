@@ -55,14 +55,14 @@ static ent_status add_codec(struct job *job, const char *text, bool named, ent_e
     return status;
 }
 
-/* raw with the blocks of the codecs that are named, then those; or all that this build has but slow ones. */
+/* raw with the blocks of the codecs that are named, then those; or all that this build has but those set aside. */
 static ent_status add_codecs(struct job *job, ent_error *error)
 {
     size_t rows = 0;
     char raw[60] = "raw";
     ent_codec *first;
     ent_status status = ENT_OK;
-    while (ent_codecs[rows].name && !ent_codecs[rows].slow) rows++;
+    while (ent_codecs[rows].name && !ent_codecs[rows].aside) rows++;
     job->choice.codec = ent_calloc(job->names + rows + 1, sizeof *job->choice.codec);
     if (!job->choice.codec) return ent_fail(error, ENT_ENOMEM, "out of memory");
     if (job->names) {

@@ -66,7 +66,7 @@ static ent_status measure(struct job *job, ent_error *error)
         status = ent_fail(error, ENT_EUNSUPPORTED, "the model has no weights of a known number format");
     if (!status) status = shapes_of_weights(&job->own, weights, error);
     progress_begin(&progress, &job->common, "targets");
-    for (size_t i = 0; ent_codecs[i].name && !ent_codecs[i].slow && !status && job->subject.codecs < MOST_CODECS; i++) {
+    for (size_t i = 0; ent_codecs[i].name && !ent_codecs[i].aside && !status && job->subject.codecs < MOST_CODECS; i++) {
         progress_note(&progress, ent_codecs[i].name);
         status = measure_codec(job, weights, ent_codecs[i].name, error);
     }

@@ -104,7 +104,7 @@ ent_status estimate_run(const struct estimate *e, ent_error *error)
     ent_status status = model_open(&weights, e->model, error);
     if (status) return status;
     table_begin(&table, "<codec|bytes|bits/weight|+-|% of stored|pays");
-    for (size_t i = 0; !status && (e->codecs ? i < e->codecs : ent_codecs[i].name && !ent_codecs[i].slow); i++)
+    for (size_t i = 0; !status && (e->codecs ? i < e->codecs : ent_codecs[i].name && !ent_codecs[i].aside); i++)
         status = run_codec(e, weights, e->codecs ? e->codec[i] : ent_codecs[i].name, &table, &best, error);
     if (!status && !e->common->json) {
         const ent_forecast *f = &best.forecast;

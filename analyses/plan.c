@@ -105,7 +105,7 @@ static ent_status read_codecs(struct plan *plan, ent_error *error)
         ent_error why;
         ent_status status;
         if (!strcmp(f->codecs[i], "all")) {
-            for (size_t j = 0; ent_codecs[j].name && !ent_codecs[j].slow; j++)
+            for (size_t j = 0; ent_codecs[j].name && !ent_codecs[j].aside; j++)
                 plan->codec[plan->codecs++] = ent_codecs[j].name;
         } else if ((status = ent_codec_parse(&codec, f->codecs[i], &why)) && status != ENT_EUNSUPPORTED) {
             return ent_yaml_refuse(&f->yaml, "codecs", f->codecs[i], why.text, error);

@@ -263,13 +263,13 @@ static int by_bits(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-/* Every named codec that is not slow and takes the sample's dtype. */
+/* Every named codec that is not set aside and takes the sample's dtype. */
 static ent_status gaps_of(const struct stats_folder *f, const struct sample *sample, struct codec_gap *gap, size_t *n,
                           ent_error *error)
 {
     ent_status status = ENT_OK;
     *n = 0;
-    for (size_t i = 0; ent_codecs[i].name && !ent_codecs[i].slow && !status; i++) {
+    for (size_t i = 0; ent_codecs[i].name && !ent_codecs[i].aside && !status; i++) {
         struct codec_gap *g = &gap[*n];
         ent_codec *codec;
         uint64_t bytes;

@@ -73,7 +73,7 @@ static void all_codecs_and_presets(void **state)
     (void)state;
     struct plan plan;
     size_t named = 0;
-    while (ent_codecs[named].name && !ent_codecs[named].slow) named++;
+    while (ent_codecs[named].name && !ent_codecs[named].aside) named++;
     assert_ok(read_text(&plan, "name: p\nmodels: [m]\ncodecs: [all]\ntargets: [t]\nmeasures: [size]\n", NULL));
     assert_int_equal(plan.codecs, named);
     assert_int_equal(plan.cells, named); /* no statistics asked */

@@ -22,6 +22,18 @@ static inline unsigned ent_bits_for(uint32_t n)
     return n <= 1 ? 0 : 32u - (unsigned)__builtin_clz(n - 1);
 }
 
+/* Bit 0 of each of 8 bytes as 8 bits, and a byte 0 or 1 for each of the lowest 8 bits. */
+static inline uint64_t ent_bits_of_bytes(uint64_t bytes)
+{
+    return (bytes & 0x0101010101010101u) * 0x0102040810204080u >> 56;
+}
+
+static inline uint64_t ent_bytes_of_bits(uint64_t bits)
+{
+    uint64_t apart = (bits & 255) * 0x0101010101010101u & 0x8040201008040201u;
+    return ((apart + 0x7F7F7F7F7F7F7F7Fu) | apart) >> 7 & 0x0101010101010101u;
+}
+
 /* The symbol at index `i` of an array whose symbols take `width` (1 or 2) bytes. */
 static inline uint32_t ent_symbol_at(const void *symbols, uint32_t width, size_t i)
 {

@@ -11,9 +11,9 @@
 
 const ent_codec_row ent_codecs[] = {
 #define X(name, brief, cite, text) { name, brief, cite, text, false },
-#define X_SLOW(name, brief, cite, text) { name, brief, cite, text, true },
+#define X_ASIDE(name, brief, cite, text) { name, brief, cite, text, true },
 #include "codecs.def"
-#undef X_SLOW
+#undef X_ASIDE
 #undef X
     { NULL, NULL, NULL, NULL, false },
 };

@@ -19,6 +19,7 @@
 
 #include "base/bits.h"
 #include "coder/join.h"
+#include "coder/rank.h"
 #include "coder/tiered.h"
 
 /* ---- training ------------------------------------------------------------------------------- */
@@ -29,20 +30,6 @@ static size_t table_size(const ent_coder_spec *spec)
 {
     (void)spec;
     return sizeof(tiered_table);
-}
-
-/* Symbols by falling count, ties by value. */
-static uint32_t rank_symbols(const ent_counts *counts, uint8_t symbol[256])
-{
-    uint32_t live = 0;
-    for (uint32_t s = 0; s < counts->alphabet; s++) {
-        uint32_t at = live;
-        if (!counts->count[s]) continue;
-        for (; at && counts->count[symbol[at - 1]] < counts->count[s]; at--) symbol[at] = symbol[at - 1];
-        symbol[at] = (uint8_t)s;
-        live++;
-    }
-    return live;
 }
 
 /* Shape number `i` of those with `tiers` tiers: two bits a width. */
@@ -97,7 +84,7 @@ static ent_status train(const ent_coder_spec *spec, const ent_counts *counts, vo
     tiered_table *t = table;
     uint8_t symbol[256];
     uint64_t rest[257] = { 0 };
-    uint32_t live = rank_symbols(counts, symbol);
+    uint32_t live = ent_rank_symbols(counts, symbol);
     for (uint32_t r = live; r-- > 0;) rest[r] = rest[r + 1] + counts->count[symbol[r]];
     choose_shape(t, rest, spec->alphabet, spec->param[0]);
     uint32_t most = capacity(t);
@@ -205,9 +192,6 @@ static void build_encoder(const ent_coder_spec *spec, const void *table, void *e
     build_keys(t, e);
 }
 
-/* Bit 0 of each of 8 bytes. */
-static uint64_t gather(uint64_t bytes) { return (bytes & 0x0101010101010101u) * 0x0102040810204080u >> 56; }
-
 void ent_tiered_encode_group(const tiered_encoder *e, tiered_job *job, const uint8_t *symbols, size_t n)
 {
     uint8_t left[TIERED_GROUP] = { 0 }, code[TIERED_GROUP], escapes[TIERED_GROUP]; /* left of the ranks */
@@ -221,7 +205,7 @@ void ent_tiered_encode_group(const tiered_encoder *e, tiered_job *job, const uin
         for (size_t i = 0; i < TIERED_GROUP; i++) code[i] = left[i] < escape ? left[i] : escape;
         for (unsigned j = 0; j < e->width[k]; j++) {
             uint64_t plane = 0;
-            for (unsigned i = 0; i < TIERED_GROUP; i += 8) plane |= gather(ent_load64(code + i) >> j) << i;
+            for (unsigned i = 0; i < TIERED_GROUP; i += 8) plane |= ent_bits_of_bytes(ent_load64(code + i) >> j) << i;
             plane &= live;
             escaped &= plane;
             tiered_put(job, k, plane, (unsigned)n);
@@ -317,13 +301,6 @@ static uint64_t peek(const uint8_t *bits, size_t at, const uint8_t *limit)
     return ent_load64(p) >> shift | (uint64_t)p[8] << 1 << (63 - shift);
 }
 
-/* A byte for each of 8 bits. */
-static uint64_t spread(uint64_t bits)
-{
-    uint64_t apart = (bits & 255) * 0x0101010101010101u & 0x8040201008040201u;
-    return ((apart + 0x7F7F7F7F7F7F7F7Fu) | apart) >> 7 & 0x0101010101010101u;
-}
-
 /* The next codes of a tier, one each for `count` symbols, as bytes (up to 7 more are written); returns
  * a bit each for those that are all ones. */
 static uint64_t read_codes(tiered_block *b, unsigned tier, unsigned width, unsigned count, uint8_t *code)
@@ -333,7 +310,7 @@ static uint64_t read_codes(tiered_block *b, unsigned tier, unsigned width, unsig
         ones &= plane[j] = peek(b->bits[tier], b->at[tier], b->limit);
     for (unsigned i = 0; i < count; i += 8) {
         uint64_t codes = 0;
-        for (unsigned j = 0; j < width; j++) codes |= spread(plane[j] >> i) << j;
+        for (unsigned j = 0; j < width; j++) codes |= ent_bytes_of_bits(plane[j] >> i) << j;
         ent_store64(code + i, codes);
     }
     return ones;

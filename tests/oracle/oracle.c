@@ -6,7 +6,10 @@
 /* zstd and lz4 have none: their formats are not ours, and their libraries are the only writers here. */
 const oracle oracles[] = {
     { "raw", oracle_raw },
+    { "bitmap", oracle_bitmap },
     { "tiered", oracle_tiered },
+    { "tbe", oracle_tbe },
+    { "row-palette", oracle_row_palette },
     { "planar-rans", oracle_planar_rans },
     { "planar-rans-classes", oracle_planar_rans_classes },
     { "huffman", oracle_huffman },

@@ -43,7 +43,8 @@ typedef struct ent_codec ent_codec;
 /* A named codec. */
 typedef struct ent_codec_row {
     const char *name, *brief, *cite, *text;
-    bool slow; /* a hundred times slower than others: not one of "all", to be asked for by name; such rows are the last */
+    bool aside; /* not one of "all", to be asked for by name: a hundred times slower than others, or for weights of a special
+                   kind; such rows are the last */
 } ent_codec_row;
 ENT_API extern const ent_codec_row ent_codecs[]; /* ends with a NULL name */
 
