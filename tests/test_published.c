@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "matrices.h"
+#include "transform/normal_grid.h"
 
 static void apply(const char *text, uint32_t rows, uint32_t cols, float *values, const ent_input_stats *input, ent_packed *packed)
 {
@@ -149,6 +150,203 @@ static void gqsa_stores_what_it_keeps(void **state)
     ent_free(values);
 }
 
+/* ---- rotations ------------------------------------------------------------------------------------------------- */
+
+/* Rows of the unit matrix, rotated: columns of signs and of Sylvester's matrix, (-1)^(bits that i and j share). */
+static void hadamard_is_sylvesters(void **state)
+{
+    (void)state;
+    enum { COLS = 96 };
+    static const double given[] = { 32, 0, 1 };
+    for (size_t t = 0; t < 3; t++) {
+        const uint32_t group = given[t] > 0 ? (uint32_t)given[t] : 32; /* the most that divides 96 */
+        const double setting[ENT_SETTINGS] = { 7, given[t] }, other[ENT_SETTINGS] = { 8, given[t] };
+        const ent_transform *h = ent_transform_find("hadamard");
+        float *unit = ent_calloc(COLS * COLS, sizeof *unit), *again = ent_calloc(COLS * COLS, sizeof *again);
+        ent_input_stats input = loud(COLS);
+        ent_packed packed = { .rows = COLS, .cols = COLS };
+        ent_matrix_job job = { .rows = COLS, .cols = COLS, .values = unit, .input = &input, .packed = &packed };
+        ent_matrix_job second = { .rows = COLS, .cols = COLS, .values = again, .packed = &packed };
+        int minus = 0, differ = 0;
+        for (uint32_t i = 0; i < COLS; i++) unit[i * COLS + i] = again[i * COLS + i] = 1;
+        assert_ok(h->forward(setting, &job, NULL));
+        assert_ok(h->forward(other, &second, NULL));
+        for (uint32_t i = 0; i < COLS; i++) {
+            const float *row = unit + i * COLS;
+            float sign = row[i / group * group] > 0 ? 1 : -1;
+            minus += sign < 0;
+            differ += row[i / group * group] != again[i * COLS + i / group * group];
+            for (uint32_t j = 0; j < COLS; j++) {
+                double entry = i / group == j / group ? sign * (__builtin_parity(i % group & j % group) ? -1 : 1) / sqrt(group) : 0;
+                assert_close(row[j], entry, 1e-7);
+            }
+        }
+        assert_true(minus > 30 && minus < 66 && differ > 30); /* of 96 */
+        for (uint32_t a = 0; a < COLS; a++) /* moments of R x are R H R^T */
+            for (uint32_t b = 0; b <= a; b++) {
+                double sum = 0;
+                for (uint32_t i = 0; i < COLS; i++)
+                    for (uint32_t j = 0; j < COLS; j++)
+                        sum += unit[i * COLS + a] * unit[j * COLS + b] * input.second[i > j ? i * COLS + j : j * COLS + i];
+                assert_close(job.input->second[a * COLS + b], sum, 1e-4);
+                if (a == b) assert_close(job.input->squares[a], sum, 1e-4);
+            }
+        assert_ok(h->inverse(setting, &packed, unit, NULL));
+        for (uint32_t i = 0; i < COLS * COLS; i++) assert_close(unit[i], i % (COLS + 1) == 0, 1e-6);
+        ent_input_stats_free(&job.own);
+        ent_input_stats_free(&input);
+        free_job(&packed, unit, again);
+    }
+}
+
+static void rotations_are_refused_by_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *named;
+    } wrong[] = { { "hadamard(group=96) rtn", "power of two" }, { "hadamard(group=64) rtn", "group=0" }, { "higgs(group=3)", "2 at a time" } };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        float *values = normals(96, 1, 71);
+        ent_pipeline pipeline;
+        ent_packed packed;
+        ent_error error;
+        assert_ok(ent_pipeline_parse(&pipeline, wrong[i].text, NULL));
+        assert_status(ent_pipeline_apply(&pipeline, 1, 96, values, NULL, &packed, &error), ENT_EINVAL);
+        assert_non_null(strstr(error.text, wrong[i].named));
+        ent_free(values);
+    }
+}
+
+/* ---- grids for a normal, HIGGS ---------------------------------------------------------------------------------- */
+
+/* Max 1960, table I: levels above zero, mean squared error. */
+static void grids_of_one_dimension_are_maxs(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t n;
+        double error, level[9]; /* ends with a 0 */
+    } known[] = {
+        { 2, 0.3634, { 0.7980 } },
+        { 3, 0.1902, { 1.224 } },
+        { 4, 0.1175, { 0.4528, 1.510 } },
+        { 5, 0.07994, { 0.7646, 1.724 } },
+        { 8, 0.03454, { 0.2451, 0.7560, 1.344, 2.152 } },
+        { 16, 0.009497, { 0.1284, 0.3881, 0.6568, 0.9424, 1.256, 1.618, 2.069, 2.733 } },
+        { 32, 0.002499, { 0 } },
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const uint32_t n = known[i].n;
+        const grid_point *grid = ent_normal_grid(1, n);
+        double error = 0;
+        for (int k = -8000; k < 8000; k++) { /* to 8, in steps of 1/1000 */
+            double x = (k + 0.5) / 1000, level = grid[ent_normal_nearest(grid, n, (float)x, 0)].x;
+            error += exp(-x * x / 2) / sqrt(2 * M_PI) * (x - level) * (x - level) / 1000;
+        }
+        assert_close(error, known[i].error, 3e-3 * known[i].error);
+        for (uint32_t k = 0; known[i].level[k] > 0; k++) {
+            assert_close(grid[n - n / 2 + k].x, known[i].level[k], 2e-3);
+            assert_true(grid[n - n / 2 + k].x == -grid[n / 2 - 1 - k].x && grid[k].y == 0);
+        }
+    }
+}
+
+static uint32_t nearest_of_all(const grid_point *grid, uint32_t n, double x, double y)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < n; i++)
+        if (hypot(grid[i].x - x, grid[i].y - y) < hypot(grid[best].x - x, grid[best].y - y)) best = i;
+    return best;
+}
+
+/* Two points are a mean of half of a normal from the middle, three that of a third of the plane; 4 do as well as 2 x 2.  Many
+ * are near Zador's limit, 8 pi times the second moment of a hexagon, 5 / (36 sqrt(3)), over n; all are the means of their cells. */
+static void grids_of_two_dimensions_are_near_the_limit(void **state)
+{
+    (void)state;
+    enum { N = 1 << 19 };
+    static const struct {
+        uint32_t n;
+        double least, most; /* error */
+    } known[] = { { 2, 0.6817, 0.6817 }, { 3, 0.46286, 0.46286 }, { 4, 0.3634, 0.3634 }, { 16, 0.1066, 0.1085 }, { 64, 0.0293, 0.0304 },
+                  { 256, 0.00765, 0.00791 } };
+    const double zador = 8 * M_PI * 5 / (36 * sqrt(3));
+    float *sample = normals(2 * N, 1, 72);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const uint32_t n = known[i].n;
+        const grid_point *grid = ent_normal_grid(2, n);
+        double error = 0, count[256] = { 0 }, x[256] = { 0 }, y[256] = { 0 };
+        for (size_t k = 0; k < N; k++) {
+            uint32_t cell = ent_normal_nearest(grid, n, sample[2 * k], sample[2 * k + 1]);
+            double dx = sample[2 * k] - (double)grid[cell].x, dy = sample[2 * k + 1] - (double)grid[cell].y;
+            if (k < 2000) assert_int_equal(cell, nearest_of_all(grid, n, sample[2 * k], sample[2 * k + 1]));
+            error += (dx * dx + dy * dy) / 2 / N;
+            count[cell]++;
+            x[cell] += dx;
+            y[cell] += dy;
+        }
+        assert_true(error > known[i].least * 0.995 && error < known[i].most * 1.005);
+        if (n == 256) assert_close(error * n / zador, 1, 0.02);
+        for (uint32_t c = 0; c < n; c++) {
+            double allowed = 0.02 + 5 * sqrt(2 * error / count[c]);
+            assert_true(fabs(x[c] / count[c]) < allowed && fabs(y[c] / count[c]) < allowed);
+        }
+    }
+    double radius = hypot(ent_normal_grid(2, 3)[0].x, ent_normal_grid(2, 3)[0].y);
+    assert_close(radius, 3 * sqrt(3) / (2 * M_PI) * sqrt(M_PI / 2), 5e-3);
+    ent_free(sample);
+}
+
+/* The linearity theorem needs a relative error that is the grid's whatever the weights are (arXiv 2411.17525): normal, with
+ * heavy tails, or one in 16 many times larger; without the rotation it is not. */
+static void higgs_has_the_error_of_its_grid(void **state)
+{
+    (void)state;
+    enum { ROWS = 128, COLS = 2048, N = ROWS * COLS };
+    static const struct {
+        int n, p;
+        double error, bits;
+    } known[] = { { 16, 1, 0.009497, 4.016 }, { 8, 1, 0.03454, 3.016 }, { 4, 1, 0.1175, 2.016 }, { 256, 2, 0.00785, 4.016 },
+                  { 64, 2, 0.0301, 3.016 }, { 16, 2, 0.1077, 2.016 } }; /* published: 4.02, 3.02, 2.02 */
+    for (int weights = 0; weights < 3; weights++) {
+        float *values = normals(N, 0.02, 73);
+        double square = 0;
+        ent_random random;
+        ent_random_seed(&random, 75, 0);
+        for (size_t i = 0; i < N; i++) {
+            if (weights == 1) values[i] *= values[i] * values[i];
+            if (weights == 2) values[i] *= ent_random_below(&random, 16) ? 1 : 30;
+            square += (double)values[i] * values[i] / N;
+        }
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+            char text[100];
+            double plain;
+            snprintf(text, sizeof text, "hadamard(group=1024) higgs(n=%d,p=%d,group=1024)", known[i].n, known[i].p);
+            double error = squared_error(text, ROWS, COLS, values, NULL, NULL, &plain) / square;
+            assert_close(error, known[i].error, (weights ? 0.06 : 0.02) * known[i].error);
+            assert_close(plain, known[i].bits, 5e-4);
+        }
+        double error = squared_error("higgs(n=16,p=1)", ROWS, COLS, values, NULL, NULL, NULL) / square;
+        assert_true(weights ? error > 0.02 : error < 0.0097);
+        ent_free(values);
+    }
+}
+
+static void codes_without_points_are_refused(void **state)
+{
+    (void)state;
+    float *values = normals(64, 1, 74);
+    ent_pipeline pipeline;
+    ent_packed packed;
+    ent_error error;
+    assert_ok(ent_pipeline_parse(&pipeline, "higgs(n=100,p=1)", NULL));
+    assert_ok(ent_pipeline_apply(&pipeline, 1, 64, values, NULL, &packed, NULL));
+    ((uint8_t *)packed.part[0].words)[5] = 100;
+    assert_status(ent_pipeline_undo(&pipeline, &packed, values, &error), ENT_ECORRUPT);
+    assert_non_null(strstr(error.text, "column 5"));
+    free_job(&packed, values, NULL);
+}
+
 /* ---- damaged lists ---------------------------------------------------------------------------------------------- */
 
 static void damaged_lists_are_refused(void **state)
@@ -189,6 +387,12 @@ int main(void)
         cmocka_unit_test(squeezellm_has_the_published_size),
         cmocka_unit_test(gqsa_keeps_the_largest_groups),
         cmocka_unit_test(gqsa_stores_what_it_keeps),
+        cmocka_unit_test(hadamard_is_sylvesters),
+        cmocka_unit_test(rotations_are_refused_by_name),
+        cmocka_unit_test(grids_of_one_dimension_are_maxs),
+        cmocka_unit_test(grids_of_two_dimensions_are_near_the_limit),
+        cmocka_unit_test(higgs_has_the_error_of_its_grid),
+        cmocka_unit_test(codes_without_points_are_refused),
         cmocka_unit_test(damaged_lists_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
