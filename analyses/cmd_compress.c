@@ -14,8 +14,8 @@
 #include "progress.h"
 #include "sizes.h"
 
-enum { KEY_TABLES = 0x2001, KEY_FORCE, KEY_PLAN, KEY_WITH, KEY_KEEP, KEY_CALIBRATION, KEY_CONFIG, KEY_PARTS, KEY_SLACK, KEY_BUDGET, KEY_TENSORS,
-       KEY_SORT, KEY_TEXT, KEY_SEQUENCES, KEY_SKIP, KEY_MAX_BYTES, KEY_TENSOR, KEY_ROWS, KEY_GO_ON };
+enum { KEY_TABLES = 0x2001, KEY_FORCE, KEY_PLAN, KEY_WITH, KEY_KEEP, KEY_CALIBRATION, KEY_CONFIG, KEY_PARTS, KEY_SLACK, KEY_BUDGET, KEY_ALLOCATE,
+       KEY_SEED, KEY_GENERATIONS, KEY_TENSORS, KEY_SORT, KEY_TEXT, KEY_SEQUENCES, KEY_SKIP, KEY_MAX_BYTES, KEY_TENSOR, KEY_ROWS, KEY_GO_ON };
 
 struct job {
     struct common common;
@@ -26,7 +26,10 @@ struct job {
     uint64_t max_bytes; /* of a stack */
     const char *tensor; /* the only one wanted */
     uint64_t first_row, end_row;
-    bool force, parts, tensors, limited, rows, go_on;
+    enum allocate_how how;
+    uint64_t seed;
+    uint32_t generations;
+    bool how_given, force, parts, tensors, limited, rows, go_on;
     char **input;
     int inputs;
 };
@@ -93,6 +96,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_CONFIG: job->config = text; return 0;
     case KEY_SLACK: job->slack = option_number(state, "--slack", text, 1); return 0;
     case KEY_BUDGET: job->budget = option_number(state, "--budget", text, 0); return 0;
+    case KEY_ALLOCATE:
+        if (!allocate_find(text, &job->how)) argp_error(state, "--allocate is sensitivity, l-greco or evopress");
+        job->how_given = true;
+        return 0;
+    case KEY_SEED: job->seed = option_count(state, "--seed", text); return 0;
+    case KEY_GENERATIONS: job->generations = (uint32_t)option_count(state, "--generations", text); return 0;
     case KEY_TENSORS:
         job->tensors = true;
         job->tensors_file = text;
@@ -123,11 +132,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
         take_lossless(job, state);
         if (job->plan && (job->codec || job->tables)) argp_error(state, "--plan already names the codecs");
         if (job->with && (job->plan || job->tables)) argp_error(state, "--with needs a codec, not --plan or --tables");
-        if (!job->with && (job->keep || job->calibration || job->config || job->sort.how || job->tensors || job->slack > 0 || job->budget > 0))
-            argp_error(state, "--keep, --calibration, --config, --sort, --slack, --budget and --tensors need --with");
+        if (!job->with && (job->keep || job->calibration || job->config || job->sort.how || job->tensors || job->slack > 0 || job->budget > 0 || job->how_given))
+            argp_error(state, "--keep, --calibration, --config, --sort, --slack, --budget, --allocate and --tensors need --with");
         if (job->slack > 0 && job->budget > 0) argp_error(state, "--budget or --slack, not both");
-        if (!job->sort.how && (job->sort.text || job->sort.sequences || job->sort.skip))
-            argp_error(state, "--text, --sequences and --skip need --sort");
+        if (!job->sort.how && !job->with && (job->sort.text || job->sort.sequences || job->sort.skip))
+            argp_error(state, "--text, --sequences and --skip need --with");
         if (job->rows && !job->tensor) argp_error(state, "--rows needs --tensor");
         if (job->tensor && (job->parts || job->limited || job->go_on))
             argp_error(state, "--tensor goes without --parts, --max-bytes and --keep-going");
@@ -200,7 +209,8 @@ static ent_status compress_lossy(const struct job *job, const ent_weights *weigh
     sort.config = job->config;
     const struct lossy lossy = { .common = &job->common, .model = job->input[0], .output = job->output, .with = job->with,
                                  .codec = job->codec, .keep = job->keep, .calibration = job->calibration, .config = job->config,
-                                 .slack = fmax(job->slack, 1), .budget = job->budget, .tensors = job->tensors,
+                                 .slack = fmax(job->slack, 1), .budget = job->budget, .how = job->how, .how_given = job->how_given, .seed = job->seed,
+                                 .generations = job->generations, .tensors = job->tensors,
                                  .tensors_file = job->tensors_file, .sort = &sort };
     return lossy_compress(&lossy, weights, error);
 }
@@ -227,17 +237,22 @@ int cmd_compress(int argc, char **argv)
         { .name = "budget", .key = KEY_BUDGET, .arg = "BITS", .group = 1,
           .doc = "Of several pipelines each matrix gets one, so that all is lost least within so many bits a weight of the model; by "
                  "the sensitivities of --calibration, else by squared errors of the weights" },
+        { .name = "allocate", .key = KEY_ALLOCATE, .arg = "HOW", .group = 1,
+          .doc = "With --budget: sensitivity (preset: as --budget says), l-greco (the least sum of squared errors of weights, by "
+                 "dynamic programming) or evopress (evolution by the divergence that a Llama model shows on a text)" },
+        { .name = "generations", .key = KEY_GENERATIONS, .arg = "N", .group = 1, .doc = "Of evopress (preset 50)" },
+        { .name = "seed", .key = KEY_SEED, .arg = "N", .group = 1, .doc = "Of evopress (preset 0)" },
         { .name = "tensors", .key = KEY_TENSORS, .arg = "FILE", .flags = OPTION_ARG_OPTIONAL, .group = 1,
           .doc = "With --with: also a table of all matrices, or FILE of tab-separated values" },
         { .name = "config", .key = KEY_CONFIG, .arg = "FILE", .group = 1,
-          .doc = "With --calibration or --sort: the model's config.json (preset: beside the model)" },
+          .doc = "With --calibration, --sort or evopress: the model's config.json (preset: beside the model)" },
         { .name = "sort", .key = KEY_SORT, .arg = "HOW", .group = 1,
           .doc = "With levels (bitstack): in which order blocks are stored and loaded: level (preset), error, loss, or perplexity, "
                  "each tried alone, as published; the last two need a Llama model and a text" },
         { .name = "text", .key = KEY_TEXT, .arg = "FILE", .group = 1,
-          .doc = "With --sort: tokens, FILE.u16 or FILE.u32 (preset: valid.u16 beside the model)" },
-        { .name = "sequences", .key = KEY_SEQUENCES, .arg = "N", .group = 1, .doc = "With --sort: of the text, each as long as the model's context (preset: 32)" },
-        { .name = "skip", .key = KEY_SKIP, .arg = "N", .group = 1, .doc = "With --sort: pass over the first N sequences of the text" },
+          .doc = "With --sort or evopress: tokens, FILE.u16 or FILE.u32 (preset: valid.u16 beside the model)" },
+        { .name = "sequences", .key = KEY_SEQUENCES, .arg = "N", .group = 1, .doc = "With --sort or evopress: of the text, each as long as the model's context (preset: 32, of evopress 16)" },
+        { .name = "skip", .key = KEY_SKIP, .arg = "N", .group = 1, .doc = "With --sort or evopress: pass over the first N sequences of the text" },
         OPTION_FORCE, { 0 }
     };
     static const struct argp argp = {

@@ -15,7 +15,7 @@
 #include "trials.h"
 
 enum { KEY_AGAINST = 0x100, KEY_CONFIG, KEY_TEXT, KEY_WINDOW, KEY_SEQUENCES, KEY_CALIBRATE, KEY_SECOND, KEY_CALIBRATION, KEY_WITH,
-       KEY_CODE, KEY_KEEP, KEY_SKIP, KEY_SENSITIVITY, KEY_SLACK, KEY_BUDGET, KEY_TENSORS };
+       KEY_CODE, KEY_KEEP, KEY_SKIP, KEY_SENSITIVITY, KEY_SLACK, KEY_BUDGET, KEY_ALLOCATE, KEY_SEED, KEY_GENERATIONS, KEY_TENSORS };
 
 enum { CHUNK = 1 << 16 }; /* weights widened at a time */
 
@@ -29,6 +29,9 @@ struct job {
 };
 
 static const struct argp_option options[] = {
+    { "allocate", KEY_ALLOCATE, "HOW", 0, "With --budget: sensitivity (preset: the least sum of what errors cost, as measured by --sensitivity, "
+      "else of squared errors), l-greco (squared errors of weights, by dynamic programming) or evopress (evolution: models are "
+      "measured on the sequences after --sequences)", 0 },
     { "against", KEY_AGAINST, "MODEL", 0, "The original: also the error of each tensor, KL divergence and agreement", 0 },
     { "budget", KEY_BUDGET, "BITS,...", 0, "With --with of several pipelines: each matrix gets one of them, so that all is lost least "
       "within so many bits a weight of the whole model, everything counted; a trial for each number", 0 },
@@ -36,7 +39,9 @@ static const struct argp_option options[] = {
     { "calibration", KEY_CALIBRATION, "FILE", 0, "With --against: also the error of each linear layer's output, from this file", 0 },
     { "code", KEY_CODE, "CODEC", 0, "With --with: how the parts are coded (preset: each word of up to 16 bits by rans)", 0 },
     { "config", KEY_CONFIG, "FILE", 0, "The model's config.json (preset: beside the model)", 0 },
+    { "generations", KEY_GENERATIONS, "N", 0, "Of evopress (preset 50)", 0 },
     { "keep-embedding", KEY_KEEP, NULL, 0, "With --with: the embedding stays as it is", 0 },
+    { "seed", KEY_SEED, "N", 0, "Of evopress (preset 0)", 0 },
     { "second", KEY_SECOND, NULL, 0, "With --calibrate: second moments too (8 bytes times the square of the input's width)", 0 },
     { "sensitivity", KEY_SENSITIVITY, "N", OPTION_ARG_OPTIONAL, "With --calibrate: what an error of each matrix costs, for --budget, by "
       "a forward pass for every matrix over the first N sequences (preset 16)", 0 },
@@ -68,6 +73,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct job *job = state->input;
     switch (key) {
+    case KEY_ALLOCATE:
+        if (!allocate_find(text, &job->trials.how)) argp_error(state, "--allocate is sensitivity, l-greco or evopress");
+        job->trials.how_given = true;
+        return 0;
+    case KEY_SEED: job->trials.seed = option_count(state, "--seed", text); return 0;
+    case KEY_GENERATIONS: job->trials.generations = (uint32_t)option_count(state, "--generations", text); return 0;
     case KEY_AGAINST: job->against = text; return 0;
     case KEY_CALIBRATE: job->calibrate = text; return 0;
     case KEY_CALIBRATION: job->calibration = text; return 0;
@@ -104,6 +115,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if ((job->trials.codec || job->trials.tensors || job->trials.budgets || job->trials.slack > 0) && !job->trials.withs)
             argp_error(state, "--code, --tensors, --slack and --budget need --with");
         if (job->trials.budgets && job->trials.slack > 0) argp_error(state, "--budget or --slack, not both");
+        if (job->trials.how_given && !job->trials.withs) argp_error(state, "--allocate needs --with");
         if (!(job->trials.slack > 0)) job->trials.slack = 1;
         if ((job->second || job->sensitivity) && !job->calibrate) argp_error(state, "--second and --sensitivity need --calibrate");
         return 0;
@@ -404,7 +416,7 @@ int cmd_quality(int argc, char **argv)
                "\vJSON keys, a tensor a line: tensor, weights, relative_error, sqnr_db, largest_error, output_error, "
                "not_finite; then of the whole: model, against, sequences, tokens, nll, nll_stderr (nats a token), perplexity, "
                "kl_nats, kl_stderr, top1_agreement, sqnr_db, relative_error; a pipeline a line: pipeline, codec, "
-               "budget_bits (null: none), plain_bits_per_weight, bits_per_weight (coded, tables and headers included; tensors that "
+               "budget_bits and allocation (null: none), plain_bits_per_weight, bits_per_weight (coded, tables and headers included; tensors that "
                "are not packed as they are), side_bits_per_weight (of those: all but the payload of the codes), zeros (share of packed weights), sqnr_db, predicted_kl_nats (by the sensitivities) and the "
                "loss as above, against the model unpacked; before it, with --tensors, a matrix a line: " PACKING_TABLE_KEYS ".",
     };

@@ -7,9 +7,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "language_model.h"
 #include "lossy.h"
 #include "lossy_report.h"
 #include "model.h"
+#include "model_loss.h"
 #include "packing_report.h"
 #include "progress.h"
 #include "save.h"
@@ -189,6 +191,30 @@ static void show_tensors(struct work *w)
                        w->picked, l->common->json && !file);
 }
 
+/* With the model opened twice where it is to be measured. */
+static ent_status choose(struct work *w, struct packing_rule *rule, ent_error *error)
+{
+    const struct lossy *l = w->lossy;
+    struct progress progress;
+    struct language_model packed = { .llama = NULL };
+    struct model_loss model = { .seed = l->seed, .generations = l->generations };
+    ent_run run = long_run(w, &progress, "choose");
+    ent_status status = ENT_OK;
+    w->job.run = &run;
+    if (rule->how == ALLOCATE_EVOPRESS && rule->budget_bits > 0) {
+        status = language_model_open(&packed, l->model, l->config, l->sort->text, w->weights, error);
+        if (!status) status = ent_llama_open(&model.original, ent_llama_config_of(packed.llama), w->weights, error);
+        if (!status) model.text = language_model_text(&packed, l->sort->sequences, l->sort->skip);
+        model.packed = packed.llama;
+        rule->model = &model;
+    }
+    if (!status) status = packing_pick(&w->job, w->fit, rule, w->picked, error);
+    progress_end(&progress);
+    language_model_close(&packed);
+    ent_llama_close(model.original);
+    return status;
+}
+
 /* Tries all pipelines where there are several, or a table is wanted. */
 static ent_status pick(struct work *w, ent_error *error)
 {
@@ -202,9 +228,13 @@ static ent_status pick(struct work *w, ent_error *error)
     if (!status && !w->job.matrices) return ENT_OK;
     if (!status) status = try_all(w, error);
     if (status) return status;
-    const struct packing_rule rule = { l->slack, l->budget > 0 ? fmax(l->budget * weights - kept_bits, 1) : 0 };
-    status = packing_pick(&w->job, w->fit, &rule, w->picked, &why);
-    if (status) return ent_fail(error, status, "a budget of %g bits a weight: %s", l->budget, why.text);
+    const ent_system *s = w->with.system;
+    double budget = l->budget > 0 || !s ? l->budget : s->budget_bits;
+    struct packing_rule rule = { .slack = l->slack, .how = l->how };
+    if (budget > 0) rule.budget_bits = fmax(budget * weights - kept_bits, 1);
+    if (s && s->allocation && !l->how_given) allocate_find(s->allocation, &rule.how);
+    status = choose(w, &rule, &why);
+    if (status) return ent_fail(error, status, "a budget of %g bits a weight: %s", budget, why.text);
     for (size_t i = 0; i < w->job.matrices; i++) w->pick[w->tensor[i]] = w->picked[i];
     if (l->tensors) show_tensors(w);
     return ENT_OK;

@@ -2,6 +2,7 @@
 #ifndef ENT_ANALYSES_LOSSY_H
 #define ENT_ANALYSES_LOSSY_H
 
+#include "allocate.h"
 #include "stack_order.h"
 
 /* How parts are coded unless the user says otherwise. */
@@ -16,6 +17,10 @@ struct lossy {
     const char *calibration; /* file, NULL: none */
     const char *config;      /* of the calibrated model; NULL: beside it */
     double slack, budget;    /* of several pipelines: struct packing_rule; the budget in bits a weight of the model, 0: none */
+    enum allocate_how how;   /* within the budget; evopress searches on the text of *sort */
+    bool how_given;          /* else that of a system, where one is named */
+    uint64_t seed;
+    uint32_t generations;    /* 0: preset */
     bool tensors;            /* a table of the matrices */
     const char *tensors_file; /* where to, as tab-separated values; NULL: standard output */
     const struct stack_sort *sort; /* of blocks, where the pipeline ends in levels */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "coded.h"
+#include "model_loss.h"
 #include "packing.h"
 
 /* ---- one matrix ------------------------------------------------------------------------------------------ */
@@ -134,8 +135,9 @@ static bool all_sensitivities(const struct packing_job *job)
     return true;
 }
 
-static ent_status pick_together(const struct packing_job *job, const struct packing_fit *fit, double budget_bits, uint32_t *pick,
-                                ent_error *error)
+/* By the sensitivities or, where these are not known, by squared errors of weights. */
+static ent_status pick_by_losses(const struct packing_job *job, const struct packing_fit *fit, double budget_bits, uint32_t *pick,
+                                 ent_error *error)
 {
     size_t n = job->matrices * job->list->n;
     bool known = all_sensitivities(job);
@@ -153,10 +155,25 @@ static ent_status pick_together(const struct packing_job *job, const struct pack
     return status;
 }
 
+static ent_status pick_as_published(const struct packing_job *job, const struct packing_fit *fit, const struct packing_rule *rule,
+                                    uint32_t *pick, ent_error *error)
+{
+    size_t n = job->matrices * job->list->n;
+    double *size = ent_calloc(2 * n + 1, sizeof *size), *noise = size + n;
+    if (!size) return ent_fail(error, ENT_ENOMEM, "out of memory");
+    for (size_t at = 0; at < n; at++) size[at] = fit[at].coded_bits, noise[at] = fit[at].distortion.noise;
+    const struct allocation a = { job->matrices, job->list->n, size, noise, fmax(rule->budget_bits, 0) };
+    ent_status status = rule->how == ALLOCATE_L_GRECO ? allocate_l_greco(&a, L_GRECO_STEPS, pick, error)
+                                                      : model_loss_search(rule->model, job, &a, pick, error);
+    ent_free(size);
+    return status;
+}
+
 ent_status packing_pick(const struct packing_job *job, const struct packing_fit *fit, const struct packing_rule *rule,
                         uint32_t *pick, ent_error *error)
 {
-    if (rule->budget_bits > 0) return pick_together(job, fit, rule->budget_bits, pick, error);
+    if (rule->budget_bits > 0 && rule->how != ALLOCATE_SENSITIVITY) return pick_as_published(job, fit, rule, pick, error);
+    if (rule->budget_bits > 0) return pick_by_losses(job, fit, rule->budget_bits, pick, error);
     pick_alone(job, fit, rule->slack, pick);
     return ENT_OK;
 }

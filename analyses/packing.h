@@ -5,6 +5,7 @@
 
 #include <entropy/entropy.h>
 
+#include "allocate.h"
 #include "shortlist.h"
 
 /* How parts are coded unless the user says otherwise: each word as a symbol, scales and levels by their exponents. */
@@ -48,6 +49,8 @@ ent_status packing_fit(struct packing_fit *fit, const struct packing_matrix *mat
  * thread. */
 ent_status packing_try(const struct packing_job *job, struct packing_fit *fit, ent_error *error);
 
+struct model_loss;
+
 /* How one is picked. */
 struct packing_rule {
     /* Each matrix takes the smallest whose error is at most `slack` times its least: 1: the least error; a large one: the
@@ -56,6 +59,9 @@ struct packing_rule {
     /* > 0: instead, the least loss of all together within so many coded bits of the packed matrices.  The loss is the sum
      * of sensitivities times squared errors or, where these are not known, of squared errors of weights. */
     double budget_bits;
+    /* How within a budget: as said, or as published (allocate.h): l-greco by squared errors of weights, evopress by a model. */
+    enum allocate_how how;
+    const struct model_loss *model; /* of evopress */
 };
 
 /* What the loss would be by the sensitivities; NaN where one is not known. */

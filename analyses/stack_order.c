@@ -4,10 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model.h"
+#include "language_model.h"
 #include "progress.h"
 #include "stack_order.h"
-#include "tokens.h"
 
 enum { COARSE = 2 }; /* levels at which a matrix is tried */
 
@@ -33,8 +32,8 @@ struct work {
     struct matrix *matrix;
     size_t matrices;
     struct key *key; /* of each block */
-    struct tokens tokens;
-    ent_llama *llama, *reference; /* reference: for divergence alone */
+    struct language_model language;
+    ent_llama *reference; /* for divergence alone */
     struct progress progress;
     uint64_t done, total; /* evaluations */
 };
@@ -142,39 +141,19 @@ static ent_status error_keys(struct work *w, struct matrix *m, ent_error *error)
 
 /* ---- by the model's loss ----------------------------------------------------------------------------------- */
 
-static ent_status open_model(struct work *w, ent_error *error)
-{
-    char path[PATH_MAX];
-    ent_llama_config config;
-    const struct stack_sort *s = w->sort;
-    ent_status status = ENT_OK;
-    if (s->config)
-        snprintf(path, sizeof path, "%s", s->config);
-    else
-        status = model_beside(path, s->model, "config.json", error);
-    if (!status) status = ent_llama_config_read(&config, path, error);
-    if (!status && s->text)
-        snprintf(path, sizeof path, "%s", s->text);
-    else if (!status)
-        status = model_beside(path, s->model, "valid.u16", error);
-    if (!status) status = tokens_read(&w->tokens, path, error);
-    return status ? status : ent_llama_open(&w->llama, &config, w->weights, error);
-}
-
 /* What the model loses with `values` for a matrix: its loss, or its divergence from the reference if there is one; infinite
  * where it is no number. */
 static ent_status try_values(struct work *w, ent_llama_tensor *t, const float *values, double *loss, ent_error *error)
 {
     size_t bytes = (size_t)t->rows * t->cols * sizeof *values;
-    const ent_text text = { w->tokens.token, w->tokens.n, ent_llama_config_of(w->llama)->context,
-                            w->sort->sequences ? w->sort->sequences : STACK_SEQUENCES, w->sort->skip };
+    const ent_text text = language_model_text(&w->language, w->sort->sequences ? w->sort->sequences : STACK_SEQUENCES, w->sort->skip);
     const ent_run run = { .threads = w->sort->common->threads };
     ent_quality q;
     float *kept = ent_alloc(bytes);
     if (!kept) return no_memory(error);
     memcpy(kept, t->values, bytes);
     memcpy(t->values, values, bytes);
-    ent_status status = ent_llama_evaluate(w->llama, w->reference, &text, &run, &q, error);
+    ent_status status = ent_llama_evaluate(w->language.llama, w->reference, &text, &run, &q, error);
     memcpy(t->values, kept, bytes);
     ent_free(kept);
     *loss = !status && isfinite(q.nll) ? (w->reference ? q.kl_nats : q.nll) : INFINITY;
@@ -188,12 +167,12 @@ static ent_status try_values(struct work *w, ent_llama_tensor *t, const float *v
  * too: on the shipped model it serves better where two to four levels fit than the number itself, elsewhere a little worse. */
 static ent_status find_scales(struct work *w, ent_error *error)
 {
-    ent_status status = ent_llama_open(&w->reference, ent_llama_config_of(w->llama), w->weights, error);
+    ent_status status = ent_llama_open(&w->reference, ent_llama_config_of(w->language.llama), w->weights, error);
     w->total = w->matrices;
     for (size_t i = 0; i < w->matrices && !status; i++) {
         double divergence = 0, coarse = 0;
         struct matrix *m = &w->matrix[i];
-        ent_llama_tensor *t = ent_llama_find(w->llama, m->name);
+        ent_llama_tensor *t = ent_llama_find(w->language.llama, m->name);
         m->scale = 0;
         if (!t) continue;
         for (uint32_t level = 0; level < COARSE && !status; level++) status = add_level(w, m, level, error);
@@ -209,7 +188,7 @@ static ent_status find_scales(struct work *w, ent_error *error)
 static void show_values(struct work *w)
 {
     for (size_t i = 0; i < w->matrices; i++) {
-        ent_llama_tensor *t = ent_llama_find(w->llama, w->matrix[i].name);
+        ent_llama_tensor *t = ent_llama_find(w->language.llama, w->matrix[i].name);
         if (t) memcpy(t->values, w->matrix[i].values, w->matrix[i].n * sizeof(float));
     }
 }
@@ -224,7 +203,7 @@ static ent_status perplexity_keys(struct work *w, ent_error *error)
     for (uint32_t level = 0; level < levels && !status; level++) {
         for (size_t i = 0; i < w->matrices && !status; i++) {
             struct matrix *m = &w->matrix[i];
-            ent_llama_tensor *t = ent_llama_find(w->llama, m->name);
+            ent_llama_tensor *t = ent_llama_find(w->language.llama, m->name);
             status = add_level(w, m, level, error);
             if (status || level >= m->levels || !level) continue;
             struct key *key = &w->key[m->block[level]];
@@ -252,7 +231,7 @@ static ent_status find_keys(struct work *w, ent_error *error)
     bool loss = !strcmp(how, "loss"), perplexity = !strcmp(how, "perplexity");
     ent_status status = find_matrices(w, error);
     if (status || !strcmp(how, "level")) return status;
-    if (loss || perplexity) status = open_model(w, error);
+    if (loss || perplexity) status = language_model_open(&w->language, w->sort->model, w->sort->config, w->sort->text, w->weights, error);
     if (!status && loss) status = find_scales(w, error);
     if (!status && perplexity) return perplexity_keys(w, error);
     for (size_t i = 0; i < w->matrices && !status; i++) status = error_keys(w, &w->matrix[i], error);
@@ -278,8 +257,7 @@ ent_status stack_order(const struct stack_sort *sort, const ent_weights *weights
     }
     ent_free(w.matrix);
     ent_free(w.key);
-    tokens_free(&w.tokens);
-    ent_llama_close(w.llama);
+    language_model_close(&w.language);
     ent_llama_close(w.reference);
     ent_stack_close(w.stack);
     return status;

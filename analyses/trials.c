@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "model.h"
+#include "model_loss.h"
 #include "packing_report.h"
 #include "progress.h"
 #include "save.h"
@@ -23,6 +24,7 @@ struct work {
     struct packing_fit *tried; /* [matrices][list]; NULL: the list has but one */
     struct packing_fit *fit;   /* [matrices]: what was picked */
     uint32_t *pick;
+    enum allocate_how how; /* of the list */
     struct table table, tensors;
 };
 
@@ -135,6 +137,7 @@ static void print_trial(struct work *w, const char *label, const char *with, dou
         json_text(object, "pipeline", with);
         json_text(object, "codec", ent_codec_text(w->codec));
         json_real_or_null(object, "budget_bits", budget);
+        json_text(object, "allocation", isnan(budget) ? NULL : allocate_name(w->how));
         json_real_or_null(object, "plain_bits_per_weight", s.plain_bits / w->weights);
         json_real_or_null(object, "bits_per_weight", s.coded_bits / w->weights);
         json_real_or_null(object, "side_bits_per_weight", s.side_bits / w->weights);
@@ -185,7 +188,8 @@ static ent_status measure(struct work *w, const char *with, double budget, ent_e
     struct progress progress;
     const struct trials *t = w->trials;
     int n = snprintf(label, sizeof label, "%.500s", with);
-    if (!isnan(budget)) snprintf(label + n, sizeof label - (size_t)n, " in %g bits", budget);
+    if (!isnan(budget))
+        snprintf(label + n, sizeof label - (size_t)n, " in %g bits%s%s", budget, w->how ? " by " : "", w->how ? allocate_name(w->how) : "");
     ent_status status = apply(w, error);
     if (status) return status;
     const ent_run run = long_run(w, &progress, "quality");
@@ -213,11 +217,33 @@ static ent_status try_all(struct work *w, ent_error *error)
 
 static ent_status pick_and_measure(struct work *w, const char *with, double budget, ent_error *error)
 {
-    const struct packing_rule rule = { w->trials->slack, isnan(budget) ? 0 : fmax(budget * w->weights - w->stored_bits, 1) };
+    const struct trials *t = w->trials;
+    struct model_loss model = { w->packed, t->original, *t->text, t->seed, t->generations };
+    const struct packing_rule rule = { t->slack, isnan(budget) ? 0 : fmax(budget * w->weights - w->stored_bits, 1), w->how, &model };
     ent_error why = { 0 };
+    struct progress progress;
+    if (w->how == ALLOCATE_EVOPRESS && !t->text->most)
+        return ent_fail(error, ENT_EINVAL, "evopress searches on the sequences after those that are measured: --sequences says how many");
+    const ent_run run = long_run(w, &progress, "choose");
+    model.text.skip += model.text.most;
+    model.text.most = 0;
+    w->job.run = &run;
     ent_status status = packing_pick(&w->job, w->tried, &rule, w->pick, &why);
+    progress_end(&progress);
     if (status) return ent_fail(error, status, "a budget of %g bits a weight: %s", budget, why.text);
     return measure(w, with, budget, error);
+}
+
+static ent_status try_budgets(struct work *w, const char *with, const struct with *what, ent_error *error)
+{
+    const struct trials *t = w->trials;
+    const ent_system *s = what->system;
+    ent_status status = try_all(w, error);
+    w->how = t->how;
+    if (s && s->allocation && !t->how_given) allocate_find(s->allocation, &w->how);
+    if (!status && !t->budgets) status = pick_and_measure(w, with, s && s->allocation ? s->budget_bits : NAN, error);
+    for (size_t i = 0; i < t->budgets && !status; i++) status = pick_and_measure(w, with, t->budget[i], error);
+    return status;
 }
 
 static ent_status run_list(struct work *w, const char *with, ent_error *error)
@@ -230,11 +256,7 @@ static ent_status run_list(struct work *w, const char *with, ent_error *error)
     w->job.codec = w->codec;
     memset(w->pick, 0, w->job.matrices * sizeof *w->pick);
     if (!status && w->list.n == 1) status = measure(w, with, NAN, error);
-    else if (!status) {
-        status = try_all(w, error);
-        if (!status && !t->budgets) status = pick_and_measure(w, with, NAN, error);
-        for (size_t i = 0; i < t->budgets && !status; i++) status = pick_and_measure(w, with, t->budget[i], error);
-    }
+    else if (!status) status = try_budgets(w, with, &what, error);
     ent_free(w->tried);
     w->tried = NULL;
     shortlist_free(&w->list);

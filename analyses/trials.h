@@ -18,6 +18,10 @@ struct trials {
     size_t withs;
     double budget[MOST_BUDGETS]; /* bits a weight of the whole model: a trial each for every list of several pipelines */
     size_t budgets;
+    enum allocate_how how;           /* within a budget */
+    bool how_given;                  /* else that of a system, where one is named */
+    uint64_t seed;                   /* of evopress, which searches on the sequences after those of `text` */
+    uint32_t generations;            /* 0: preset */
     double slack;      /* of a list of several without budgets */
     const char *codec; /* of parts; NULL: the preset */
     bool keep_embedding;

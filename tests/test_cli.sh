@@ -226,6 +226,13 @@ expect 'inspect, bits shared out' 0 'step(.* | step(' inspect "$t/shared"
 expect 'compress, smallest' 0 '' compress "$model" -o "$t/smallest" --with 'nf4 | mxfp4' --slack 1e9 --tensors="$t/smallest.tsv"
 check 'compress: a table of matrices' grep -q '^nf4 | mxfp4' "$t/smallest.tsv"
 json 'compress, bits shared out, JSON' 0 '' compress "$model" -o "$t/shared" --force --with 'nf4 | step(bits=2:1:4)' --tensors
+expect 'compress, bits shared out by dynamic programming' 0 'step(bits=[2-4]) ' \
+    compress datasets/gutenberg-llama-4.7m -o "$t/shared" --force --with 'step(bits=2:1:4)' --budget 3.2 --allocate l-greco --tensors
+expect 'compress, bits shared out by evolution' 0 'lossy' compress datasets/gutenberg-llama-4.7m -o "$t/shared" --force \
+    --with 'step(bits=2:1:4)' --budget 3.2 --allocate evopress --generations 1 --sequences 1
+expect 'compress, evolution without a language model' 4 'config.json' \
+    compress "$model" -o "$t/x" --with 'step(bits=2:1:4)' --budget 3.2 --allocate evopress
+expect 'compress, an allocation that is not known' 2 'l-greco or evopress' compress "$model" -o "$t/x" --with rtn --budget 3 --allocate fair
 expect 'compress, a budget too small' 3 'budget of 0.1 bits' compress "$model" -o "$t/x" --with 'step(bits=2:1:4)' --budget 0.1
 llama=datasets/gutenberg-llama-4.7m
 expect 'compress to a stack' 0 'signs' compress $llama -o "$t/stack" --keep embed,down_proj,up_proj,gate_proj,q_proj --with 'bitstack(levels=2,rank=1)' --sort perplexity --sequences 1
@@ -448,6 +455,11 @@ expect 'quality: sensitivities' 0 '' \
     quality $shipped --skip 2 --sequences 1 --window 16 --calibrate "$t/sensitive.h5" --second --sensitivity
 expect 'quality: bits shared out among matrices' 0 '^step(bits=2:1:4) in 3.2 bits  *[0-9.]*  *3\.[12]' \
     quality $shipped --sequences 1 --window 32 --with 'step(bits=2:1:4)' --budget 3.2 --calibration "$t/sensitive.h5"
+expect 'quality: by dynamic programming' 0 '^l-greco in 3 bits by l-greco  *[0-9.]*  *[23]\.' \
+    quality $shipped --sequences 1 --window 8 --with l-greco
+expect 'quality: by evolution' 0 '^step(bits=2:1:4) in 3.2 bits by evopress  *[0-9.]*  *3\.[12]' \
+    quality $shipped --sequences 1 --window 32 --with 'step(bits=2:1:4)' --budget 3.2 --allocate evopress --generations 1 --seed 3
+expect 'quality: evolution on what is measured' 2 'sequences after those' quality $shipped --window 8 --with evopress
 expect 'quality: an alpha for each matrix' 0 'mlp.up_proj.weight  *rescale(alpha=[0-9.]*) rtn(bits=8)  *7\.' \
     quality $shipped --sequences 1 --window 32 --with 'rescale(alpha=0:0.5:1) rtn(bits=8)' --tensors --calibration "$t/sensitive.h5"
 json 'quality, matrices as JSON' 0 '' \
