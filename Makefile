@@ -17,7 +17,7 @@ Q = $(if $(V),,@)
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: FORCE all lib plugin demo huff-llm bitstack quality better-codecs rate-distortion targets machine coverage check check-quick bench profile fuzz deps deps-test install uninstall clean help tests
+.PHONY: FORCE all lib plugin demo huff-llm bitstack quality better-codecs rate-distortion targets machine coverage deltas check check-quick bench profile fuzz deps deps-test install uninstall clean help tests
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 STANDARD = -std=gnu11 -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off
@@ -168,6 +168,9 @@ targets: all ## a page for each modelled target, plot and tables of every codec,
 
 coverage: $(BUILD)/test_coverage ## how often 95 % intervals hold the truth, 1000 trials a row, into results/coverage.tsv (20 core minutes)
 	@$< --trials 1000 >results/coverage.tsv.part && mv results/coverage.tsv.part results/coverage.tsv
+
+deltas: $(BUILD)/test_delta ## checkpoints told by others: bits a weight by share and size of what changed, into results/deltas.tsv
+	@$< --figures datasets/gutenberg-llama-4.7m/model.safetensors >results/deltas.tsv.part && mv results/deltas.tsv.part results/deltas.tsv
 
 machine: all ## this machine measured, with the errors of its predictions, into results/machines/MACHINE (5 min)
 	@analyses/machine.sh $(BUILD) $(MACHINE)

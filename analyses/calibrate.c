@@ -360,10 +360,10 @@ ent_status calibrate(const struct calibrate *c, ent_error *error)
     ent_target *model = NULL;
     time_t now = time(NULL);
     struct tm day;
-    if (!c->force && !access(c->output, F_OK))
-        return ent_fail(error, ENT_EINVAL, "%s exists; --force overwrites it", c->output);
+    ent_status status = may_write(c->output, c->force, error);
+    if (status) return status;
     strftime(x.date, sizeof x.date, "%Y-%m-%d", gmtime_r(&now, &day));
-    ent_status status = model_open(&weights, c->model, error);
+    status = model_open(&weights, c->model, error);
     if (status) return status;
     if ((status = save_open(&save, c->output, error))) {
         ent_weights_close(weights);

@@ -322,7 +322,7 @@ static ent_status verify(const struct job *job, ent_error *error)
     struct progress progress;
     ent_container_sizes sizes;
     const struct choice *c = &job->choice;
-    const ent_assignment assignment = { c->codecs, (const ent_codec *const *)c->codec, c->of };
+    const ent_assignment assignment = { .codecs = c->codecs, .codec = (const ent_codec *const *)c->codec, .of = c->of };
     double fit = 1e9 * job->how.seconds / (c->predicted.ns + c->predicted.raw_ns);
     unsigned runs = fit < job->how.runs ? job->how.runs : fit < MOST_RUNS ? (unsigned)fit : MOST_RUNS;
     int file = snprintf(path, sizeof path, "%s.verify-XXXXXX", job->output) < (int)sizeof path ? mkstemp(path) : -1;
@@ -420,9 +420,7 @@ int cmd_choose(int argc, char **argv)
     ent_error error = { 0 };
     if (!job.name) return complain_error(&(ent_error){ ENT_ENOMEM, "out of memory" });
     command_parse(&argp, argc, argv, &job, &job.common);
-    ent_status status = ENT_OK;
-    if (job.output && !job.force && !access(job.output, F_OK))
-        status = ent_fail(&error, ENT_EINVAL, "%s exists; --force overwrites it", job.output);
+    ent_status status = job.output ? may_write(job.output, job.force, &error) : ENT_OK;
     if (!status) status = choose(&job, &error);
     if (!status && job.output)
         status = choice_write(&job.choice, job.weights, model_name(job.model), job.output, &error);

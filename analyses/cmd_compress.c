@@ -1,9 +1,9 @@
-/* cmd_compress.c - `entropy compress`, `decompress` and `train`. */
+/* cmd_compress.c - `entropy compress` and `train`. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "choice.h"
 #include "command.h"
@@ -14,8 +14,8 @@
 #include "progress.h"
 #include "sizes.h"
 
-enum { KEY_TABLES = 0x2001, KEY_FORCE, KEY_PLAN, KEY_WITH, KEY_KEEP, KEY_CALIBRATION, KEY_CONFIG, KEY_PARTS, KEY_SLACK, KEY_BUDGET, KEY_ALLOCATE,
-       KEY_SEED, KEY_GENERATIONS, KEY_TENSORS, KEY_SORT, KEY_TEXT, KEY_SEQUENCES, KEY_SKIP, KEY_MAX_BYTES, KEY_TENSOR, KEY_ROWS, KEY_GO_ON };
+enum { KEY_TABLES = 0x2001, KEY_FORCE, KEY_PLAN, KEY_WITH, KEY_KEEP, KEY_CALIBRATION, KEY_CONFIG, KEY_SLACK, KEY_BUDGET, KEY_ALLOCATE,
+       KEY_SEED, KEY_GENERATIONS, KEY_TENSORS, KEY_SORT, KEY_TEXT, KEY_SEQUENCES, KEY_SKIP, KEY_BASE, KEY_DELTA_CODEC };
 
 struct job {
     struct common common;
@@ -23,32 +23,18 @@ struct job {
     const char *with, *keep, *calibration, *config, *tensors_file;
     double slack, budget;
     struct stack_sort sort;
-    uint64_t max_bytes; /* of a stack */
-    const char *tensor; /* the only one wanted */
-    uint64_t first_row, end_row;
+    const char *base, *delta_codec;
     enum allocate_how how;
     uint64_t seed;
     uint32_t generations;
-    bool how_given, force, parts, tensors, limited, rows, go_on;
+    bool how_given, force, tensors;
     char **input;
     int inputs;
 };
 
+enum { SAMPLE_BYTES = 64 << 20 }; /* of larger models, to choose deltas by */
+
 static const char preset_codec[] = "planar-rans";
-
-/* What gzip does: an output that exists is not touched unless asked for. */
-static ent_status may_write(const struct job *job, ent_error *error)
-{
-    if (job->force || access(job->output, F_OK)) return ENT_OK;
-    return ent_fail(error, ENT_EINVAL, "%s exists; --force overwrites it", job->output);
-}
-
-static ent_run long_run(struct job *job, struct progress *progress, const char *what)
-{
-    progress_begin(progress, &job->common, what);
-    return (ent_run){ .threads = job->common.threads, .progress = progress->shown ? progress_show : NULL,
-                      .context = progress };
-}
 
 /* ---- options --------------------------------------------------------------------------------- */
 
@@ -67,18 +53,6 @@ static void take_lossless(struct job *job, struct argp_state *state)
     if (job->codec) argp_error(state, "%s already names the codec", job->with);
     job->codec = system->codec;
     job->with = NULL;
-}
-
-/* "A:B": rows A to B - 1; without A from the first, without B to the last. */
-static void take_rows(struct job *job, char *text, const struct argp_state *state)
-{
-    char *colon = strchr(text, ':');
-    if (!colon) argp_error(state, "--rows: '%s' is not A:B, which is rows A to B - 1", text);
-    *colon = '\0';
-    job->rows = true;
-    job->first_row = *text ? option_count(state, "--rows", text) : 0;
-    job->end_row = colon[1] ? option_count(state, "--rows", colon + 1) : UINT64_MAX;
-    if (job->first_row > job->end_row) argp_error(state, "--rows: they end before they begin");
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -106,7 +80,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
         job->tensors = true;
         job->tensors_file = text;
         return 0;
-    case KEY_PARTS: job->parts = true; return 0;
     case KEY_SORT:
         if (!stack_sort_known(text)) argp_error(state, "--sort is level, error, loss or perplexity");
         job->sort.how = text;
@@ -114,13 +87,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_TEXT: job->sort.text = text; return 0;
     case KEY_SEQUENCES: job->sort.sequences = option_count(state, "--sequences", text); return 0;
     case KEY_SKIP: job->sort.skip = option_count(state, "--skip", text); return 0;
-    case KEY_MAX_BYTES:
-        job->max_bytes = option_count(state, "--max-bytes", text);
-        job->limited = true;
-        return 0;
-    case KEY_TENSOR: job->tensor = text; return 0;
-    case KEY_ROWS: take_rows(job, text, state); return 0;
-    case KEY_GO_ON: job->go_on = true; return 0;
+    case KEY_BASE: job->base = text; return 0;
+    case KEY_DELTA_CODEC: job->delta_codec = text; return 0;
     case ARGP_KEY_ARGS:
         job->input = state->argv + state->next;
         job->inputs = state->argc - state->next;
@@ -137,11 +105,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (job->slack > 0 && job->budget > 0) argp_error(state, "--budget or --slack, not both");
         if (!job->sort.how && !job->with && (job->sort.text || job->sort.sequences || job->sort.skip))
             argp_error(state, "--text, --sequences and --skip need --with");
-        if (job->rows && !job->tensor) argp_error(state, "--rows needs --tensor");
-        if (job->tensor && (job->parts || job->limited || job->go_on))
-            argp_error(state, "--tensor goes without --parts, --max-bytes and --keep-going");
-        if (job->go_on && job->limited) argp_error(state, "--keep-going goes without --max-bytes");
-        if (job->limited && job->parts) argp_error(state, "--parts gives back all of them, without --max-bytes");
+        if (job->base && (job->with || job->tables || job->plan)) argp_error(state, "--base goes with --codec alone");
+        if (job->delta_codec && !job->base) argp_error(state, "--delta-codec needs --base");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -177,7 +142,7 @@ static ent_status compress(struct job *job, const ent_weights *weights, const en
 {
     struct progress progress;
     ent_container_sizes sizes;
-    ent_run run = long_run(job, &progress, "compress");
+    ent_run run = progress_begin(&progress, &job->common, "compress");
     ent_status status = ent_container_write(job->output, weights, codec, corpus, &run, &sizes, error);
     progress_end(&progress);
     if (!status) print_compressed(job, ent_codec_name(codec), &sizes);
@@ -192,12 +157,110 @@ static ent_status compress_plan(struct job *job, const ent_weights *weights, ent
     ent_container_sizes sizes;
     ent_status status = choice_read(&choice, weights, job->plan, error);
     if (status) return status;
-    ent_run run = long_run(job, &progress, "compress");
-    const ent_assignment assignment = { choice.codecs, (const ent_codec *const *)choice.codec, choice.of };
+    ent_run run = progress_begin(&progress, &job->common, "compress");
+    const ent_assignment assignment = { .codecs = choice.codecs, .codec = (const ent_codec *const *)choice.codec, .of = choice.of };
     status = ent_container_write_assigned(job->output, weights, &assignment, &run, &sizes, error);
     progress_end(&progress);
     if (!status) print_compressed(job, "chosen", &sizes);
     choice_free(&choice);
+    return status;
+}
+
+/* ---- deltas ---------------------------------------------------------------------------------- */
+
+struct deltas {
+    ent_delta *way; /* of each tensor */
+    double (*size)[ENT_DELTAS];
+    uint32_t *codec;
+};
+
+/* What each way would make of all tensors that have a counterpart. */
+static void print_deltas(const struct job *job, const ent_weights *weights, const struct deltas *d)
+{
+    uint64_t tensors[ENT_DELTAS] = { 0 }, told = 0;
+    double bytes[ENT_DELTAS] = { 0 }, elements = 0;
+    struct table table;
+    size_t n = ent_weights_tensors(weights);
+    for (size_t i = 0; i < n; i++) {
+        tensors[d->way[i]]++;
+        if (d->size[i][ENT_DELTA_XOR] < 0) continue;
+        told++;
+        elements += (double)ent_weights_tensor(weights, i)->elements;
+        for (int w = 0; w < ENT_DELTAS; w++) bytes[w] += d->size[i][w];
+    }
+    if (job->common.json) {
+        for (int w = 0; w < ENT_DELTAS; w++) {
+            json_t *object = json_object();
+            json_text(object, "way", ent_delta_names[w]);
+            json_count(object, "tensors", tensors[w]);
+            json_count(object, "of_tensors", n);
+            json_real_or_null(object, "bytes", bytes[w]);
+            json_real_or_null(object, "bits_per_weight", elements > 0 ? 8 * bytes[w] / elements : NAN);
+            json_line(object);
+        }
+        return;
+    }
+    printf("\n%" PRIu64 " of %zu tensors have a counterpart in %s; all of them told by one way:\n\n", told, n, model_name(job->base));
+    table_begin(&table, "<way|bytes|bits/weight|tensors that it is best for");
+    for (int w = 0; w < ENT_DELTAS; w++) {
+        table_cell(&table, "%s", ent_delta_names[w]);
+        table_number(&table, bytes[w], 0);
+        table_number(&table, elements > 0 ? 8 * bytes[w] / elements : NAN, 4);
+        table_cell(&table, "%" PRIu64, tensors[w]);
+    }
+    table_end(&table);
+}
+
+/* With the codec's own size of blocks, as both go into one container. */
+static ent_status delta_codec(const struct job *job, const ent_codec *codec, ent_codec **delta, ent_error *error)
+{
+    const char *text = job->delta_codec ? job->delta_codec : ENT_DELTA_CODEC;
+    size_t size = strlen(text) + 40;
+    char *line = malloc(size);
+    if (!line) return ent_fail(error, ENT_ENOMEM, "out of memory");
+    snprintf(line, size, "%s block=%zu", text, ent_codec_block(codec));
+    ent_status status = ent_codec_parse(delta, line, error);
+    free(line);
+    return status;
+}
+
+static ent_status write_deltas(struct job *job, const ent_weights *weights, const ent_weights *base,
+                               const ent_codec *const codec[2], struct deltas *d, ent_error *error)
+{
+    struct progress progress;
+    ent_container_sizes sizes;
+    ent_run run = progress_begin(&progress, &job->common, "choose");
+    ent_status status = ent_container_choose_deltas(weights, base, codec, SAMPLE_BYTES, &run, d->way, d->size, error);
+    progress_end(&progress);
+    if (status) return status;
+    for (size_t i = 0; i < ent_weights_tensors(weights); i++) d->codec[i] = d->way[i] != ENT_DELTA_NONE;
+    const ent_assignment assignment = { .codecs = 2, .codec = codec, .of = d->codec, .base = base, .delta = d->way };
+    run = progress_begin(&progress, &job->common, "compress");
+    status = ent_container_write_assigned(job->output, weights, &assignment, &run, &sizes, error);
+    progress_end(&progress);
+    if (status) return status;
+    print_compressed(job, ent_codec_name(codec[0]), &sizes);
+    print_deltas(job, weights, d);
+    return ENT_OK;
+}
+
+/* What differs from another checkpoint. */
+static ent_status compress_delta(struct job *job, const ent_weights *weights, const ent_codec *codec, ent_error *error)
+{
+    size_t n = ent_weights_tensors(weights);
+    struct deltas d = { ent_calloc(n, sizeof *d.way), ent_calloc(n, sizeof *d.size), ent_calloc(n, sizeof *d.codec) };
+    ent_weights *base = NULL;
+    ent_codec *delta = NULL;
+    ent_status status = model_open(&base, job->base, error);
+    if (!status && !(d.way && d.size && d.codec)) status = ent_fail(error, ENT_ENOMEM, "out of memory");
+    if (!status) status = delta_codec(job, codec, &delta, error);
+    const ent_codec *const both[] = { codec, delta };
+    if (!status) status = write_deltas(job, weights, base, both, &d, error);
+    ent_free(d.way);
+    ent_free(d.size);
+    ent_free(d.codec);
+    ent_codec_free(delta);
+    ent_weights_close(base);
     return status;
 }
 
@@ -222,6 +285,11 @@ int cmd_compress(int argc, char **argv)
         { .name = "tables", .key = KEY_TABLES, .arg = "TABLES", .doc = "Tables and codec made by `entropy train`" },
         { .name = "plan", .key = KEY_PLAN, .arg = "PLAN",
           .doc = "The codec of each tensor, as `entropy choose` wrote" },
+        { .name = "base", .key = KEY_BASE, .arg = "MODEL",
+          .doc = "Another checkpoint: each tensor that it has too is told by it, where that is smaller; decompress needs it "
+                 "again" },
+        { .name = "delta-codec", .key = KEY_DELTA_CODEC, .arg = "CODEC",
+          .doc = "With --base: for what that leaves (preset: " ENT_DELTA_CODEC ")" },
         { .name = "with", .key = KEY_WITH, .arg = "PIPELINE", .group = 1,
           .doc = "Lossy: pack the matrices by these transforms first, e.g. \"prune(share=0.3) rtn(bits=4)\" (`entropy list "
                  "transforms`); \"PIPELINE => CODEC\" names the codec too (preset: words of parts by rans), and a name from `entropy "
@@ -268,7 +336,8 @@ int cmd_compress(int argc, char **argv)
                "after it, error_percent, gbps of a thread); before them, with --tensors, a matrix a line: " PACKING_TABLE_KEYS ".  "
                "Otherwise JSON keys: codec, input_bytes, output_bytes, bits_per_weight (the whole output), "
                "bound_bits (per weight), payload_bits, table_bits, index_bits, weights, weight_bytes, gap_percent, "
-               "input, output.",
+               "input, output; with tensors equal to others same_tensors, same_bytes; with --base a line for each way: way, "
+               "tensors (that it is best for), of_tensors, bytes and bits_per_weight of all that the base has, so told.",
     };
     struct job job = { 0 };
     ent_error error = { 0 };
@@ -276,7 +345,7 @@ int cmd_compress(int argc, char **argv)
     ent_codec *codec = NULL;
     ent_corpus *corpus = NULL;
     command_parse(&argp, argc, argv, &job, &job.common);
-    ent_status status = may_write(&job, &error);
+    ent_status status = may_write(job.output, job.force, &error);
     if (!status && job.tables)
         status = ent_corpus_read(&corpus, job.tables, &error);
     else if (!status && !job.with)
@@ -284,171 +353,11 @@ int cmd_compress(int argc, char **argv)
     if (!status) status = model_open(&weights, job.input[0], &error);
     if (!status && job.with) status = compress_lossy(&job, weights, &error);
     else if (!status && job.plan) status = compress_plan(&job, weights, &error);
+    else if (!status && job.base) status = compress_delta(&job, weights, codec, &error);
     else if (!status) status = compress(&job, weights, corpus ? ent_corpus_codec(corpus) : codec, corpus, &error);
     ent_weights_close(weights);
     ent_codec_free(codec);
     if (corpus) ent_corpus_free(corpus);
-    return status ? complain_error(&error) : EXIT_DONE;
-}
-
-/* ---- decompress ------------------------------------------------------------------------------ */
-
-/* What of a stack was loaded. */
-struct loaded {
-    size_t blocks, of;
-    uint64_t bytes; /* of memory */
-};
-
-static void print_extracted(const struct job *job, const ent_container *container, const struct loaded *loaded)
-{
-    ent_container_sizes sizes = ent_container_sizes_of(container);
-    bool packed = !job->parts && ent_container_is_packed(container);
-    size_t files = ent_container_files(container);
-    if (job->common.json) {
-        json_t *object = json_object();
-        json_text(object, "output", job->output);
-        json_count(object, "input_bytes", sizes.output_bytes);
-        if (!packed) {
-            json_count(object, "files", files);
-            json_count(object, "output_bytes", sizes.input_bytes);
-        }
-        json_object_set_new(object, "lossy", json_boolean(packed));
-        if (job->limited) {
-            json_count(object, "blocks", loaded->blocks);
-            json_count(object, "of_blocks", loaded->of);
-            json_count(object, "memory_bytes", loaded->bytes);
-        }
-        json_line(object);
-    } else if (!job->common.quiet && job->limited) {
-        printf("%s -> %s, lossy: %zu of %zu blocks, %s of memory\n", job->input[0], job->output, loaded->blocks, loaded->of,
-               show_bytes(loaded->bytes).text);
-    } else if (!job->common.quiet && packed) {
-        printf("%s -> %s, lossy\n", job->input[0], job->output);
-    } else if (!job->common.quiet) {
-        printf("%s -> %s, %zu file%s, %s\n", job->input[0], job->output, files, files == 1 ? "" : "s",
-               show_bytes(sizes.input_bytes).text);
-    }
-}
-
-/* As many blocks as there is memory for. */
-static ent_status extract_within(const struct job *job, ent_container *container, const ent_run *run, struct loaded *loaded,
-                                 ent_error *error)
-{
-    ent_stack *stack;
-    if (!ent_container_is_packed(container))
-        return ent_fail(error, ENT_EINVAL, "%s is lossless and loaded as a whole: --max-bytes is for stacks", job->input[0]);
-    ent_status status = ent_stack_open_container(&stack, container, error);
-    if (status) return status;
-    loaded->of = ent_stack_blocks(stack);
-    status = ent_stack_fit(stack, job->max_bytes, &loaded->blocks, &loaded->bytes, error);
-    if (!status) status = ent_stack_unpack(stack, loaded->blocks, job->output, run, error);
-    ent_stack_close(stack);
-    return status;
-}
-
-static void print_damage(void *context, const char *text)
-{
-    const struct job *job = context;
-    if (!job->common.json) {
-        complain("%s", text);
-        return;
-    }
-    json_t *object = json_object();
-    json_text(object, "finding", text);
-    json_line(object);
-}
-
-static ent_status extract(struct job *job, ent_container *container, struct loaded *loaded, ent_error *error)
-{
-    struct progress progress;
-    bool packed = !job->parts && ent_container_is_packed(container);
-    ent_status status;
-    if (packed && job->go_on)
-        return ent_fail(error, ENT_EINVAL, "%s is lossy: --keep-going gives back its --parts", job->input[0]);
-    ent_run run = long_run(job, &progress, "decompress");
-    if (job->limited) status = extract_within(job, container, &run, loaded, error);
-    else if (job->go_on) status = ent_container_salvage(container, job->output, &run, print_damage, job, error);
-    else status = (packed ? ent_unpack_container : ent_container_extract)(container, job->output, &run, error);
-    progress_end(&progress);
-    return status;
-}
-
-/* One tensor, or rows of it, as a file of its own. */
-static ent_status extract_tensor(struct job *job, ent_container *container, ent_error *error)
-{
-    struct progress progress;
-    size_t i = ent_container_find(container, job->tensor);
-    if (i == SIZE_MAX)
-        return ent_fail(error, ENT_EINVAL, "%s: no tensor '%s'; `entropy inspect` names them", job->input[0], job->tensor);
-    ent_rows rows = ent_container_all_rows(container, i);
-    uint64_t bytes, read;
-    if (job->rows) {
-        uint64_t end = job->end_row == UINT64_MAX && job->first_row <= rows.count ? rows.count : job->end_row;
-        rows.first = job->first_row;
-        rows.count = end - job->first_row;
-    }
-    ent_status status = ent_container_rows_bytes(container, rows, &bytes, error);
-    if (status) return status;
-    ent_run run = long_run(job, &progress, "decompress");
-    status = ent_container_save(container, rows, job->output, &run, &read, error);
-    progress_end(&progress);
-    if (status) return status;
-    if (job->common.json) {
-        json_t *object = json_object();
-        json_text(object, "output", job->output);
-        json_text(object, "tensor", job->tensor);
-        json_text(object, "dtype", ent_container_tensor_at(container, i).dtype);
-        json_count(object, "first_row", rows.first);
-        json_count(object, "rows", rows.count);
-        json_count(object, "bytes", bytes);
-        json_count(object, "read_bytes", read);
-        json_line(object);
-    } else if (!job->common.quiet) {
-        printf("%s: rows %llu to %llu of %s -> %s, %s from %s of blocks\n", job->input[0], (unsigned long long)rows.first,
-               (unsigned long long)(rows.first + rows.count), job->tensor, job->output, show_bytes(bytes).text,
-               show_bytes(read).text);
-    }
-    return ENT_OK;
-}
-
-int cmd_decompress(int argc, char **argv)
-{
-    static const struct argp_option options[] = {
-        OPTION_OUTPUT, OPTION_FORCE,
-        { .name = "max-bytes", .key = KEY_MAX_BYTES, .arg = "N",
-          .doc = "Of a stack (bitstack): only as many blocks as fit into N bytes of memory, e.g. 4Gi, with the tensors that "
-                 "stay; the first ones" },
-        { .name = "parts", .key = KEY_PARTS,
-          .doc = "Of a lossy container: the packed model, codes and scales, as one safetensors file" },
-        { .name = "tensor", .key = KEY_TENSOR, .arg = "NAME",
-          .doc = "This tensor alone, as FILE.npy or FILE.safetensors, reading no other.  NumPy has no name for BF16 and FP8: "
-                 "such words are raw data there (V2, V1), as ml_dtypes has it; --dtype tells this program what they are" },
-        { .name = "rows", .key = KEY_ROWS, .arg = "A:B",
-          .doc = "With --tensor: rows A to B - 1 of it, places on its first axis, reading only the blocks that hold them" },
-        { .name = "keep-going", .key = KEY_GO_ON,
-          .doc = "Of a damaged container: say what is damaged, leave zeros there, give back all else; ends with status 3" },
-        { 0 }
-    };
-    static const struct argp argp = {
-        .options = options,
-        .parser = parse_one,
-        .args_doc = "IN -o OUT",
-        .doc = "Gives back the file that a container was made from, byte for byte, or of a lossy container with the weights that "
-               "its transforms give back; of several files, a folder.\vJSON keys: output, input_bytes, lossy, and of lossless "
-               "containers files, output_bytes; with --max-bytes blocks (loaded), of_blocks, memory_bytes; with --tensor output, "
-               "tensor, dtype, first_row, rows, bytes, read_bytes (of blocks); with --keep-going a line for each finding (finding).",
-    };
-    struct job job = { 0 };
-    struct loaded loaded = { 0 };
-    ent_error error = { 0 };
-    ent_container *container = NULL;
-    command_parse(&argp, argc, argv, &job, &job.common);
-    ent_status status = may_write(&job, &error);
-    if (!status) status = container_open(&container, job.input[0], &error);
-    if (!status && job.tensor) status = extract_tensor(&job, container, &error);
-    else if (!status) status = extract(&job, container, &loaded, &error);
-    if (!status && !job.tensor) print_extracted(&job, container, &loaded);
-    if (container) ent_container_close(container);
     return status ? complain_error(&error) : EXIT_DONE;
 }
 
@@ -460,7 +369,7 @@ static ent_status train(struct job *job, ent_corpus *corpus, const char *argumen
     struct progress progress;
     ent_status status = model_open(&weights, argument, error);
     if (status) return status;
-    ent_run run = long_run(job, &progress, model_name(argument));
+    ent_run run = progress_begin(&progress, &job->common, model_name(argument));
     status = ent_corpus_add(corpus, weights, &run, error);
     progress_end(&progress);
     ent_weights_close(weights);
@@ -495,7 +404,7 @@ int cmd_train(int argc, char **argv)
     ent_codec *codec = NULL;
     ent_corpus *corpus = NULL;
     command_parse(&argp, argc, argv, &job, &job.common);
-    ent_status status = may_write(&job, &error);
+    ent_status status = may_write(job.output, job.force, &error);
     if (!status) status = ent_codec_parse(&codec, job.codec ? job.codec : preset_codec, &error);
     if (!status && (status = ent_corpus_new(&corpus, codec)))
         ent_fail(&error, status, "codec %s: %s", ent_codec_name(codec), ent_status_text(status));

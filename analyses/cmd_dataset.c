@@ -135,9 +135,8 @@ static ent_status make(const struct job *job, ent_error *error)
 {
     ent_dataset_options options;
     struct progress progress;
-    if (!job->force && !access(job->output, F_OK))
-        return ent_fail(error, ENT_EINVAL, "%s exists; --force overwrites it", job->output);
-    ent_status status = ent_dataset_options_init(&options, job->name, error);
+    ent_status status = may_write(job->output, job->force, error);
+    if (!status) status = ent_dataset_options_init(&options, job->name, error);
     if (!status && options.law == ENT_LAW_HISTOGRAM) status = preset_histogram(&options, error);
     for (size_t i = 0; i < SETTINGS && !status; i++)
         if (job->value[i]) status = ent_dataset_options_set(&options, settings[i].name, job->value[i], error);

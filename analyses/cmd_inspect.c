@@ -51,6 +51,7 @@ static void json_container(const char *name, const ent_container *container, con
         json_count(object, "blocks", t.blocks);
         json_text(object, "recipe", t.recipe);
         if (t.same_as) json_text(object, "same_as", t.same_as);
+        if (t.delta) json_text(object, "delta", ent_delta_names[t.delta]);
         json_line(object);
     }
 }
@@ -78,6 +79,7 @@ static void print_container(const char *name, const ent_container *container, co
         table_number(&table, t.bytes ? 100 * (double)t.coded_bytes / (double)t.bytes : NAN, 1);
         table_cell(&table, "%" PRIu64, t.blocks);
         if (t.same_as) table_cell(&table, "same as %s", t.same_as);
+        else if (t.delta) table_cell(&table, "%s to the base: %s", ent_delta_names[t.delta], t.recipe);
         else table_cell(&table, "%s", t.recipe);
     }
     table_end(&table);
@@ -168,7 +170,7 @@ int cmd_inspect(int argc, char **argv)
         .args_doc = "FILE|MODEL",
         .doc = "Shows what is inside a container or a model file: its tensors and where the bytes are.\vJSON: first "
                "an object with the key file (of a lossy container also pipeline), then one for each tensor with tensor, dtype, role, shape, elements, "
-               "bytes; of containers also coded_bytes, blocks, recipe, and of one that is stored as an earlier one same_as.",
+               "bytes; of containers also coded_bytes, blocks, recipe, and of one that is stored as an earlier one same_as, of one told by a base delta.",
     };
     struct job job = { 0 };
     ent_error error = { 0 };

@@ -6,14 +6,21 @@
 #include "output.h"
 #include "progress.h"
 
+enum { KEY_BASE = 0x2001 };
+
 struct job {
     struct common common;
     const char *argument[2]; /* the container, and maybe a model */
+    const char *base;
 };
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct job *job = state->input;
+    if (key == KEY_BASE) {
+        job->base = text;
+        return 0;
+    }
     if (key == ARGP_KEY_ARG) {
         if (state->arg_num >= 2) argp_error(state, "too many files");
         job->argument[state->arg_num] = text;
@@ -45,9 +52,7 @@ static ent_status verify(const struct job *job, ent_container *container, const 
 {
     struct findings findings = { .job = job };
     struct progress progress;
-    progress_begin(&progress, &job->common, "verify");
-    ent_run run = { .threads = job->common.threads, .progress = progress.shown ? progress_show : NULL,
-                    .context = &progress };
+    ent_run run = progress_begin(&progress, &job->common, "verify");
     ent_status status = ent_container_verify(container, against, &run, finding, &findings, error);
     progress_end(&progress);
     if (job->common.json) {
@@ -66,7 +71,11 @@ static ent_status verify(const struct job *job, ent_container *container, const 
 
 int cmd_verify(int argc, char **argv)
 {
+    static const struct argp_option options[] = {
+        { .name = "base", .key = KEY_BASE, .arg = "MODEL", .doc = "The checkpoint that `compress --base` told it by" }, { 0 }
+    };
     static const struct argp argp = {
+        .options = options,
         .parser = parse,
         .args_doc = "IN [MODEL]",
         .doc = "Checks every block of a container and, when a model is given, compares with it; says what is wrong "
@@ -75,15 +84,17 @@ int cmd_verify(int argc, char **argv)
     struct job job = { 0 };
     ent_error error = { 0 };
     ent_container *container = NULL;
-    ent_weights *against = NULL;
+    ent_weights *against = NULL, *base = NULL;
     command_parse(&argp, argc, argv, &job, &job.common);
     ent_status status = container_open(&container, job.argument[0], &error);
     if (!status && job.argument[1] && ent_container_is_packed(container))
         status = ent_fail(&error, ENT_EINVAL, "%s is lossy: `entropy quality --against MODEL` compares what it gives back",
                           job.argument[0]);
     if (!status && job.argument[1]) status = model_open(&against, job.argument[1], &error);
+    if (!status && job.base) status = base_open(&base, container, job.base, &job.common, &error);
     if (!status) status = verify(&job, container, against, &error);
     ent_weights_close(against);
     if (container) ent_container_close(container);
+    ent_weights_close(base);
     return status ? complain_error(&error) : EXIT_DONE;
 }

@@ -8,6 +8,7 @@
 #include "catalogue.h"
 #include "hub.h"
 #include "model.h"
+#include "progress.h"
 
 static bool is_folder(const char *path)
 {
@@ -85,6 +86,18 @@ ent_status container_open(ent_container **container, const char *path, ent_error
     *container = NULL;
     if (access(path, F_OK)) return ent_fail(error, ENT_EINVAL, "%s: no such file", path);
     return ent_container_open(container, path, error);
+}
+
+ent_status base_open(ent_weights **base, ent_container *container, const char *argument, const struct common *common,
+                     ent_error *error)
+{
+    struct progress progress;
+    ent_status status = model_open(base, argument, error);
+    if (status) return status;
+    const ent_run run = progress_begin(&progress, common, "base");
+    status = ent_container_set_base(container, *base, &run, error);
+    progress_end(&progress);
+    return status;
 }
 
 bool is_container(const char *path)

@@ -6,6 +6,8 @@
 
 #include <entropy/container.h>
 
+struct common;
+
 /* Where the model that `argument` names lies: a file or folder; hf:ORG/NAME[@REV] in the local
  * Hugging Face cache (nothing is ever downloaded); or a dataset by its name.  ENT_EINVAL when it is
  * none of these. */
@@ -22,6 +24,10 @@ ent_status model_beside(char path[PATH_MAX], const char *argument, const char *f
 
 /* ent_container_open, but a path that is not there is the user's mistake: ENT_EINVAL. */
 ent_status container_open(ent_container **container, const char *path, ent_error *error);
+
+/* The checkpoint that a container was told by, compared with what it says of it; to be closed after the container. */
+ent_status base_open(ent_weights **base, ent_container *container, const char *argument, const struct common *common,
+                     ent_error *error);
 
 /* Whether a file begins as HDF5 does: then it can only be a container. */
 bool is_container(const char *path);

@@ -250,3 +250,11 @@ void output_close(void)
         fprintf(stderr, "entropy: cannot write to standard output: %s\n", errno ? strerror(errno) : "write error");
     _exit(EXIT_SYSTEM);
 }
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
+ent_status may_write(const char *path, bool force, ent_error *error)
+{
+    if (force || access(path, F_OK)) return ENT_OK;
+    return ent_fail(error, ENT_EINVAL, "%s exists; --force overwrites it", path);
+}

@@ -66,4 +66,7 @@ struct shown show_shape(uint32_t rank, const uint64_t *shape); /* "288 x 288" */
  * be written (said on stderr, but for a closed pipe, which is how `| head` ends a program). */
 void output_close(void);
 
+/* What gzip does: an output that exists is not touched unless asked for. */
+ent_status may_write(const char *path, bool force, ent_error *error);
+
 #endif

@@ -14,9 +14,11 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void progress_begin(struct progress *progress, const struct common *common, const char *what)
+ent_run progress_begin(struct progress *progress, const struct common *common, const char *what)
 {
     *progress = (struct progress){ .shown = !common->quiet && isatty(STDERR_FILENO), .what = what, .start = now() };
+    return (ent_run){ .threads = common->threads, .progress = progress->shown ? progress_show : NULL,
+                      .context = progress };
 }
 
 void progress_show(void *context, uint64_t done, uint64_t total)

@@ -12,7 +12,8 @@ struct progress {
     double start, last; /* seconds */
 };
 
-void progress_begin(struct progress *progress, const struct common *common, const char *what);
+/* Returns how to do the work: with the threads that were asked for, and shown. */
+ent_run progress_begin(struct progress *progress, const struct common *common, const char *what);
 /* Of the type ent_progress, with a struct progress as context; draws at most 10 times a second. */
 void progress_show(void *progress, uint64_t done, uint64_t total);
 /* A line without a bar, for steps that cannot say how far they are. */

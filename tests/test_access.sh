@@ -81,5 +81,33 @@ check 'a container cut short has nothing to keep' fails 3 '' "$entropy" decompre
 check 'nothing was written' none ls "$w"/x.safetensors*
 check 'keep going with one tensor' fails 2 'without' "$entropy" decompress "$w/m.h5" --tensor a --keep-going -o "$w/x.npy"
 
+# ---- deltas
+
+"$entropy" dataset make normal -o "$w/old.safetensors" --weights 100k --seed 1 --quiet >"$w/out"
+cp "$w/old.safetensors" "$w/new.safetensors"
+for at in 1000 5000 9000 100000; do flip "$w/new.safetensors" $((at + 400)); done
+check 'compress with a base' fails 0 'xor .* 0\.' "$entropy" compress "$w/new.safetensors" -o "$w/delta.h5" --base "$w/old.safetensors"
+check 'it is small' [ "$(wc -c <"$w/delta.h5")" -lt 6000 ]
+check 'JSON' fails 0 '"way":"difference","tensors":' "$entropy" compress "$w/new.safetensors" -o "$w/delta.h5" --base "$w/old.safetensors" --json --force
+check 'inspect it' fails 0 'to the base: ' "$entropy" inspect "$w/delta.h5"
+check 'decompress without the base' fails 2 'stored as what differs from "old.safetensors".*--base' "$entropy" decompress "$w/delta.h5" -o "$w/x.safetensors"
+check 'decompress with another base' fails 2 'its base "old.safetensors" has the XXH3' \
+    "$entropy" decompress "$w/delta.h5" -o "$w/x.safetensors" --base "$w/new.safetensors"
+check 'with one of another size' fails 2 'its base "old.safetensors" has [0-9]* bytes, the file given ("m.safetensors") [0-9]*' \
+    "$entropy" decompress "$w/delta.h5" -o "$w/x.safetensors" --base "$w/m.safetensors"
+check 'nothing was written' none ls "$w"/x.safetensors*
+mv "$w/old.safetensors" "$w/renamed.safetensors"
+check 'decompress with the base' status 0 "$entropy" decompress "$w/delta.h5" -o "$w/fresh" --base "$w/renamed.safetensors"
+check 'the same bytes' cmp "$w/fresh" "$w/new.safetensors"
+check 'verify it' fails 0 'equal' "$entropy" verify "$w/delta.h5" "$w/new.safetensors" --base "$w/renamed.safetensors"
+check 'verify without the base' fails 2 'that model is needed' "$entropy" verify "$w/delta.h5"
+check 'rows of it' status 0 "$entropy" decompress "$w/delta.h5" --tensor layers.0.weight --rows 1:2 -o "$w/d.npy" --base "$w/renamed.safetensors"
+check 'a base for what has none' fails 2 'on its own' "$entropy" decompress "$w/m.h5" -o "$w/x" --base "$w/renamed.safetensors"
+check 'another codec for deltas' status 0 \
+    "$entropy" compress "$w/new.safetensors" -o "$w/delta.h5" --force --base "$w/renamed.safetensors" --delta-codec 'bytes=huffman'
+check 'a base and tables' fails 2 'goes with --codec' "$entropy" compress "$w/new.safetensors" -o "$w/x" --base "$w/m.h5" --plan "$w/p"
+check 'a codec of another scope' fails 2 'scope' \
+    "$entropy" compress "$w/new.safetensors" -o "$w/x" --base "$w/renamed.safetensors" --codec 'huffman scope=model'
+
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

@@ -30,7 +30,7 @@ static void a_codec_for_each_tensor_comes_back(void **state)
     ent_container_sizes sizes;
     uint32_t of[MIXED];
     parse_all(codec, "block=1k");
-    ent_assignment assignment = { CODECS, (const ent_codec *const *)codec, of };
+    ent_assignment assignment = { .codecs = CODECS, .codec = (const ent_codec *const *)codec, .of = of };
     ent_weights *weights = open_model(model);
     size_t n = ent_weights_tensors(weights);
     for (uint32_t shift = 0; shift < CODECS; shift++) {
@@ -119,7 +119,7 @@ static void codecs_that_do_not_go_together_are_told(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         ent_codec *codec[2];
         for (int k = 0; k < 2; k++) assert_done(ent_codec_parse(&codec[k], bad[i][k], &failure));
-        ent_assignment two = { 2, (const ent_codec *const *)codec, NULL };
+        ent_assignment two = { .codecs = 2, .codec = (const ent_codec *const *)codec };
         assert_status(ent_container_write_assigned(path, weights, &two, NULL, NULL, &failure), ENT_EINVAL);
         two.codecs = 0;
         assert_status(ent_container_write_assigned(path, weights, &two, NULL, NULL, &failure), ENT_EINVAL);

@@ -111,14 +111,15 @@ static ent_status estimate_all(estimating *e, const ent_run *run, ent_tensor_siz
     return status;
 }
 
-ent_status ent_container_estimate(const ent_weights *weights, const ent_codec *codec, uint64_t sample_bytes,
-                                  const ent_run *run, ent_tensor_size *size, ent_error *error)
+ent_status ent_trial_sizes(const ent_weights *weights, const ent_assignment *assignment, uint64_t sample_bytes,
+                           const ent_run *run, ent_tensor_size *size, ent_error *error)
 {
     estimating e = { .threads = ent_threads(run ? run->threads : 0) };
-    if (ent_codec_scope(codec) != ENT_SCOPE_TENSOR)
-        return ent_fail(error, ENT_EINVAL, "codec %s: only of scope=tensor can tensors be judged one by one",
-                        ent_codec_name(codec));
-    ent_status status = ent_plan_make(&e.plan, weights, &(ent_assignment){ 1, &codec, NULL }, error);
+    for (size_t i = 0; i < assignment->codecs; i++)
+        if (ent_codec_scope(assignment->codec[i]) != ENT_SCOPE_TENSOR)
+            return ent_fail(error, ENT_EINVAL, "codec %s: only of scope=tensor can tensors be judged one by one",
+                            ent_codec_name(assignment->codec[i]));
+    ent_status status = ent_plan_make(&e.plan, weights, assignment, error);
     if (!status && (status = ent_plan_find_same(&e.plan, error))) ent_plan_free(&e.plan);
     if (status) return status;
     uint64_t all = e.plan.index.sizes.input_bytes;
@@ -128,4 +129,11 @@ ent_status ent_container_estimate(const ent_weights *weights, const ent_codec *c
     ent_scratch_free(e.scratch, e.threads);
     ent_plan_free(&e.plan);
     return status;
+}
+
+ent_status ent_container_estimate(const ent_weights *weights, const ent_codec *codec, uint64_t sample_bytes,
+                                  const ent_run *run, ent_tensor_size *size, ent_error *error)
+{
+    const ent_assignment assignment = { .codecs = 1, .codec = &codec };
+    return ent_trial_sizes(weights, &assignment, sample_bytes, run, size, error);
 }

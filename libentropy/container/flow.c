@@ -244,6 +244,8 @@ ent_status ent_flow_all(const ent_flow *flow, ent_error *error)
 {
     state s = { .flow = flow, .c = flow->container, .x = &flow->container->index, .error = error, .gaps = -1 };
     unsigned threads = ent_threads(flow->run.threads);
+    ent_status status = ent_need_base(s.c, error);
+    if (status) return status;
     s.slots = ent_index_window(s.x, threads);
     s.ring = 2 * s.slots + 1;
     s.window[0].slot = ent_calloc(s.slots, sizeof(flow_slot));
@@ -251,7 +253,6 @@ ent_status ent_flow_all(const ent_flow *flow, ent_error *error)
     s.loaded = ent_calloc(s.ring, sizeof *s.loaded);
     s.scratch = ent_calloc(threads, sizeof *s.scratch);
     s.hash = XXH3_createState();
-    ent_status status = ENT_OK;
     if (!s.window[0].slot || !s.window[1].slot || !s.loaded || !s.scratch || !s.hash)
         status = ent_fail(error, ENT_ENOMEM, "%s: out of memory", s.c->path);
     if (!status) {

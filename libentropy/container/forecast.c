@@ -306,7 +306,7 @@ ent_status ent_container_forecast(const ent_weights *weights, const ent_codec *c
     forecasting f = { .threads = ent_threads(run ? run->threads : 0) };
     if (ent_codec_scope(codec) == ENT_SCOPE_CORPUS)
         return ent_fail(error, ENT_EINVAL, "codec %s: its tables come from other models", ent_codec_name(codec));
-    ent_status status = ent_plan_make(&f.plan, weights, &(ent_assignment){ 1, &codec, NULL }, error);
+    ent_status status = ent_plan_make(&f.plan, weights, &(ent_assignment){ .codecs = 1, .codec = &codec }, error);
     if (status) return status;
     status = prepare(&f, sample_bytes, seed, forecast);
     if (!status && !(f.scratch = ent_calloc(f.threads, sizeof *f.scratch))) status = ENT_ENOMEM;

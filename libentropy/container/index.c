@@ -82,6 +82,7 @@ size_t ent_index_window(const ent_index *index, unsigned threads)
 void ent_index_free(ent_index *index)
 {
     ent_free(index->file);
+    ent_free(index->base);
     ent_free(index->recipe);
     ent_free(index->table);
     ent_free(index->tensor);
@@ -108,11 +109,11 @@ static json_t *sizes_json(const ent_container_sizes *s)
                      "index_bits", number(s->tally.index_bits));
 }
 
-static json_t *files_json(const ent_index *index)
+static json_t *files_json(const ent_index_file *file, size_t n)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < index->files; i++) {
-        const ent_index_file *f = &index->file[i];
+    for (size_t i = 0; i < n; i++) {
+        const ent_index_file *f = &file[i];
         if (json_array_append_new(list, json_pack("{s:s, s:o, s:o}", "name", f->name, "bytes", number(f->bytes), "xxh3",
                                                   hexadecimal(f->hash, 16))))
             goto failed; /* also for a name that is not UTF-8 */
@@ -159,6 +160,10 @@ static json_t *tensor_json(const ent_index *index, const ent_index_tensor *t)
     json_object_set_new(o, "recipe", number(t->recipe));
     json_object_set_new(o, "tables", tables);
     json_object_set_new(o, "coded", number(t->coded));
+    if (t->delta) {
+        json_object_set_new(o, "delta", json_string(ent_delta_names[t->delta]));
+        json_object_set_new(o, "base", json_pack("[o, o]", number(t->base_file), number(t->base_offset)));
+    }
     return o;
 }
 
@@ -175,22 +180,30 @@ static json_t *tensors_json(const ent_index *index)
 
 static int version_of(const ent_index *index)
 {
-    return index->sizes.same_tensors ? ENT_INDEX_VERSION : 1;
+    return index->sizes.same_tensors || index->bases ? ENT_INDEX_VERSION : 1;
+}
+
+static ent_status check_names(const ent_index_file *file, size_t n, ent_error *error)
+{
+    for (size_t i = 0; i < n; i++) {
+        json_t *name = json_string(file[i].name);
+        if (!name) return ent_fail(error, ENT_EINVAL, "%s: the file's name is not UTF-8: rename it", file[i].name);
+        json_decref(name);
+    }
+    return ENT_OK;
 }
 
 ent_status ent_index_write(const ent_index *index, char **text, ent_error *error)
 {
-    for (size_t i = 0; i < index->files; i++) {
-        json_t *name = json_string(index->file[i].name);
-        if (!name)
-            return ent_fail(error, ENT_EINVAL, "%s: the file's name is not UTF-8: rename it", index->file[i].name);
-        json_decref(name);
-    }
+    ent_status status = check_names(index->file, index->files, error);
+    if (!status) status = check_names(index->base, index->bases, error);
+    if (status) return status;
     json_t *root = json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "format", ENT_INDEX_FORMAT,
                              "version", version_of(index), "program", ENT_VERSION, "codec", index->codec, "codec_name",
                              index->codec_name, "scope", ent_scope_names[index->scope], "block", number(index->block),
-                             "sizes", sizes_json(&index->sizes), "files", files_json(index), "recipes",
+                             "sizes", sizes_json(&index->sizes), "files", files_json(index->file, index->files), "recipes",
                              recipes_json(index), "tables", tables_json(index), "tensors", tensors_json(index));
+    if (index->bases) json_object_set_new(root, "base", files_json(index->base, index->bases));
     *text = root ? json_dumps(root, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
     json_decref(root);
     return *text ? ENT_OK : ent_fail(error, ENT_ENOMEM, "out of memory, or a tensor's name is not UTF-8");

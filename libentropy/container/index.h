@@ -35,6 +35,9 @@ typedef struct ent_index_tensor {
     uint64_t offset;               /* in the file */
     int64_t table[ENT_MAX_FIELDS]; /* of each field, -1: none */
     uint64_t coded;                /* bytes of its blocks */
+    ent_delta delta;
+    uint32_t base_file;   /* with a delta: where in the base its counterpart lies */
+    uint64_t base_offset;
     int64_t same;                  /* the earlier tensor of the same bytes, whose blocks serve it too; -1: it has its own */
 } ent_index_tensor;
 
@@ -43,12 +46,12 @@ typedef struct ent_index {
     ent_scope scope;
     uint64_t block;
     ent_container_sizes sizes;
-    ent_index_file *file;
+    ent_index_file *file, *base; /* base: of the other checkpoint, where there are deltas */
     ent_index_recipe *recipe;
     ent_index_table *table;
     ent_index_tensor *tensor; /* in order of (file, offset), without overlaps */
     uint64_t *shapes;         /* what tensor[].shape points into, when read */
-    size_t files, recipes, tables, tensors;
+    size_t files, bases, recipes, tables, tensors;
 } ent_index;
 
 /* Whether a field's table is one of /tables. */

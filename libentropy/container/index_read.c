@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "codec/codec.h"
+#include "container/delta.h"
 #include "container/index.h"
 
 enum { MOST_FILES = 10000 }; /* a model of 1 MB shards with 10 GB; more would only cost time in comparing names */
@@ -112,26 +113,26 @@ static bool is_plain_name(const char *name)
     return *name && strlen(name) < 256 && !strchr(name, '/') && strcmp(name, ".") && strcmp(name, "..");
 }
 
-static ent_status read_files(const reading *r, const json_t *root)
+/* The list `key`: of the model's files, or of its base's. */
+static ent_status read_files(const reading *r, const json_t *root, const char *key, ent_index_file **file, size_t *n)
 {
     const json_t *list;
     void *items;
-    ent_index *x = r->index;
-    ent_status status = get_list(r, root, "files", sizeof *x->file, &list, &items, &x->files);
+    ent_status status = get_list(r, root, key, sizeof **file, &list, &items, n);
     if (status) return status;
-    x->file = items;
-    if (x->files > MOST_FILES) return refuse(r, "more than %d files", MOST_FILES);
-    for (size_t i = 0; i < x->files; i++) {
+    *file = items;
+    if (*n > MOST_FILES) return refuse(r, "more than %d files", MOST_FILES);
+    for (size_t i = 0; i < *n; i++) {
         const json_t *o = json_array_get(list, i);
-        ent_index_file *f = &x->file[i];
+        ent_index_file *f = &(*file)[i];
         if (!get_text(o, "name", &f->name) || !get_member(o, "bytes", &f->bytes) ||
             !get_hash(json_object_get(o, "xxh3"), 16, &f->hash))
             return refuse(r, "file %zu: bad entry", i);
         if (!is_plain_name(f->name)) return refuse(r, "file %zu: a name that leaves its folder, or is too long", i);
         for (size_t k = 0; k < i; k++)
-            if (!strcmp(x->file[k].name, f->name)) return refuse(r, "file %zu: the same name as file %zu", i, k);
+            if (!strcmp((*file)[k].name, f->name)) return refuse(r, "file %zu: the same name as file %zu", i, k);
     }
-    return x->files ? ENT_OK : refuse(r, "no files");
+    return *n ? ENT_OK : refuse(r, "no files");
 }
 
 /* A recipe is a codec of one clause for one dtype. */
@@ -234,6 +235,23 @@ static bool is_in_place(const ent_index *x, const ent_index_tensor *t, const ent
     return t->offset >= start && t->bytes <= x->file[t->file].bytes && t->offset <= x->file[t->file].bytes - t->bytes;
 }
 
+static bool read_delta(const ent_index *x, const json_t *o, ent_index_tensor *t)
+{
+    const json_t *place = json_object_get(o, "base");
+    const char *name;
+    uint64_t file;
+    if (!json_object_get(o, "delta")) return true;
+    if (!get_text(o, "delta", &name) || !ent_delta_takes(x->recipe[t->recipe].recipe.format) || !x->bases ||
+        !get_number(json_array_get(place, 0), x->bases - 1, &file) ||
+        !get_number(json_array_get(place, 1), INT64_MAX, &t->base_offset))
+        return false;
+    for (int i = ENT_DELTA_NONE + 1; i < ENT_DELTAS; i++)
+        if (!strcmp(ent_delta_names[i], name)) t->delta = (ent_delta)i;
+    t->base_file = (uint32_t)file;
+    uint64_t bytes = x->base[file].bytes;
+    return t->delta && t->bytes <= bytes && t->base_offset <= bytes - t->bytes;
+}
+
 /* How its blocks are coded: said of it, or of the tensor whose blocks serve it too. */
 static ent_status read_coding(const reading *r, size_t i, const json_t *o)
 {
@@ -248,6 +266,9 @@ static ent_status read_coding(const reading *r, size_t i, const json_t *o)
             return refuse(r, "tensor %zu: said to be the same as one that it cannot be", i);
         t->same = (int64_t)same;
         t->recipe = first[same].recipe;
+        t->delta = first[same].delta;
+        t->base_file = first[same].base_file;
+        t->base_offset = first[same].base_offset;
         memcpy(t->table, first[same].table, sizeof t->table);
         x->sizes.same_tensors++;
         x->sizes.same_bytes += t->bytes;
@@ -256,7 +277,8 @@ static ent_status read_coding(const reading *r, size_t i, const json_t *o)
     if (!get_member(o, "recipe", &recipe) || recipe >= x->recipes || !get_member(o, "coded", &t->coded))
         return refuse(r, "tensor %zu: bad entry", i);
     t->recipe = (uint32_t)recipe;
-    return read_table_ids(x, json_object_get(o, "tables"), t) ? ENT_OK : refuse(r, "tensor %zu: bad table", i);
+    if (!read_table_ids(x, json_object_get(o, "tables"), t)) return refuse(r, "tensor %zu: bad table", i);
+    return read_delta(x, o, t) ? ENT_OK : refuse(r, "tensor %zu: bad delta", i);
 }
 
 static ent_status read_tensor(const reading *r, size_t i, const json_t *o, uint64_t *shape)
@@ -305,7 +327,8 @@ ent_status ent_index_read(ent_index *index, const json_t *root, uint64_t tables,
     *index = (ent_index){ 0 };
     ent_status status = read_head(&r, root);
     if (!status) status = read_sizes(&r, root);
-    if (!status) status = read_files(&r, root);
+    if (!status) status = read_files(&r, root, "files", &index->file, &index->files);
+    if (!status && json_object_get(root, "base")) status = read_files(&r, root, "base", &index->base, &index->bases);
     if (!status) status = read_recipes(&r, root);
     if (!status) status = read_tables(&r, root, tables);
     if (!status) status = read_tensors(&r, root);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "codec/block.h"
+#include "container/delta.h"
 #include "container/load.h"
 #include "weights/reader.h"
 
@@ -104,6 +105,7 @@ ent_container_tensor ent_container_tensor_at(const ent_container *container, siz
                                    .coded_bytes = t->coded,
                                    .blocks = t->same < 0 ? ent_index_blocks(&container->index, t) : 0,
                                    .recipe = container->index.recipe[t->recipe].text,
+                                   .delta = t->delta,
                                    .same_as = t->same < 0 ? NULL : container->index.tensor[t->same].name };
 }
 
@@ -156,12 +158,24 @@ static ent_status find_blocks(const ent_container *c, ent_loaded *l, size_t tens
     return ent_h5_find_blocks(c->h5, name, e.width, e.words, e.block, c->size, l->place, place, error);
 }
 
+/* Its counterpart in the base lies within its file: the index says so, and the files are those that it names. */
+static ent_status find_base(const ent_container *c, ent_loaded *l, ent_error *error)
+{
+    const ent_index_tensor *t = l->tensor;
+    if (!t->delta) return ENT_OK;
+    ent_status status = ent_need_base(c, error);
+    if (status) return status;
+    l->base = ent_weights_file_at(c->base, t->base_file)->bytes.data + t->base_offset;
+    return ENT_OK;
+}
+
 ent_status ent_load(ent_loaded *loaded, const ent_container *container, size_t tensor, ent_error *error)
 {
     const ent_index_tensor *t = &container->index.tensor[tensor];
     *loaded = (ent_loaded){ .tensor = t, .recipe = &container->index.recipe[t->recipe].recipe };
     loaded->tables.fields = loaded->recipe->split.fields;
-    ent_status status = find_blocks(container, loaded, tensor, error);
+    ent_status status = find_base(container, loaded, error);
+    if (!status) status = find_blocks(container, loaded, tensor, error);
     for (uint32_t i = 0; i < loaded->tables.fields && !status; i++)
         status = load_table(container, loaded, i, &loaded->tables.table[i], error);
     if (status) ent_unload(loaded);
@@ -215,16 +229,19 @@ ent_status ent_load_code(const ent_container *container, const ent_loaded *loade
     return status ? block_failed(container, loaded, k, status, error) : ENT_OK;
 }
 
-ent_status ent_load_decode(const ent_loaded *loaded, ent_bytes coded, unsigned flags, uint8_t *out, size_t n,
-                           ent_scratch *scratch)
+ent_status ent_load_decode(const ent_loaded *loaded, ent_bytes coded, unsigned flags, uint64_t offset, uint8_t *out,
+                           size_t n, ent_scratch *scratch)
 {
     const ent_recipe *r = loaded->recipe;
-    if (!ent_format_packed(r->format) && (uintptr_t)out % ent_format_alignment(r->format) == 0)
+    ent_delta delta = loaded->tensor->delta;
+    if (!delta && !ent_format_packed(r->format) && (uintptr_t)out % ent_format_alignment(r->format) == 0)
         return ent_block_decode(r, &loaded->tables, coded, flags, out, n, &scratch->work);
     ent_status status = ent_buffer_reserve(&scratch->words, n * r->word_width);
     if (!status) status = ent_block_decode(r, &loaded->tables, coded, flags, scratch->words.data, n, &scratch->work);
-    if (!status) ent_format_pack(r->format, scratch->words.data, n, out);
-    return status;
+    if (status) return status;
+    if (delta) ent_delta_undo(delta, r->format, scratch->words.data, loaded->base + offset, n, out);
+    else ent_format_pack(r->format, scratch->words.data, n, out);
+    return ENT_OK;
 }
 
 ent_status ent_load_block(const ent_container *container, const ent_loaded *loaded, uint64_t k, unsigned flags,
@@ -238,6 +255,6 @@ ent_status ent_load_block(const ent_container *container, const ent_loaded *load
     if (!status) status = ent_buffer_reserve(&scratch->coded, place.size);
     if (!status) status = read_at(container->fd, scratch->coded.data, place.size, place.address);
     ent_bytes coded = { scratch->coded.data, place.size };
-    if (!status) status = ent_load_decode(loaded, coded, flags, out, n, scratch);
+    if (!status) status = ent_load_decode(loaded, coded, flags, offset, out, n, scratch);
     return status ? block_failed(container, loaded, k, status, error) : ENT_OK;
 }

@@ -11,16 +11,21 @@ struct ent_container {
     uint64_t size;
     hid_t h5;
     json_t *root; /* the index; its strings are borrowed */
+    const ent_weights *base; /* with deltas, once it has been given; borrowed */
     ent_index index;
     ent_buffer tables;
 };
+
+/* ENT_EINVAL when the container has a base and it has not been given. */
+ent_status ent_need_base(const ent_container *container, ent_error *error);
 
 /* A tensor whose tables are built and whose blocks have been found. */
 typedef struct ent_loaded {
     const ent_index_tensor *tensor;
     const ent_recipe *recipe;
     ent_tables tables;
-    ent_place *place; /* of each block */
+    ent_place *place;    /* of each block */
+    const uint8_t *base; /* with a delta: the bytes of its counterpart */
 } ent_loaded;
 
 ent_status ent_load(ent_loaded *loaded, const ent_container *container, size_t tensor, ent_error *error);
@@ -37,10 +42,10 @@ void ent_scratch_free(ent_scratch *scratch, size_t n); /* an array of n, itself 
 ent_status ent_load_code(const ent_container *container, const ent_loaded *loaded, uint64_t k, uint8_t *code,
                          ent_error *error);
 
-/* Decodes the bytes of a block of n words into `out`: into it itself where words are stored as they are,
- * aligned; else by way of the scratch. */
-ent_status ent_load_decode(const ent_loaded *loaded, ent_bytes coded, unsigned flags, uint8_t *out, size_t n,
-                           ent_scratch *scratch);
+/* Decodes a block of n words, bytes from `offset` on of the tensor, into `out`: into it itself where words are stored as they
+ * are, aligned; else by way of the scratch. */
+ent_status ent_load_decode(const ent_loaded *loaded, ent_bytes coded, unsigned flags, uint64_t offset, uint8_t *out,
+                           size_t n, ent_scratch *scratch);
 
 /* Reads, checks and decodes block k into `out`, its bytes as they are in the model's file.  For any
  * number of threads at once.  `flags` as of ent_block_decode. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "codec/block.h"
+#include "container/delta.h"
 #include "container/plan.h"
 
 /* ---- recipes ------------------------------------------------------------------------------------------ */
@@ -91,6 +92,17 @@ static ent_status add_tensor(ent_plan *plan, const ent_codec *codec, size_t i, e
     return ENT_OK;
 }
 
+static ent_status add_delta(ent_plan *plan, ent_delta delta, size_t i, ent_error *error)
+{
+    const ent_tensor *t = ent_weights_tensor(plan->weights, i), *base = ent_delta_base_of(plan->base, t);
+    if (!base)
+        return ent_fail(error, ENT_EINVAL, "tensor %s: the base has none of its name, dtype and shape", t->name);
+    plan->index.tensor[i].delta = delta;
+    plan->index.tensor[i].base_file = base->file;
+    plan->index.tensor[i].base_offset = base->offset;
+    return ENT_OK;
+}
+
 static void add_files(ent_plan *plan)
 {
     ent_index *x = &plan->index;
@@ -98,6 +110,10 @@ static void add_files(ent_plan *plan)
         const ent_weights_file *f = ent_weights_file_at(plan->weights, i);
         x->file[i] = (ent_index_file){ f->name, f->bytes.size, 0 };
         x->sizes.input_bytes += f->bytes.size;
+    }
+    for (size_t i = 0; i < x->bases; i++) {
+        const ent_weights_file *f = ent_weights_file_at(plan->base, i);
+        x->base[i] = (ent_index_file){ f->name, f->bytes.size, 0 };
     }
 }
 
@@ -126,22 +142,27 @@ ent_status ent_plan_make(ent_plan *plan, const ent_weights *weights, const ent_a
                          ent_error *error)
 {
     size_t n = ent_weights_tensors(weights), files = ent_weights_files(weights);
-    *plan = (ent_plan){ .weights = weights };
+    size_t bases = assignment->base ? ent_weights_files(assignment->base) : 0;
+    *plan = (ent_plan){ .weights = weights, .base = assignment->base };
     ent_index *x = &plan->index;
     ent_status status = set_codec(x, assignment, error);
     if (status) return status;
     x->file = ent_calloc(files, sizeof *x->file);
+    x->base = ent_calloc(bases, sizeof *x->base);
     x->recipe = ent_calloc(most_recipes(assignment->codecs), sizeof *x->recipe);
     x->tensor = ent_calloc(n, sizeof *x->tensor);
     plan->group_of = ent_calloc(n, sizeof *plan->group_of);
     plan->group = ent_calloc(n, sizeof *plan->group);
-    if (!x->file || !x->recipe || !x->tensor || !plan->group_of || !plan->group)
+    if (!x->file || !x->base || !x->recipe || !x->tensor || !plan->group_of || !plan->group)
         status = ent_fail(error, ENT_ENOMEM, "out of memory");
     x->files = status ? 0 : files;
+    x->bases = status ? 0 : bases;
     x->tensors = status ? 0 : n;
     add_files(plan);
-    for (size_t i = 0; i < n && !status; i++)
+    for (size_t i = 0; i < n && !status; i++) {
         status = add_tensor(plan, assignment->codec[assignment->of ? assignment->of[i] : 0], i, error);
+        if (!status && assignment->base && assignment->delta[i]) status = add_delta(plan, assignment->delta[i], i, error);
+    }
     if (status) ent_plan_free(plan);
     return status;
 }
@@ -195,22 +216,38 @@ size_t ent_plan_batch(const ent_plan *plan, size_t first, uint64_t *bytes)
     return end;
 }
 
-ent_bytes ent_unit_bytes(const ent_plan *plan, const ent_unit *unit)
+static ent_bytes unit_bytes(const ent_plan *plan, const ent_unit *unit)
 {
     return (ent_bytes){ ent_weights_tensor(plan->weights, unit->tensor)->bytes.data + unit->offset, unit->size };
+}
+
+/* The same bytes of its counterpart. */
+static ent_bytes base_bytes(const ent_plan *plan, const ent_unit *unit)
+{
+    const ent_index_tensor *t = &plan->index.tensor[unit->tensor];
+    const ent_weights_file *f = ent_weights_file_at(plan->base, t->base_file);
+    return (ent_bytes){ f->bytes.data + t->base_offset + unit->offset, unit->size };
+}
+
+void ent_unit_release(const ent_plan *plan, const ent_unit *unit)
+{
+    ent_weights_release(plan->weights, unit_bytes(plan, unit));
+    if (plan->index.tensor[unit->tensor].delta) ent_weights_release(plan->base, base_bytes(plan, unit));
 }
 
 ent_status ent_unit_words(const ent_plan *plan, const ent_unit *unit, ent_buffer *scratch, const void **words)
 {
     const ent_index_tensor *t = &plan->index.tensor[unit->tensor];
     const ent_recipe *recipe = &plan->index.recipe[t->recipe].recipe;
-    ent_bytes bytes = ent_unit_bytes(plan, unit);
+    ent_bytes bytes = unit_bytes(plan, unit);
     *words = bytes.data;
-    if (!ent_format_packed(recipe->format) && (uintptr_t)bytes.data % ent_format_alignment(recipe->format) == 0)
+    if (!t->delta && !ent_format_packed(recipe->format) && (uintptr_t)bytes.data % ent_format_alignment(recipe->format) == 0)
         return ENT_OK;
     ent_status status = ent_buffer_reserve(scratch, (size_t)unit->words * recipe->word_width);
     if (status) return status;
-    ent_format_unpack(recipe->format, bytes.data, 0, unit->words, scratch->data);
+    if (t->delta)
+        ent_delta_make(t->delta, recipe->format, bytes.data, base_bytes(plan, unit).data, unit->words, scratch->data);
+    else ent_format_unpack(recipe->format, bytes.data, 0, unit->words, scratch->data);
     *words = scratch->data;
     return ENT_OK;
 }
@@ -254,7 +291,7 @@ static ent_status count_unit(size_t i, unsigned thread, void *context)
     if (!status) status = ent_recipe_count(recipe, words, unit->words, counts);
     if (!status && c->bits) c->bits[i] = ent_recipe_bound_bits(recipe, counts) * unit->words;
     if (!status) status = merge(c, group, counts, unit->words);
-    if (c->release) ent_weights_release(c->plan->weights, ent_unit_bytes(c->plan, unit));
+    if (c->release) ent_unit_release(c->plan, unit);
     ent_recipe_counts_free(counts);
     ent_free(scratch.data);
     return status;

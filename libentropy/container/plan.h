@@ -16,7 +16,7 @@ typedef struct ent_group {
 } ent_group;
 
 typedef struct ent_plan {
-    const ent_weights *weights;
+    const ent_weights *weights, *base; /* base: where there are deltas, else NULL */
     ent_index index; /* codec, files, recipes and tensors; sizes, hashes and tables are filled in by the writer */
     uint32_t *group_of;
     ent_group *group; /* for scope block: of no use but for `bits` */
@@ -52,9 +52,11 @@ ent_status ent_plan_find_same(ent_plan *plan, ent_error *error);
 /* All blocks of tensors [first, end), in order: freed by ent_free. */
 ent_status ent_plan_units(const ent_plan *plan, size_t first, size_t end, ent_unit **units, size_t *n,
                           ent_error *error);
-/* The words of a unit, unpacked and aligned: a view, or copied into `scratch`, which grows. */
+/* The words of a unit, or what a delta leaves of them, unpacked and aligned: a view, or copied into `scratch`, which
+ * grows. */
 ent_status ent_unit_words(const ent_plan *plan, const ent_unit *unit, ent_buffer *scratch, const void **words);
-ent_bytes ent_unit_bytes(const ent_plan *plan, const ent_unit *unit);
+/* Lets its pages go, and those of its counterpart. */
+void ent_unit_release(const ent_plan *plan, const ent_unit *unit);
 
 /* Adds the counts of units to their groups; with `release`, their pages are let go.  Deterministic,
  * whatever the threads.  Scope block: adds the bits of each block's own counts to its group. */

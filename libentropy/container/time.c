@@ -10,7 +10,8 @@
 
 typedef struct timed_block {
     uint32_t tensor, words;
-    size_t bytes; /* of its words */
+    uint64_t offset; /* in its tensor */
+    size_t bytes;    /* of its words */
     ent_bytes code;
     uint8_t *out;
 } timed_block;
@@ -73,15 +74,14 @@ static ent_status read_blocks(timing *t, ent_error *error)
     uint8_t *code = t->code, *out = t->out;
     timed_block *b = t->block;
     for (size_t i = 0; i < x->tensors; i++) {
-        uint64_t offset;
         for (uint64_t k = 0; k < ent_index_blocks(x, &x->tensor[i]); k++, b++) {
             size_t n = t->loaded[i].place[k].size;
             ent_status status = ent_load_code(t->container, &t->loaded[i], k, code, error);
             if (status) return status;
             b->tensor = (uint32_t)i;
-            b->words = (uint32_t)ent_index_block(x, &x->tensor[i], k, &offset, &b->bytes);
+            b->words = (uint32_t)ent_index_block(x, &x->tensor[i], k, &b->offset, &b->bytes);
             b->code = (ent_bytes){ code, n };
-            b->out = out + offset;
+            b->out = out + b->offset;
             code += aligned(n); /* as in the buffers that files are read into */
         }
         out += aligned(x->tensor[i].bytes);
@@ -95,7 +95,7 @@ static ent_status decode(size_t i, unsigned thread, void *context)
 {
     const timing *t = context;
     const timed_block *b = &t->block[i];
-    return ent_load_decode(&t->loaded[b->tensor], b->code, t->flags, b->out, b->words, &t->scratch[thread]);
+    return ent_load_decode(&t->loaded[b->tensor], b->code, t->flags, b->offset, b->out, b->words, &t->scratch[thread]);
 }
 
 /* Block by block, as raw blocks are decoded: one call for all would be slower by what memcpy does with large ones. */

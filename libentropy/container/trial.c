@@ -36,6 +36,6 @@ ent_status ent_trial_encode(const ent_plan *plan, const ent_unit *unit, ent_scra
     ent_status status = ent_buffer_reserve(&s->coded, ent_block_bound(r, &g->tables, unit->words));
     if (!status) status = ent_unit_words(plan, unit, &s->words, &words);
     if (!status) status = ent_block_encode(r, &g->tables, words, unit->words, &s->coded, &tally, &s->work);
-    ent_weights_release(plan->weights, ent_unit_bytes(plan, unit));
+    ent_unit_release(plan, unit);
     return status;
 }

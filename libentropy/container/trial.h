@@ -9,6 +9,10 @@
  * by the writer.  Frees the counts.  Scope block: tables for coding, of no bytes. */
 ent_status ent_trial_train(const ent_plan *plan, ent_group *group, size_t *table_bytes);
 
+/* As ent_container_estimate, with an assignment of codecs and deltas. */
+ent_status ent_trial_sizes(const ent_weights *weights, const ent_assignment *assignment, uint64_t sample_bytes,
+                           const ent_run *run, ent_tensor_size *size, ent_error *error);
+
 /* Codes a unit into scratch->coded, and lets its pages go. */
 ent_status ent_trial_encode(const ent_plan *plan, const ent_unit *unit, ent_scratch *scratch);
 

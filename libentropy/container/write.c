@@ -13,6 +13,7 @@
 
 #include "codec/block.h"
 #include "container/corpus.h"
+#include "container/delta.h"
 #include "container/h5.h"
 #include "container/load.h"
 #include "container/output.h"
@@ -235,6 +236,7 @@ static ent_status write_unit(writer *w, const ent_unit *unit, const slot *s)
     x->sizes.tally.payload_bits += s->tally.payload_bits;
     x->sizes.tally.table_bits += s->tally.table_bits;
     x->sizes.tally.index_bits += s->tally.index_bits;
+    if (t->delta) ent_unit_release(&w->plan, unit);
     while (!status && w->file < t->file) status = end_file(w);
     if (!status) status = pass_to(w, t->offset + unit->offset);
     return status ? status : pass_bytes(w, unit->size, false);
@@ -327,6 +329,14 @@ static ent_status write_index(writer *w)
     return status;
 }
 
+static ent_status hash_base(writer *w)
+{
+    ent_index *x = &w->plan.index;
+    ent_status status = ENT_OK;
+    for (size_t i = 0; i < x->bases && !status; i++) status = ent_file_hash(w->plan.base, i, &x->base[i].hash);
+    return status ? no_memory(w) : ENT_OK;
+}
+
 static ent_status make_slots(writer *w)
 {
     unsigned threads = ent_threads(w->run.threads);
@@ -347,6 +357,7 @@ static ent_status write_all(writer *w)
     status = ent_h5_group(w->h5, "/tensors", path_of(w), w->error);
     if (!status) status = ent_h5_group(w->h5, "/files", path_of(w), w->error);
     if (!status) status = write_model(w);
+    if (!status) status = hash_base(w);
     ent_h5_close_set(w->set);
     ent_h5_close_set(w->gaps);
     if (!status) status = write_index(w);
@@ -404,14 +415,14 @@ ent_status ent_container_write(const char *path, const ent_weights *weights, con
         return ent_fail(error, ENT_EINVAL,
                         "scope=corpus needs trained tables: make them with `entropy train`, give them with "
                         "--tables");
-    return write_container(path, weights, &(ent_assignment){ 1, &codec, NULL }, corpus, run, sizes, error);
+    return write_container(path, weights, &(ent_assignment){ .codecs = 1, .codec = &codec }, corpus, run, sizes, error);
 }
 
 ent_status ent_container_write_assigned(const char *path, const ent_weights *weights, const ent_assignment *assignment,
                                         const ent_run *run, ent_container_sizes *sizes, ent_error *error)
 {
     if (!assignment->codecs) return ent_fail(error, ENT_EINVAL, "no codec");
-    if (assignment->codecs == 1)
+    if (assignment->codecs == 1 && !assignment->base)
         return ent_container_write(path, weights, assignment->codec[0], NULL, run, sizes, error);
     return write_container(path, weights, assignment, NULL, run, sizes, error);
 }

@@ -44,14 +44,37 @@ ENT_API ent_status ent_container_write(const char *path, const ent_weights *weig
                                        const ent_corpus *corpus, const ent_run *run, ent_container_sizes *sizes,
                                        ent_error *error);
 
+/* How a tensor is told by the tensor of another checkpoint that has its name, dtype and shape: not at all; by the bits that
+ * differ; by the difference of its words, put in the order of their values, with the exponent of the base's word as the
+ * context (container/FORMAT.md).  For number formats of whole bytes. */
+typedef enum ent_delta { ENT_DELTA_NONE, ENT_DELTA_XOR, ENT_DELTA_DIFFERENCE, ENT_DELTAS } ent_delta;
+ENT_API extern const char *const ent_delta_names[ENT_DELTAS]; /* "plain", "xor", "difference" */
+
+/* A codec for what deltas leave: learns as it goes, as what it finds changes with the context. */
+#define ENT_DELTA_CODEC \
+    "word=arithmetic-adaptive(window=12) | [31:16]=arithmetic-adaptive(window=12) " \
+    "[15:8]=arithmetic-adaptive(window=12) [7:0]=arithmetic-adaptive(window=12) | " \
+    "bytes=arithmetic-adaptive(window=12)"
+
 /* Which codec each tensor has.  Several codecs must be of scope tensor and of one block size. */
 typedef struct ent_assignment {
     size_t codecs;
     const ent_codec *const *codec;
-    const uint32_t *of; /* tensor i has codec[of[i]]; NULL: all have codec[0] */
+    const uint32_t *of;      /* tensor i has codec[of[i]]; NULL: all have codec[0] */
+    const ent_weights *base; /* the other checkpoint; NULL: no deltas */
+    const ent_delta *delta;  /* of tensor i, with a base: its codec is for what that leaves */
 } ent_assignment;
 
-/* As ent_container_write, with a codec chosen for each tensor. */
+/* Finds how each tensor of a model is smallest, by codec[0] as it is or by codec[1] told by `base`: delta[tensor].
+ * size[tensor][way] (may be NULL) are what each way would take, as ent_container_estimate finds it, blocks
+ * and tables; -1 where there is no counterpart. */
+ENT_API ent_status ent_container_choose_deltas(const ent_weights *weights, const ent_weights *base,
+                                               const ent_codec *const codec[2], uint64_t sample_bytes,
+                                               const ent_run *run, ent_delta *delta,
+                                               double (*size)[ENT_DELTAS], ent_error *error);
+
+/* As ent_container_write, with a codec, and a delta if there is a base, chosen for each tensor.  The base is needed again
+ * to read the container (ent_container_set_base); ENT_EINVAL for a delta of a tensor that has no counterpart. */
 ENT_API ent_status ent_container_write_assigned(const char *path, const ent_weights *weights,
                                                 const ent_assignment *assignment, const ent_run *run,
                                                 ent_container_sizes *sizes, ent_error *error);
@@ -81,6 +104,7 @@ typedef struct ent_container_tensor {
     const uint64_t *shape;
     uint64_t elements, bytes, coded_bytes, blocks;
     const char *recipe; /* "exponent=huffman rest=raw" */
+    ent_delta delta;
     const char *same_as; /* the earlier tensor that it is equal to; its own blocks and coded bytes are 0; NULL: none */
 } ent_container_tensor;
 ENT_API ent_container_tensor ent_container_tensor_at(const ent_container *container, size_t i);
@@ -89,6 +113,14 @@ ENT_API size_t ent_container_find(const ent_container *container, const char *na
 ENT_API size_t ent_container_files(const ent_container *container);
 ENT_API const char *ent_container_file_name(const ent_container *container, size_t i);
 ENT_API ent_container_sizes ent_container_sizes_of(const ent_container *container);
+
+/* Files of the checkpoint that a container's tensors are told by; 0: of none. */
+ENT_API size_t ent_container_base_files(const ent_container *container);
+/* Gives that checkpoint, which must outlive the container's use.  Compares number, sizes and XXH3 of its files, all of which
+ * it reads, with those written down: ENT_EINVAL, naming the file and what differs, when it is another; their names may
+ * differ.  Without it, what reads blocks of such tensors answers ENT_EINVAL. */
+ENT_API ent_status ent_container_set_base(ent_container *container, const ent_weights *base, const ent_run *run,
+                                          ent_error *error);
 
 /* Gives the original files back: one file to `path` itself, several into the folder `path` (made if
  * it is not there).  Each goes to a temporary name, synced, renamed when all are complete; the
