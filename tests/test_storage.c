@@ -1,6 +1,9 @@
-/* test_storage.c - published lossless formats: their sizes by the arithmetic of their papers, computed here from the
+/* test_storage.c - published formats of storage: their sizes by the arithmetic of their papers, computed here from the
  * symbols alone, never by the coders. */
+#include <math.h>
+
 #include "coders.h"
+#include "matrices.h"
 
 static ent_buffer encode(const ent_coder_spec *spec, const ent_counts *counts, const void *symbols, size_t n)
 {
@@ -269,6 +272,168 @@ static void unweight_takes_12_bits_and_its_rows(void **state)
     ent_counts_free(&real);
 }
 
+/* ---- QMoE ------------------------------------------------------------------------------------------ */
+
+/* n ternary codes of QMoE's distribution, with `zero` for 0; returns their bits a weight. */
+static double qmoe_bits(double zeros, uint8_t zero, size_t n)
+{
+    ent_coder_spec spec = spec_of(ent_coder_find("qmoe"), 4);
+    ent_counts counts;
+    ent_random r;
+    uint8_t *codes = malloc(n);
+    assert_non_null(codes);
+    ent_random_seed(&r, 5, 0);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t at = ent_random_below(&r, 1u << 20);
+        uint8_t digit = at < (uint64_t)(zeros * (1 << 20)) ? 0 : (uint8_t)(1 + at % 2);
+        codes[i] = (uint8_t)((digit + zero) % 3);
+    }
+    assert_ok(ent_counts_init(&counts, 4));
+    assert_ok(ent_counts_add(&counts, codes, 1, n));
+    double bits = 8. * (double)coded_bytes(&spec, &counts, codes, n) / (double)n;
+    ent_counts_free(&counts);
+    free(codes);
+    return bits;
+}
+
+/* The reference is the authors' procedure (best first, pairs, 2^16 runs, longest match) in another language, on a million
+ * weights; the last column the entropy. */
+static void qmoe_takes_the_bits_of_its_dictionary(void **state)
+{
+    (void)state;
+    static const struct { double zeros, bits, entropy; } at[] = {
+        { 0.80, 1.1231, 0.9219 }, { 0.885, 0.7350, 0.6298 }, { 0.95, 0.5902, 0.3364 },
+    };
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        double bits = qmoe_bits(at[i].zeros, (uint8_t)i, 1 << 20);
+        print_message("QMoE, %.1f %% zeros: %.4f bits a weight, %.1f %% over the entropy\n", 100 * at[i].zeros, bits,
+                      100 * (bits / at[i].entropy - 1));
+        assert_close(bits, at[i].bits, 0.004);
+    }
+    assert_close(qmoe_bits(1, 1, 28000), 0, 0);         /* one symbol: no code */
+    assert_true(qmoe_bits(0.9999, 1, 1 << 20) > 4 / 7.); /* a word has 28 symbols at most */
+}
+
+/* ---- quantizers whose codes they are ---------------------------------------------------------------- */
+
+static ent_packed pack(const char *text, uint32_t rows, uint32_t cols, float *values)
+{
+    ent_pipeline pipeline;
+    ent_packed packed;
+    float *back = malloc((size_t)rows * cols * sizeof *back);
+    assert_non_null(back);
+    assert_ok(ent_pipeline_parse(&pipeline, text, NULL));
+    assert_ok(ent_pipeline_apply(&pipeline, rows, cols, values, NULL, &packed, NULL));
+    assert_ok(ent_pipeline_undo(&pipeline, &packed, back, NULL));
+    assert_memory_equal(back, values, (size_t)rows * cols * sizeof *back);
+    free(back);
+    return packed;
+}
+
+/* By hand: beyond half of the least or the largest of its row a weight becomes that. */
+static void ternary_weights_are_an_extreme_or_0(void **state)
+{
+    (void)state;
+    float values[] = { 4, -2, 1.9f, 2.1f, -0.9f, -1.1f, 0,   1, 2, 3, 4, 5, 6, 0.5f };
+    static const float expected[] = { 4, -2, 0, 4, 0, -2, 0,   0, 0, 0, 6, 6, 6, 0 };
+    static const uint8_t codes[] = { 2, 1, 0, 2, 0, 1, 0,   0, 0, 0, 2, 2, 2, 0 };
+    ent_packed packed = pack("ternary", 2, 7, values);
+    for (size_t i = 0; i < 14; i++) assert_close(values[i], expected[i], 0);
+    assert_memory_equal(ent_packed_find(&packed, "codes")->words, codes, sizeof codes);
+    assert_close(ent_packed_plain_bits(&packed), 14 * 2 + 4 * 16, 0);
+    ent_packed_free(&packed);
+}
+
+/* QMoE's zeros are "natural": half of the largest of 4096 normal weights is 1.8 standard deviations, 93 % are below. */
+static void ternary_normals_are_mostly_0(void **state)
+{
+    (void)state;
+    enum { ROWS = 64, COLS = 4096 };
+    float *values = normals(ROWS * COLS, 1, 6);
+    size_t zeros = 0;
+    ent_packed packed = pack("ternary", ROWS, COLS, values);
+    for (size_t i = 0; i < ROWS * COLS; i++) zeros += values[i] == 0.0f;
+    assert_close((double)zeros / (ROWS * COLS), 0.93, 0.02);
+    const ent_part *codes = ent_packed_find(&packed, "codes");
+    double bits = payload_bits("qmoe", "U2", codes->words, ROWS * COLS) / (ROWS * COLS);
+    print_message("QMoE, normal weights in rows of 4096: %.1f %% zeros, %.4f bits a weight\n",
+                  100. * (double)zeros / (ROWS * COLS), bits);
+    assert_true(bits < 0.8);
+    ent_packed_free(&packed);
+    ent_free(values);
+}
+
+/* By hand: 1.25 and 1.75 are ties, away from 0; the carry of 1.75 doubles it. */
+static void neuzip_cuts_mantissas(void **state)
+{
+    (void)state;
+    float values[] = { 1.25f, 1.24f, 1.75f, -1.74f, 0.375f, -0.0f, 0x1.fep127f };
+    static const float expected[] = { 1.5f, 1, 2, -1.5f, 0.375f, -0.0f, 0x1.8p127f };
+    ent_packed packed = pack("cut(bits=1)", 1, 7, values);
+    assert_memory_equal(values, expected, sizeof expected);
+    assert_close(ent_packed_plain_bits(&packed), 7 * (8 + 2), 0);
+    ent_packed_free(&packed);
+    enum { N = 20000 };
+    static float after[N];
+    float *before = normals(N, 1, 7);
+    for (int bits = 0; bits <= 7; bits++) {
+        char text[32];
+        snprintf(text, sizeof text, "cut(bits=%d)", bits);
+        memcpy(after, before, sizeof after);
+        packed = pack(text, 1, N, after);
+        for (size_t i = 0; i < N; i++)
+            assert_true(fabs((double)after[i] - before[i]) <= ldexp(fabs((double)before[i]), -bits - 1));
+        ent_packed_free(&packed);
+    }
+    memcpy(before, after, sizeof after);
+    packed = pack("cut(bits=7)", 1, N, after); /* BF16 by now: nothing is lost */
+    assert_memory_equal(after, before, sizeof after);
+    ent_packed_free(&packed);
+    ent_free(before);
+}
+
+/* ---- ECF8 ------------------------------------------------------------------------------------------- */
+
+/* The sum of merged counts as a Huffman code is built is its size in bits. */
+static uint64_t huffman_bits(ent_counts counts)
+{
+    uint64_t left[16], bits = 0;
+    memcpy(left, counts.count, sizeof left);
+    for (;;) {
+        uint32_t a = 16, b = 16; /* the two least that are not 0 */
+        for (uint32_t s = 0; s < 16; s++) {
+            if (!left[s]) continue;
+            if (a == 16 || left[s] < left[a]) b = a, a = s;
+            else if (b == 16 || left[s] < left[b]) b = s;
+        }
+        if (b == 16) return bits;
+        bits += left[a] += left[b];
+        left[b] = 0;
+    }
+}
+
+/* Weights of the published law: 4 bits of sign and mantissa raw, and 1.6 to 2.67 bits of exponent for a normal. */
+static void ecf8_is_huffman_on_the_exponents_of_e4m3(void **state)
+{
+    (void)state;
+    enum { N = 1 << 18 };
+    static uint8_t words[N];
+    const ent_format *format = ent_format_find("F8_E4M3");
+    ent_counts counts;
+    float *values = normals(N, 100, 8);
+    assert_ok(ent_counts_init(&counts, 16));
+    for (size_t i = 0; i < N; i++) {
+        words[i] = (uint8_t)ent_format_nearest(format, values[i]);
+        counts.count[words[i] >> 3 & 15]++;
+    }
+    ent_free(values);
+    double bits = payload_bits("ecf8", "F8_E4M3", words, N), expected = 4. * N + (double)huffman_bits(counts);
+    print_message("ECF8, normal weights: %.4f bits a weight\n", bits / N);
+    assert_close(bits, expected, 64); /* bits that fill up the bytes of 8 streams at most */
+    assert_in_range((uint64_t)(1000 * (bits / N - 4)), 1600, 2670 + 50);
+    ent_counts_free(&counts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +444,11 @@ int main(void)
         cmocka_unit_test(zipserv_takes_what_is_published),
         cmocka_unit_test(unweight_is_nibbles_and_verbatim_rows),
         cmocka_unit_test(unweight_takes_12_bits_and_its_rows),
+        cmocka_unit_test(qmoe_takes_the_bits_of_its_dictionary),
+        cmocka_unit_test(ternary_weights_are_an_extreme_or_0),
+        cmocka_unit_test(ternary_normals_are_mostly_0),
+        cmocka_unit_test(neuzip_cuts_mantissas),
+        cmocka_unit_test(ecf8_is_huffman_on_the_exponents_of_e4m3),
     };
     return cmocka_run_group_tests_name("storage", tests, NULL, NULL);
 }

@@ -50,7 +50,7 @@ static void settings_all_go_both_ways(void **state)
         "bitstack(levels=16,rank=1)", "bitstack(signs=0,scale=2)", "rescale prune bitstack(levels=1,rank=1024,scale=0.5)",
         "vq(dim=7,bits=3,books=0)", "rescale vq(dim=4,bits=9,rank=2,books=5) slim", "dense_sparse(atoms=5,nonzeros=9,block=10)",
         "rtn(bits=2) lowrank(rank=3)", "rescale prune rtn(bits=3) slim(bits=4,group=16)", "gptq(bits=2) eora(rank=200,damp=0)",
-        "nvfp4 lowrank(bits=8,group=-1)",
+        "nvfp4 lowrank(bits=8,group=-1)", "ternary(group=-1)", "ternary(group=7)", "cut(bits=0)", "cut(bits=7)",
     };
     float *values = normals(24 * 96, 0.05, 3);
     for (size_t i = 0; i < sizeof text / sizeof *text; i++) {

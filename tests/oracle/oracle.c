@@ -10,6 +10,7 @@ const oracle oracles[] = {
     { "tiered", oracle_tiered },
     { "tbe", oracle_tbe },
     { "row-palette", oracle_row_palette },
+    { "qmoe", oracle_qmoe },
     { "planar-rans", oracle_planar_rans },
     { "planar-rans-classes", oracle_planar_rans_classes },
     { "huffman", oracle_huffman },

@@ -24,7 +24,7 @@ typedef struct oracle {
 
 extern const oracle oracles[]; /* ends with a NULL name */
 oracle_decoder *oracle_find(const char *coder); /* NULL: none */
-extern oracle_decoder oracle_raw, oracle_bitmap, oracle_tiered, oracle_tbe, oracle_row_palette, oracle_planar_rans, oracle_planar_rans_classes, oracle_huffman,
+extern oracle_decoder oracle_raw, oracle_bitmap, oracle_tiered, oracle_tbe, oracle_row_palette, oracle_qmoe, oracle_planar_rans, oracle_planar_rans_classes, oracle_huffman,
     oracle_wavelet_tree, oracle_tans, oracle_rans, oracle_arithmetic, oracle_arithmetic_adaptive,
     oracle_mixing;
 

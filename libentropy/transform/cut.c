@@ -1,0 +1,73 @@
+/* cut.c - mantissas cut to their highest bits, rounded: NeuZip's lossy form.
+ *
+ * Of each weight sign and exponent stay, and of the mantissa the `bits` highest bits, rounded to nearest, ties away from 0, with
+ * the carry into the exponent (Hao, Cao and Mou 2024, whose code this follows; 7 bits lose nothing of BF16).  The error is
+ * at most 2^-(bits + 1) of a weight.  Exponents are then coded, as are those of whole weights: "cut(bits=3) => rans".
+ * Parts: exponents, rows x cols, U8; fractions, rows x cols, U<bits + 1>: the sign, then the bits.  Bits per weight, plain:
+ * 9 + bits.
+ *
+ * Left out: the authors take 0, 1, 3 or 7 bits, so that fractions fill bytes; here any number is packed. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "transform/parts.h"
+
+enum { BITS };
+enum { MANTISSA = 23, INFINITE = 255 };
+
+static const char *fraction_format(const double setting[], char name[16])
+{
+    snprintf(name, 16, "U%d", (int)setting[BITS] + 1);
+    return name;
+}
+
+/* A float as its sign, its exponent, and `bits` bits of mantissa, the latter two as one number. */
+static float value_of(uint32_t sign, uint32_t magnitude, unsigned bits)
+{
+    const uint32_t word = sign << 31 | magnitude << (MANTISSA - bits);
+    float value;
+    memcpy(&value, &word, sizeof value);
+    return value;
+}
+
+static ent_status forward(const double setting[], ent_matrix_job *job, ent_error *error)
+{
+    char format[16];
+    const unsigned bits = (unsigned)setting[BITS], dropped = MANTISSA - bits;
+    ent_part *exponents = ent_packed_add(job->packed, "exponents", "U8", job->rows, job->cols, error);
+    if (!exponents) return ENT_ENOMEM;
+    ent_part *fractions = ent_packed_add(job->packed, "fractions", fraction_format(setting, format), job->rows, job->cols, error);
+    if (!fractions) return ENT_ENOMEM;
+    for (size_t i = 0; i < (size_t)job->rows * job->cols; i++) {
+        const uint32_t word = ent_load32(&job->values[i]), sign = word >> 31;
+        uint32_t magnitude = ((word & 0x7FFFFFFF) + (1u << (dropped - 1))) >> dropped;
+        if (magnitude >> bits == INFINITE) magnitude--; /* the largest that is finite */
+        ent_part_set_word(exponents, i, magnitude >> bits);
+        ent_part_set_word(fractions, i, sign << bits | (magnitude & ((1u << bits) - 1)));
+        job->values[i] = value_of(sign, magnitude, bits);
+    }
+    return ENT_OK;
+}
+
+static ent_status inverse(const double setting[], const ent_packed *packed, float *values, ent_error *error)
+{
+    char format[16];
+    const unsigned bits = (unsigned)setting[BITS];
+    const ent_part *exponents = ent_packed_need(packed, "exponents", "U8", packed->rows, packed->cols, error);
+    if (!exponents) return ENT_ECORRUPT;
+    const ent_part *fractions = ent_packed_need(packed, "fractions", fraction_format(setting, format), packed->rows, packed->cols, error);
+    if (!fractions) return ENT_ECORRUPT;
+    for (size_t i = 0; i < (size_t)packed->rows * packed->cols; i++) {
+        const uint32_t exponent = ent_part_word(exponents, i), fraction = ent_part_word(fractions, i);
+        if (exponent == INFINITE) return ent_fail(error, ENT_ECORRUPT, "weight %zu: an exponent of 255", i);
+        values[i] = value_of(fraction >> bits & 1, exponent << bits | (fraction & ((1u << bits) - 1)), bits);
+    }
+    return ENT_OK;
+}
+
+const ent_transform ent_transform_cut = {
+    .name = "cut", .brief = "the highest bits of the mantissa: NeuZip, lossy", .cite = "hao2024neuzip", .kind = ENT_QUANTIZER,
+    .setting = { { "bits", "of the mantissa", 0, 7, 3, true } },
+    .forward = forward, .inverse = inverse,
+};
