@@ -100,6 +100,102 @@ static void squeezellm_has_the_published_size(void **state)
         }
 }
 
+/* ---- SpQR -------------------------------------------------------------------------------------------------------- */
+
+static double half(const ent_packed *packed, size_t at)
+{
+    return ent_format_value(ent_format_find("F16"), ((const uint16_t *)ent_packed_find(packed, "ranges")->words)[at]);
+}
+
+/* What the parts say, the plain way, as the head of spqr.c has it. */
+static void spqr_decodes_as_described(void **state)
+{
+    (void)state;
+    enum { ROWS = 21, COLS = 50, GROUP = 16, GROUPS = 4, SECOND = 8, N = ROWS * COLS };
+    float *values = normals(N, 0.02, 81);
+    ent_input_stats input = loud(COLS);
+    ent_packed packed;
+    values[3 * COLS + 17] = 0.5f;
+    values[20 * COLS + 49] = -0.3f;
+    const float far = values[3 * COLS + 17], end = values[20 * COLS + 49];
+    apply("spqr(rows=8)", ROWS, COLS, values, &input, &packed);
+    const uint8_t *codes = ent_packed_find(&packed, "codes")->words, *scales = ent_packed_find(&packed, "scales")->words;
+    const uint8_t *zeros = ent_packed_find(&packed, "zeros")->words;
+    const uint16_t *column = ent_packed_find(&packed, "sparse.columns")->words, *word = ent_packed_find(&packed, "sparse.values")->words;
+    for (uint32_t r = 0; r < ROWS; r++) {
+        uint32_t i = pointer(&packed, "sparse.rows", r);
+        for (uint32_t c = 0; c < COLS; c++) {
+            size_t range = 4 * (r / SECOND * GROUPS + c / GROUP), group = r * GROUPS + c / GROUP;
+            double scale = half(&packed, range) + scales[group] * half(&packed, range + 1);
+            double zero = half(&packed, range + 2) + zeros[group] * half(&packed, range + 3);
+            double value = (codes[r * COLS + c] - zero) * scale;
+            if (i < pointer(&packed, "sparse.rows", r + 1) && column[i] == c) value += ent_format_value(ent_format_find("F16"), word[i++]);
+            assert_close(values[r * COLS + c], value, 1e-6);
+        }
+        assert_int_equal(i, pointer(&packed, "sparse.rows", r + 1));
+    }
+    assert_close(values[3 * COLS + 17], far, 1e-3); /* in the list */
+    assert_close(values[20 * COLS + 49], end, 1e-3);
+    ent_input_stats_free(&input);
+    free_job(&packed, values, NULL);
+}
+
+/* Average bits as published (arXiv 2306.03078, section 4): b + (b_s + b_z) / beta_1 + 64 / (beta_1 beta_2) + 32 r_o, 3.625 before
+ * outliers with 3, 3, 3, 16 and 16; pointers of rows come on top. */
+static void spqr_has_the_published_size(void **state)
+{
+    (void)state;
+    enum { ROWS = 64, COLS = 256, N = ROWS * COLS };
+    static const int known[][4] = { { 3, 3, 16, 16 }, { 4, 3, 16, 16 }, { 2, 2, 32, 8 }, { 3, 4, 64, 64 } };
+    float *values = normals(N, 0.02, 82);
+    ent_input_stats input = loud(COLS);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        for (int with = 0; with < 2; with++) {
+            const int *k = known[i];
+            float *said = normals(N, 0.02, 82);
+            char text[100];
+            ent_packed packed;
+            snprintf(text, sizeof text, "spqr(bits=%d,stats=%d,group=%d,rows=%d,threshold=%g)", k[0], k[1], k[2], k[3], with ? 0.1 : 0);
+            apply(text, ROWS, COLS, said, &input, &packed);
+            uint32_t out = ent_packed_find(&packed, "sparse.values")->rows;
+            double bits = k[0] + 2.0 * k[1] / k[2] + 64.0 / (k[2] * k[3]) + 32.0 * out / N;
+            if (i == 0 && !with) assert_close(bits, 3.625 + 32.0 / N, 1e-12); /* an empty list has one place */
+            assert_close(ent_packed_plain_bits(&packed) / N, bits + 32.0 * (ROWS + 1) / N, 1e-12);
+            assert_true(with ? out > 10 : out == 1);
+            free_job(&packed, said, NULL);
+        }
+    ent_input_stats_free(&input);
+    ent_free(values);
+}
+
+/* A few far weights spoil the range of their groups: in the list they cost 32 bits each, and the rest errs as if they were
+ * not there.  With more bits gptq errs more, and so does spqr without a list. */
+static void spqr_takes_out_what_spoils_its_groups(void **state)
+{
+    (void)state;
+    enum { ROWS = 128, COLS = 256, N = ROWS * COLS };
+    float *values = normals(N, 0.02, 83);
+    ent_input_stats input = loud(COLS);
+    static const char *const text[] = { "spqr(threshold=0.3)", "spqr(threshold=0)", "gptq(bits=4,group=256,symmetric=0)" };
+    double error[3], bits[3];
+    for (size_t i = 0; i < N; i += 331) values[i] *= 20;
+    for (int k = 0; k < 3; k++) {
+        float said[N];
+        ent_packed packed;
+        memcpy(said, values, sizeof said);
+        apply(text[k], ROWS, COLS, said, &input, &packed);
+        error[k] = ent_output_error(&input, values, said, ROWS);
+        bits[k] = ent_packed_plain_bits(&packed) / N;
+        if (k == 0)
+            for (size_t i = 0; i < N; i += 331)
+                if (fabs(values[i]) > 0.3) assert_close(said[i], values[i], 0.01 * fabs(values[i]));
+        ent_packed_free(&packed);
+    }
+    assert_true(bits[0] < bits[2] && error[0] < 0.6 * error[1] && error[0] < 0.5 * error[2]);
+    ent_input_stats_free(&input);
+    ent_free(values);
+}
+
 /* ---- groups that are not stored, GQSA ------------------------------------------------------------------------ */
 
 /* As rtn where groups are kept, zero elsewhere; the groups kept have the largest sums of squares. */
@@ -385,6 +481,9 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(outliers_are_the_most_important),
         cmocka_unit_test(squeezellm_has_the_published_size),
+        cmocka_unit_test(spqr_decodes_as_described),
+        cmocka_unit_test(spqr_has_the_published_size),
+        cmocka_unit_test(spqr_takes_out_what_spoils_its_groups),
         cmocka_unit_test(gqsa_keeps_the_largest_groups),
         cmocka_unit_test(gqsa_stores_what_it_keeps),
         cmocka_unit_test(hadamard_is_sylvesters),
