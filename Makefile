@@ -17,7 +17,7 @@ Q = $(if $(V),,@)
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: FORCE all lib plugin demo huff-llm bitstack quality better-codecs rate-distortion targets machine coverage deltas check check-quick bench profile fuzz deps deps-test install uninstall clean help tests
+.PHONY: FORCE all lib plugin demo huff-llm bitstack quality better-codecs rate-distortion targets machine coverage deltas check check-cluster check-quick bench profile fuzz deps deps-test install uninstall clean help tests
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 STANDARD = -std=gnu11 -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off
@@ -42,7 +42,7 @@ COMPILE  = $(CC) $(STANDARD) $(WARNINGS) $(CFLAGS) $(INCLUDES) $(PKGFLAGS) -DH5_
 
 PLUGIN_SRC = libentropy/filter/plugin.c libentropy/filter/hdf5.c
 LIB_SRC  = $(filter-out $(PLUGIN_SRC),$(wildcard libentropy/*/*.c))
-APP_SRC  = $(wildcard analyses/*.c datasets/*.c)
+APP_SRC  = $(wildcard analyses/*.c analyses/*/*.c datasets/*.c)
 TEST_SRC = $(wildcard tests/test_*.c)
 HELP_SRC = $(filter-out $(TEST_SRC),$(wildcard tests/*.c)) $(wildcard tests/oracle/*.c)
 FUZZ_SRC = $(wildcard tests/fuzz/fuzz_*.c)
@@ -180,6 +180,10 @@ bitstack: all ## BitStack's blocks on the shipped model: perplexity against byte
 
 check: deps-test ## install what is missing, build, run every test
 	@tests/check.sh $(BUILD)
+
+check-cluster: deps-test all tests ## a real Slurm (root), 50 kills, a plan of 120,000 cells (minutes)
+	@LONG=1 KILLS=50 tests/test_batch.sh $(BUILD)
+	@tests/cluster/scale.sh $(BUILD)
 
 check-quick: ## the unit tests of this build alone, nothing installed
 	@$(MAKE) --no-print-directory all tests

@@ -24,8 +24,8 @@ static ent_status scratch_file(struct bench *b, char path[PATH_MAX], const char 
                                ent_error *error)
 {
     if (!b->scratch[0]) {
-        int n = snprintf(b->scratch, sizeof b->scratch, "%s/.scratch.%ld.part", b->folder, (long)getpid());
-        if (n >= (int)sizeof b->scratch) return ent_fail(error, ENT_EINVAL, "%s: the name is too long", b->folder);
+        ent_status status = scratch_name(b->scratch, b->folder, getpid(), error);
+        if (status) return status;
         if (mkdir(b->scratch, 0777) && errno != EEXIST)
             return ent_fail(error, ENT_EIO, "%s: %s", b->scratch, strerror(errno));
     }
@@ -58,7 +58,9 @@ static ent_status model_make(struct bench *b, const struct plan_model *model, en
     options.weights = model->weights;
     options.seed = model->seed;
     status = scratch_file(b, b->made, model->name, ".safetensors", error);
-    return status ? status : ent_dataset_make(b->made, &options, &run, error);
+    if (!status && (status = ent_dataset_make(b->made, &options, &run, error))) /* whose text names a file of this process */
+        ent_fail(error, status, "%s: cannot be made: %s", model->name, ent_status_text(status));
+    return status;
 }
 
 static void model_hash(struct bench *b)
@@ -303,6 +305,23 @@ static ent_status measure_codec(struct bench *b, const struct plan_cell *cell, s
 
 /* ---- a cell ----------------------------------------------------------------------------------- */
 
+/* What the plan says of the cell. */
+static void name_record(struct record *record, const struct plan *plan, const struct plan_cell *cell)
+{
+    record->cell = (uint64_t)(cell - plan->cell);
+    record->key = cell->key;
+    record->model = cell->model->name;
+    record->codec = cell->codec;
+    record->target = cell->target;
+    record->kind = "stats";
+}
+
+void cell_blank(struct record *record, const struct plan *plan, const struct plan_cell *cell)
+{
+    *record = blank();
+    name_record(record, plan, cell);
+}
+
 ent_status cell_measure(struct bench *b, const struct plan_cell *cell, struct record *record, struct records *records,
                         bool *model_failed, ent_error *error)
 {
@@ -311,12 +330,7 @@ ent_status cell_measure(struct bench *b, const struct plan_cell *cell, struct re
     *model_failed = b->model_status != ENT_OK;
     if (cell->codec && !b->model_status) codec_switch(b, cell->codec);
     *record = cell->codec && !b->model_status ? b->size : blank();
-    record->cell = (uint64_t)(cell - b->plan->cell);
-    record->key = cell->key;
-    record->model = cell->model->name;
-    record->codec = cell->codec;
-    record->target = cell->target;
-    record->kind = "stats";
+    name_record(record, b->plan, cell);
     record->threads = ent_threads(b->common->threads);
     if (b->model_status) {
         status = ent_fail(error, b->model_status, "%s", b->model_error.text);

@@ -6,6 +6,7 @@
 
 #include <entropy/entropy.h>
 
+#include "batch/scratch.h"
 #include "plan.h"
 #include "record.h"
 #include "sample.h"
@@ -21,7 +22,7 @@ struct bench { /* all but the first three is private */
     ent_status model_status;        /* whether it could be opened, and why not */
     ent_error model_error;
     ent_weights *weights;
-    char scratch[PATH_MAX - 300]; /* a folder of this process, made when needed; "": none */
+    char scratch[SCRATCH_PATH];   /* a folder of this process, made when needed; "": none */
     char made[PATH_MAX];          /* the file of a generated model in it, "": none */
     char hash[33];
     struct sample sample; /* words NULL: not taken yet */
@@ -40,5 +41,7 @@ struct bench { /* all but the first three is private */
 ent_status cell_measure(struct bench *bench, const struct plan_cell *cell, struct record *record,
                         struct records *records, bool *model_failed, ent_error *error);
 void cell_end(struct bench *bench);
+/* The record of a cell of which nothing was measured. */
+void cell_blank(struct record *record, const struct plan *plan, const struct plan_cell *cell);
 
 #endif

@@ -1,5 +1,4 @@
 /* cmd_report.c - `entropy report`: tables and figures of a run. */
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "batch/folder.h"
 #include "command.h"
 #include "figure.h"
 #include "output.h"
@@ -20,44 +20,13 @@ struct options {
     bool tables_only;
 };
 
-static int is_records(const struct dirent *entry)
-{
-    size_t length = strlen(entry->d_name);
-    return !strncmp(entry->d_name, "records", 7) && length > 3 && !strcmp(entry->d_name + length - 3, ".h5");
-}
-
-static ent_status add_file(struct records *records, const char *path, ent_error *error)
-{
-    struct records more;
-    ent_status status = records_read(&more, path, error);
-    if (status) return status;
-    if (!records->plan_hash) { /* the first */
-        *records = more;
-        return ENT_OK;
-    }
-    if ((status = records_merge(records, &more, error)) == ENT_EINVAL)
-        ent_fail(error, status, "%s: of another plan than the other records in its folder", path);
-    records_free(&more);
-    return status;
-}
-
 /* One file, or all records of a folder: whole runs and shards. */
 static ent_status gather(struct records *records, const char *folder, const char *file, ent_error *error)
 {
-    struct dirent **entry;
-    char path[PATH_MAX];
-    if (file) return add_file(records, file, error);
-    int n = scandir(folder, &entry, is_records, alphasort);
-    if (n < 0) return ent_fail(error, ENT_EIO, "%s: %s", folder, strerror(errno));
-    ent_status status = ENT_OK;
-    if (!n) status = ent_fail(error, ENT_EINVAL, "%s: no records*.h5 in it; `entropy run` writes them", folder);
-    for (int i = 0; i < n; i++) {
-        if (!status && snprintf(path, sizeof path, "%s/%s", folder, entry[i]->d_name) >= (int)sizeof path)
-            status = ent_fail(error, ENT_EINVAL, "%s: too long", folder);
-        if (!status) status = add_file(records, path, error);
-        free(entry[i]);
-    }
-    free(entry);
+    if (file) return records_read(records, file, error);
+    ent_status status = folder_records(records, folder, NULL, error);
+    if (!status && !records->plan_hash)
+        status = ent_fail(error, ENT_EINVAL, "%s: no records*.h5 in it; `entropy run` writes them", folder);
     return status;
 }
 
@@ -81,8 +50,8 @@ static ent_status report(const struct options *o, const char *folder, struct rec
 {
     unsigned drawn = 0;
     bool missing = false;
-    records_sort(records);
-    ent_status status = write_tables(records, folder, error);
+    ent_status status = records_sort(records, error);
+    if (!status) status = write_tables(records, folder, error);
     if (!status && !o->tables_only) status = figures_draw(records, folder, &drawn, &missing, error);
     if (status) return status;
     if (missing)
@@ -98,7 +67,7 @@ static ent_status report(const struct options *o, const char *folder, struct rec
     }
     if (o->common.quiet || o->common.json) return ENT_OK;
     if (records->rows < records->cells)
-        complain("%zu of %" PRIu64 " cells are there; `entropy run --resume` does the others", records->rows,
+        complain("%zu of %" PRIu64 " cells are there; `entropy run` does the others", records->rows,
                  records->cells);
     printf("%s: tables sizes, entropy, predictions and times as .tsv, .md and .tex", folder);
     if (drawn) printf("; %u figures in %s/figures as .svg and .pdf", drawn, folder);

@@ -19,6 +19,7 @@ enum {
     EXIT_USAGE = 2,  /* the request makes no sense */
     EXIT_INPUT = 3,  /* the input is damaged or unsupported */
     EXIT_SYSTEM = 4, /* disk, memory, a closed pipe */
+    EXIT_STOPPED = 75, /* by a signal, before all was done: the same command goes on (EX_TEMPFAIL) */
 };
 
 int exit_status(ent_status status);

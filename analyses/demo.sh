@@ -6,7 +6,7 @@ entropy=${1:-build}/entropy
 results=results/demo
 
 rm -rf $results/figures
-"$entropy" run analyses/plans/demo.yaml -o $results --quiet
+"$entropy" run analyses/plans/demo.yaml -o $results --fresh --quiet
 "$entropy" report $results --quiet
 echo
 echo "The shipped model: bits per weight, how far that is above the order-0 entropy of the fields that the codec codes,"

@@ -225,6 +225,14 @@ static struct shown show(uint64_t value, const char *unit)
 struct shown show_bytes(uint64_t bytes) { return show(bytes, "B"); }
 struct shown show_count(uint64_t count) { return show(count, ""); }
 
+struct shown show_time(double seconds)
+{
+    struct shown s;
+    double value = seconds < 100 ? seconds : seconds < 6000 ? seconds / 60 : seconds / 3600;
+    snprintf(s.text, sizeof s.text, "%.3g %s", value, seconds < 100 ? "s" : seconds < 6000 ? "min" : "h");
+    return s;
+}
+
 struct shown show_shape(uint32_t rank, const uint64_t *shape)
 {
     struct shown s = { "scalar" };

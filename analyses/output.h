@@ -60,6 +60,7 @@ struct shown {
 
 struct shown show_bytes(uint64_t bytes); /* "812 B", "9.44 MB", "1.30 GB": powers of 1000 */
 struct shown show_count(uint64_t count); /* "812", "4.72 M" */
+struct shown show_time(double seconds);  /* "19 s", "3.4 min", "12.5 h" */
 struct shown show_shape(uint32_t rank, const uint64_t *shape); /* "288 x 288" */
 
 /* For atexit: closes standard output and ends the program with EXIT_SYSTEM when any of it could not

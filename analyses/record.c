@@ -40,6 +40,7 @@ const struct column record_columns[] = {
     COUNT(sample_weights, NULL, T),
     COUNT(runs, NULL, T),
     COUNT(threads, "threads", T),
+    REAL(seconds, NULL, 3, T),
     REAL(encode_gbps, "encode GB/s", 4, T),
     REAL(decode_gbps, "decode GB/s", 4, T),
     REAL(memcpy_gbps, "memcpy GB/s", 4, T),
@@ -123,7 +124,9 @@ ent_status records_init(struct records *records, const struct plan *plan, ent_er
     records->plan_name = copy_text(plan->name);
     records->plan_text = copy_text(plan->text);
     records->plan_hash = copy_text(plan->hash);
-    if (records->plan_name && records->plan_text && records->plan_hash) return ENT_OK;
+    records->version = copy_text(ENT_VERSION);
+    records->place = ent_calloc(plan->cells, sizeof *records->place);
+    if (records->plan_name && records->plan_text && records->plan_hash && records->version && records->place) return ENT_OK;
     records_free(records);
     return no_memory(error);
 }
@@ -137,41 +140,44 @@ void records_free(struct records *records)
     ent_free(records->plan_name);
     ent_free(records->plan_text);
     ent_free(records->plan_hash);
+    ent_free(records->version);
+    ent_free(records->place);
     *records = (struct records){ .row = NULL };
 }
 
-static struct record *find(const struct records *records, const char *key)
+const struct record *records_find(const struct records *records, uint64_t cell)
 {
-    for (size_t i = 0; i < records->rows; i++)
-        if (!strcmp(records->row[i].key, key)) return &records->row[i];
-    return NULL;
+    size_t place = cell < records->cells ? records->place[cell] : 0;
+    return place ? &records->row[place - 1] : NULL;
 }
-
-const struct record *records_find(const struct records *records, const char *key) { return find(records, key); }
 
 bool record_ok(const struct record *record) { return !strcmp(record->outcome, "ok"); }
 
+bool record_finished(const struct record *record)
+{
+    if (!record || record_ok(record)) return record;
+    return record->model_hash[0] && !strcmp(record->outcome, ent_status_text(ENT_EUNSUPPORTED));
+}
+
 ent_status records_add(struct records *records, const struct record *record, ent_error *error)
 {
-    struct record copy, *place = find(records, record->key ? record->key : "");
-    if (!copy_row(&copy, record, sizeof copy, record_columns)) return no_memory(error);
-    if (place) {
-        free_texts(place, record_columns);
-    } else {
-        struct record *larger = ent_grow(records->row, &records->row_room, records->rows, sizeof copy);
-        if (!larger) {
-            free_texts(&copy, record_columns);
-            return no_memory(error);
-        }
-        records->row = larger;
-        place = &records->row[records->rows++];
-    }
-    *place = copy;
+    struct record copy;
+    if (record->cell >= records->cells)
+        return ent_fail(error, ENT_ECORRUPT, "a record of cell %" PRIu64 ", but the plan has %" PRIu64, record->cell,
+                        records->cells);
+    struct record *larger = ent_grow(records->row, &records->row_room, records->rows, sizeof copy);
+    if (larger) records->row = larger;
+    if (!larger || !copy_row(&copy, record, sizeof copy, record_columns)) return no_memory(error);
+    size_t *place = &records->place[record->cell];
+    if (*place) free_texts(&records->row[*place - 1], record_columns);
+    else *place = ++records->rows;
+    records->row[*place - 1] = copy;
     return ENT_OK;
 }
 
 ent_status records_add_field(struct records *records, const struct field_record *field, ent_error *error)
 {
+    if (field->cell >= records->cells) return ent_fail(error, ENT_ECORRUPT, "a field of a cell that the plan does not have");
     struct field_record *larger = ent_grow(records->field, &records->field_room, records->fields, sizeof *field);
     if (!larger) return no_memory(error);
     records->field = larger;
@@ -180,61 +186,70 @@ ent_status records_add_field(struct records *records, const struct field_record 
     return ENT_OK;
 }
 
-void record_json(const struct record *record)
-{
-    struct record row = *record;
-    json_t *object = json_object();
-    for (const struct column *c = record_columns; c->name; c++) {
-        const char *place = (const char *)&row + c->offset;
-        double real;
-        uint64_t count;
-        switch (c->type) {
-        case COLUMN_TEXT: json_text(object, c->name, *column_text(c, &row)); break;
-        case COLUMN_COUNT:
-            memcpy(&count, place, sizeof count);
-            json_count(object, c->name, count);
-            break;
-        case COLUMN_REAL:
-            memcpy(&real, place, sizeof real);
-            json_real_or_null(object, c->name, real);
-            break;
-        }
-    }
-    json_line(object);
-}
-
 static int by_cell(const void *a, const void *b)
 {
     const struct record *x = a, *y = b;
     return (x->cell > y->cell) - (x->cell < y->cell);
 }
 
-/* Fields of a cell keep the order in which they were added. */
-static int fields_by_cell(const void *a, const void *b)
+/* Fields of a cell keep the order in which they were added: a merge sort, for they are many. */
+static void sort_fields(struct field_record *field, struct field_record *spare, size_t n)
 {
-    const struct field_record *x = a, *y = b;
-    return (x->cell > y->cell) - (x->cell < y->cell);
+    if (n < 2) return;
+    size_t half = n / 2, i = 0, j = half;
+    sort_fields(field, spare, half);
+    sort_fields(field + half, spare, n - half);
+    memcpy(spare, field, n * sizeof *field);
+    for (size_t k = 0; k < n; k++) field[k] = spare[j == n || (i < half && spare[i].cell <= spare[j].cell) ? i++ : j++];
 }
 
-void records_sort(struct records *records)
+ent_status records_sort(struct records *records, ent_error *error)
 {
+    struct field_record *spare = ent_calloc(records->fields, sizeof *spare);
+    if (!spare) return no_memory(error);
     if (records->rows) qsort(records->row, records->rows, sizeof *records->row, by_cell);
-    /* glibc's qsort is a merge sort but for huge arrays; the order within a cell must not depend on it */
-    for (size_t i = 1; i < records->fields; i++)
-        for (size_t j = i; j && fields_by_cell(&records->field[j - 1], &records->field[j]) > 0; j--) {
-            struct field_record swap = records->field[j];
-            records->field[j] = records->field[j - 1];
-            records->field[j - 1] = swap;
-        }
+    for (size_t i = 0; i < records->rows; i++) records->place[records->row[i].cell] = i + 1;
+    sort_fields(records->field, spare, records->fields);
+    ent_free(spare);
+    return ENT_OK;
+}
+
+/* The first column that must reproduce and does not; NULL: they agree. */
+static const struct column *differing(const struct record *a, const struct record *b)
+{
+    for (const struct column *c = record_columns; c->name; c++) {
+        const char *x = (const char *)a + c->offset, *y = (const char *)b + c->offset;
+        if (!(c->tables & (S | P))) continue;
+        if (c->type == COLUMN_TEXT ? strcmp(*column_text(c, (void *)(size_t)a), *column_text(c, (void *)(size_t)b))
+                                   : memcmp(x, y, sizeof(uint64_t)))
+            return c;
+    }
+    return NULL;
+}
+
+static ent_status merge_row(struct records *records, const struct record *row, bool *taken, ent_error *error)
+{
+    const struct record *mine = records_find(records, row->cell);
+    *taken = !mine || !record_finished(mine);
+    if (*taken) return records_add(records, row, error);
+    const struct column *c = record_finished(row) ? differing(mine, row) : NULL;
+    return c ? ent_fail(error, ENT_ECHECK, "cell %" PRIu64 ", %s, was done twice and %s differs", row->cell, row->key, c->name)
+             : ENT_OK;
 }
 
 ent_status records_merge(struct records *records, const struct records *from, ent_error *error)
 {
     if (strcmp(records->plan_hash, from->plan_hash))
         return ent_fail(error, ENT_EINVAL, "records of another plan (or of an older text of '%s')", from->plan_name);
-    ent_status status = ENT_OK;
-    for (size_t i = 0; i < from->rows && !status; i++) status = records_add(records, &from->row[i], error);
-    for (size_t i = 0; i < from->fields && !status; i++) status = records_add_field(records, &from->field[i], error);
+    if (strcmp(records->version, from->version))
+        return ent_fail(error, ENT_EINVAL, "records by version %s, and others by %s", records->version, from->version);
+    bool *taken = ent_calloc(from->cells, sizeof *taken);
+    ent_status status = taken ? ENT_OK : no_memory(error);
+    for (size_t i = 0; i < from->rows && !status; i++)
+        status = merge_row(records, &from->row[i], &taken[from->row[i].cell], error);
+    for (size_t i = 0; i < from->fields && !status; i++)
+        if (taken[from->field[i].cell]) status = records_add_field(records, &from->field[i], error);
+    ent_free(taken);
     return status;
 }
 
@@ -246,13 +261,20 @@ const char *record_table_name(enum record_table table)
     return name[table];
 }
 
-/* A size belongs to a model and codec: of the cells that share it, the first that knows it. */
+static bool same_size(const struct record *a, const struct record *b)
+{
+    return !strcmp(a->model, b->model) && !strcmp(a->codec, b->codec);
+}
+
+/* A size belongs to a model and codec: of the cells that share it, which are neighbours, the first that knows it. */
 static bool gives_the_size(const struct records *records, size_t i)
 {
     const struct record *r = &records->row[i];
-    for (size_t j = 0; j < records->rows; j++) {
+    size_t first = i, end = i + 1;
+    while (first > 0 && same_size(&records->row[first - 1], r)) first--;
+    while (end < records->rows && same_size(&records->row[end], r)) end++;
+    for (size_t j = first; j < end; j++) {
         const struct record *other = &records->row[j];
-        if (j == i || strcmp(other->model, r->model) || strcmp(other->codec, r->codec)) continue;
         bool better = !other->size_problem[0] && r->size_problem[0],
              worse = other->size_problem[0] && !r->size_problem[0];
         if (better || (!worse && j < i)) return false;

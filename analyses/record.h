@@ -33,6 +33,7 @@ struct record {
     uint64_t verified; /* 1: whatever was coded was decoded and compared */
     const char *dtype;
     uint64_t sample_weights, runs, threads;
+    double seconds; /* that the cell took, by the clock */
     double encode_gbps, decode_gbps, memcpy_gbps, decode_per_memcpy;
     double decode_median_gbps, memcpy_median_gbps;
     double weights_per_ns, raw_weights_per_ns, rate_per_raw;
@@ -52,7 +53,8 @@ struct records {
     struct record *row;
     struct field_record *field;
     size_t rows, fields, row_room, field_room;
-    char *plan_name, *plan_text, *plan_hash;
+    size_t *place; /* of each cell: 1 + its row, 0 for none */
+    char *plan_name, *plan_text, *plan_hash, *version;
     uint64_t cells; /* of the plan */
 };
 
@@ -60,21 +62,30 @@ struct records {
 ent_status records_init(struct records *records, const struct plan *plan, ent_error *error);
 void records_free(struct records *records);
 
-/* Copies are added; a record whose key is there takes its place.  NULL texts become "". */
+/* Copies are added; a record whose cell is there takes its place.  NULL texts become "".  ENT_ECORRUPT for a cell
+ * that the plan does not have. */
 ent_status records_add(struct records *records, const struct record *record, ent_error *error);
 ent_status records_add_field(struct records *records, const struct field_record *field, ent_error *error);
-const struct record *records_find(const struct records *records, const char *key); /* NULL: none */
+const struct record *records_find(const struct records *records, uint64_t cell); /* NULL: none */
 bool record_ok(const struct record *record);
-/* One JSON line, keys as the columns of HDF5. */
-void record_json(const struct record *record);
+/* What will not come out otherwise when tried again: done, or beyond this build for a model that could be read.
+ * NULL is not finished. */
+bool record_finished(const struct record *record);
+/* As JSON, keys as the columns of HDF5; NaN is null.  Read back, texts are borrowed from the object; false for an
+ * object that is not such a row. */
+json_t *record_object(const struct record *record);
+json_t *field_object(const struct field_record *field);
+bool record_from_object(struct record *record, const json_t *object);
+bool field_from_object(struct field_record *field, const json_t *object);
 /* Puts rows in the order of the plan. */
-void records_sort(struct records *records);
+ent_status records_sort(struct records *records, ent_error *error);
 
 /* Writes to a temporary name, synced, renamed. */
 ent_status records_write(const struct records *records, const char *path, ent_error *error);
 /* ENT_ECORRUPT for a file that records_write did not write. */
 ent_status records_read(struct records *records, const char *path, ent_error *error);
-/* Adds all of `from`; ENT_EINVAL when it is of another plan. */
+/* Adds what `from` has and `records` lacks, or has as a failure alone.  ENT_EINVAL when it is of another plan or by
+ * another version; ENT_ECHECK when both have finished a cell and a column differs that is no time. */
 ent_status records_merge(struct records *records, const struct records *from, ent_error *error);
 
 /* ---- tables ---------------------------------------------------------------------------------- */
@@ -82,7 +93,7 @@ ent_status records_merge(struct records *records, const struct records *from, en
 enum record_table { TABLE_SIZES, TABLE_ENTROPY, TABLE_PREDICTIONS, TABLE_TIMES, RECORD_TABLES };
 
 const char *record_table_name(enum record_table table); /* "sizes", ...: the file's name */
-/* Sizes, entropies and predictions depend on the plan and the models alone; times are the rest. */
+/* Of sorted records.  Sizes, entropies and predictions depend on the plan and the models alone; times are the rest. */
 void records_print(const struct records *records, enum record_table table, enum table_style style, FILE *file);
 
 #endif

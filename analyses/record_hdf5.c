@@ -193,14 +193,16 @@ static ent_status read_table(hid_t file, const char *name, const struct column *
 static ent_status read_all(hid_t file, struct records *records, ent_error *error)
 {
     char *stored = read_attribute(file, "form"), *cells = read_attribute(file, "cells");
-    bool known = stored && !strcmp(stored, form) && cells;
+    bool known = stored && !strcmp(stored, form) && cells && strtoull(cells, NULL, 10) <= MOST_ROWS;
     if (known) records->cells = strtoull(cells, NULL, 10);
     ent_free(stored);
     ent_free(cells);
     records->plan_name = read_attribute(file, "plan_name");
     records->plan_text = read_attribute(file, "plan_text");
     records->plan_hash = read_attribute(file, "plan_hash");
-    if (!known || !records->plan_name || !records->plan_text || !records->plan_hash) return ENT_ECORRUPT;
+    records->version = read_attribute(file, "version");
+    if (!known || !records->plan_name || !records->plan_text || !records->plan_hash || !records->version) return ENT_ECORRUPT;
+    if (!(records->place = ent_calloc(records->cells, sizeof *records->place))) return ENT_ENOMEM;
     ent_status status = read_table(file, "records", record_columns, sizeof *records->row, add_record, records, error);
     if (!status) status = read_table(file, "fields", field_columns, sizeof *records->field, add_field, records, error);
     return status;

@@ -82,12 +82,14 @@ other=$(value "$work/bad/sizes.tsv" tiny huffman bits_per_weight)
 check "the other model is there as well" is "$other" "$coded"
 
 cp "$work/bad/times.tsv" "$work/times.before"
-check "resumed, it still fails" status 3 "$entropy" run "$work/bad.yaml" -o "$work/bad" --resume
+check "again, what failed is left alone, and said" status 1 "$entropy" run "$work/bad.yaml" -o "$work/bad"
+check "and so is all else" grep -q "0 cells done, 21 kept, 14 failed before" "$work/out"
+check "tried again, it still fails" status 3 "$entropy" run "$work/bad.yaml" -o "$work/bad" --retry-failed
 check "having done only what failed" grep -q "14 cells done, 7 kept, 14 failed" "$work/out"
 "$entropy" report "$work/bad" --quiet --no-figures >/dev/null
 speed=$(value "$work/times.before" tiny huffman decode_gbps)
 check "and not measured the rest again" is "$(value "$work/bad/times.tsv" tiny huffman decode_gbps)" "$speed"
-check "records of another plan are not resumed" status 2 "$entropy" run "$work/good.yaml" -o "$work/bad" --resume
+check "records of another plan are refused" status 2 "$entropy" run "$work/good.yaml" -o "$work/bad"
 
 for i in 1 2 3; do "$entropy" run "$work/good.yaml" -o "$work/shards" --shard $i/3 --quiet; done
 check "three shards report" status 0 "$entropy" report "$work/shards" --no-figures
