@@ -296,7 +296,14 @@ static ent_status pack(struct work *w, ent_error *error)
     return status;
 }
 
-static bool ends_in_levels(const ent_pipeline *p) { return p->stage[ent_pipeline_quantizer(p)].transform->parts; }
+/* Whether it leaves levels that can be added one by one. */
+static bool ends_in_levels(const ent_pipeline *p)
+{
+    uint32_t quantizer = ent_pipeline_quantizer(p);
+    bool alone = p->stage[quantizer].transform->parts;
+    for (uint32_t i = 0; i < p->stages; i++) alone = alone && (i == quantizer || !p->stage[i].transform->inverse);
+    return alone;
+}
 
 /* Whether any matrix was packed so. */
 static bool has_levels(const struct work *w)

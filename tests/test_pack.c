@@ -124,7 +124,8 @@ static void every_transform_comes_back_as_it_says(void **state)
     }
     static const char *const more[] = { "rtn(bits=2)", "rtn(bits=5,symmetric=0,group=7)", "step(step=0.001)", "step(bits=2.5)",
                                         "rescale prune(share=0.4,by=1) step(bits=4)", "lloyd(bits=5,group=7)", "ecsq(bits=2.5)",
-                                        "ecsq(lambda=1e-9)", "palette(bits=3,rows=4,by=1,half=0)", "entquant(bits=3,fp8=1)" };
+                                        "ecsq(lambda=1e-9)", "palette(bits=3,rows=4,by=1,half=0)", "entquant(bits=3,fp8=1)",
+                                        "rtn exact", "bitstack(levels=2,rank=1) exact" };
     for (size_t i = 0; i < sizeof more / sizeof *more; i++) round_trip(more[i], NULL);
 }
 

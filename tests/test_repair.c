@@ -1,4 +1,4 @@
-/* test_repair.c - lowrank, slim, eora: what is left is the tail of singular values that LAPACK finds in double precision, eora's
+/* test_repair.c - exact is exact; lowrank, slim, eora: what is left is the tail of singular values that LAPACK finds in double precision, eora's
  * by the eigenvectors of the published description; parts read by the description alone. */
 #include <lapacke.h>
 #include <math.h>
@@ -181,6 +181,58 @@ static void parts_say_what_the_description_says(void **state)
     ent_free(plain), ent_free(values);
 }
 
+/* ---- exact -------------------------------------------------------------------------------------------------------- */
+
+static void exact_gives_every_bit_back(void **state)
+{
+    (void)state;
+    static const char *const before[] = { "rtn(bits=2,group=0)", "bitstack(levels=3,rank=2)", "rescale(alpha=1) prune nf4", "rtn(bits=3) slim" };
+    static const struct {
+        const char *format, *part;
+        float odd[6];
+    } cases[] = {
+        { "BF16", "exact.BF16", { -0.0f, 0x1p-133f, -0x1p-133f, 0x1.fep3f, 0x1p-126f, 0 } },
+        { "F16", "exact.F16", { -0.0f, 0x1p-24f, -0x1.ff8p-15f, 0x1.ffcp3f, 0x1p-14f, 0 } },
+        { "F32", "exact.F32", { -0.0f, 0x1p-149f, -0x1.fffffep-127f, 0x1.fffffep3f, 0x1p-126f, 0 } },
+    };
+    ent_input_stats input = correlated();
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++)
+        for (size_t b = 0; b < sizeof before / sizeof *before; b++) {
+            char text[100];
+            ent_packed packed;
+            ent_pipeline pipeline;
+            const ent_format *format = ent_format_find(cases[c].format);
+            float *values = normals(N, 0.05, 75), back[N];
+            for (size_t i = 0; i < N; i++) values[i] = (float)ent_format_value(format, ent_format_nearest(format, values[i]));
+            memcpy(values + 100, cases[c].odd, sizeof cases[c].odd);
+            snprintf(text, sizeof text, "%s exact", before[b]);
+            float *said = packed_by(text, values, &input, &packed);
+            assert_ok(ent_pipeline_parse(&pipeline, text, NULL));
+            assert_ok(ent_pipeline_undo(&pipeline, &packed, back, NULL));
+            assert_memory_equal(said, values, sizeof back);
+            assert_memory_equal(back, values, sizeof back);
+            assert_non_null(ent_packed_find(&packed, cases[c].part));
+            assert_int_equal(!ent_packed_find(&packed, "exact.low"), c != 2);
+            ent_packed_free(&packed);
+            ent_free(values), ent_free(said);
+        }
+    ent_input_stats_free(&input);
+}
+
+/* prune with share=1 and a scale that is the least leave copies of 0: the folded difference is twice the count of words from 0. */
+static void exact_counts_words(void **state)
+{
+    (void)state;
+    float values[] = { 0, 0x1p-133f, -0x1p-133f, 1, -1, -0.0f };
+    static const uint16_t folded[] = { 0, 2, 3, 2 * 0x3F80, 2 * 0x3F80 + 1, 1 }; /* -0 is the word below 0 */
+    ent_pipeline pipeline;
+    ent_packed packed;
+    assert_ok(ent_pipeline_parse(&pipeline, "prune(share=1) rtn exact", NULL));
+    assert_ok(ent_pipeline_apply(&pipeline, 1, 6, values, NULL, &packed, NULL));
+    assert_memory_equal(ent_packed_find(&packed, "exact.BF16")->words, folded, sizeof folded);
+    ent_packed_free(&packed);
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -215,6 +267,8 @@ int main(void)
         cmocka_unit_test(what_is_left_is_the_tail),
         cmocka_unit_test(each_is_best_at_its_own),
         cmocka_unit_test(parts_say_what_the_description_says),
+        cmocka_unit_test(exact_gives_every_bit_back),
+        cmocka_unit_test(exact_counts_words),
         cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
