@@ -8,6 +8,8 @@
  * The step is `step` times the root mean square of the matrix or, with bits > 0, the one at which all
  * parts, each coded to its entropy, take `bits` a weight at most (found by bisection, nearest within
  * 0.1 %; over distinct values where the weights are those of BF16 or F16, so that it costs one pass, else over all).
+ * L2 (Shi et al. 2023) has the same end, a size after the lossless coder, by another way: quantizers and pruning that follow the
+ * gradient of a smooth count of the coder's bits, beside that of the model's error.
  * Parts: codes, rows x cols, I<bits> of the fewest bits that hold them, 16 at most (beyond, weights
  * are cut off); step, F32, one; lean, BF16, one for each code from -LEAN to LEAN. */
 #include <stdio.h>
