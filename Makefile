@@ -23,7 +23,7 @@ WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -W
 STANDARD = -std=gnu11 -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off
 
 # Needed always, and optional parts: each found by pkg-config and named when it is absent.
-NEEDED   = openblas lapacke gsl hdf5-serial jansson libcyaml libxxhash
+NEEDED   = openblas lapacke gsl hdf5-serial jansson libcyaml libxxhash zlib
 OPTIONAL = libzstd liblz4 libcurl libcrypto
 
 PKG      = $(shell command -v pkg-config 2>/dev/null)

@@ -122,19 +122,33 @@ static error_t parse_one(int key, char *text, struct argp_state *state)
 
 /* ---- compress -------------------------------------------------------------------------------- */
 
-static void print_compressed(const struct job *job, const char *codec, const ent_container_sizes *sizes)
+/* Tensors that the model holds compressed, which a container keeps as they are. */
+static size_t kept_compressed(const ent_weights *weights)
 {
+    size_t kept = 0;
+    for (size_t i = 0; i < ent_weights_tensors(weights); i++) kept += ent_weights_tensor(weights, i)->unpacked;
+    return kept;
+}
+
+static void print_compressed(const struct job *job, const ent_weights *weights, const char *codec,
+                             const ent_container_sizes *sizes)
+{
+    size_t kept = kept_compressed(weights);
     if (job->common.json) {
         json_t *object = json_object();
         json_text(object, "codec", codec);
         sizes_json(object, sizes);
         json_text(object, "input", job->input[0]);
         json_text(object, "output", job->output);
+        json_count(object, "kept_compressed", kept);
         json_line(object);
         return;
     }
     printf("%s -> %s, codec %s\n\n", model_name(job->input[0]), job->output, codec);
     sizes_table(sizes);
+    if (kept)
+        printf("\nThe model holds %zu of its %zu tensors compressed already: these were kept as they are.  Saved without\n"
+               "compression (numpy.savez, h5repack -f NONE) they are coded as well.\n", kept, ent_weights_tensors(weights));
 }
 
 static ent_status compress(struct job *job, const ent_weights *weights, const ent_codec *codec,
@@ -145,7 +159,7 @@ static ent_status compress(struct job *job, const ent_weights *weights, const en
     ent_run run = progress_begin(&progress, &job->common, "compress");
     ent_status status = ent_container_write(job->output, weights, codec, corpus, &run, &sizes, error);
     progress_end(&progress);
-    if (!status) print_compressed(job, ent_codec_name(codec), &sizes);
+    if (!status) print_compressed(job, weights, ent_codec_name(codec), &sizes);
     return status;
 }
 
@@ -161,7 +175,7 @@ static ent_status compress_plan(struct job *job, const ent_weights *weights, ent
     const ent_assignment assignment = { .codecs = choice.codecs, .codec = (const ent_codec *const *)choice.codec, .of = choice.of };
     status = ent_container_write_assigned(job->output, weights, &assignment, &run, &sizes, error);
     progress_end(&progress);
-    if (!status) print_compressed(job, "chosen", &sizes);
+    if (!status) print_compressed(job, weights, "chosen", &sizes);
     choice_free(&choice);
     return status;
 }
@@ -239,7 +253,7 @@ static ent_status write_deltas(struct job *job, const ent_weights *weights, cons
     status = ent_container_write_assigned(job->output, weights, &assignment, &run, &sizes, error);
     progress_end(&progress);
     if (status) return status;
-    print_compressed(job, ent_codec_name(codec[0]), &sizes);
+    print_compressed(job, weights, ent_codec_name(codec[0]), &sizes);
     print_deltas(job, weights, d);
     return ENT_OK;
 }
@@ -336,7 +350,7 @@ int cmd_compress(int argc, char **argv)
                "after it, error_percent, gbps of a thread); before them, with --tensors, a matrix a line: " PACKING_TABLE_KEYS ".  "
                "Otherwise JSON keys: codec, input_bytes, output_bytes, bits_per_weight (the whole output), "
                "bound_bits (per weight), payload_bits, table_bits, index_bits, weights, weight_bytes, gap_percent, "
-               "input, output; with tensors equal to others same_tensors, same_bytes; with --base a line for each way: way, "
+               "input, output, kept_compressed (tensors that the model holds compressed already); with tensors equal to others same_tensors, same_bytes; with --base a line for each way: way, "
                "tensors (that it is best for), of_tensors, bytes and bits_per_weight of all that the base has, so told.",
     };
     struct job job = { 0 };

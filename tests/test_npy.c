@@ -1,6 +1,7 @@
 /* test_npy.c - NumPy's arrays, alone and in archives: made here by the formats' texts, read, damaged and refused. */
 #include <unistd.h>
 
+#include "base/bits.h"
 #include "weights_files.h"
 
 /* ---- arrays --------------------------------------------------------------------------------------------- */
@@ -250,22 +251,7 @@ static void archives_are_read(void **state)
         assert_int_equal(t->bytes.size, 16);
         assert_int_equal(m.bytes[t->offset + 3], 3 * 37);
         ent_weights_close(w);
-        ent_codec *codec;
-        ent_container *c;
-        size_t size;
-        assert_ok(ent_weights_open(&w, scratch_path("two.npz"), NULL));
-        assert_ok(ent_codec_parse(&codec, "zstd", NULL));
-        assert_ok(ent_container_write(scratch_path("two.ent"), w, codec, NULL, NULL, NULL, NULL));
-        assert_ok(ent_container_open(&c, scratch_path("two.ent"), NULL));
-        assert_ok(ent_container_extract(c, scratch_path("back.npz"), NULL, NULL));
-        uint8_t *back = read_file(scratch_path("back.npz"), &size);
-        assert_int_equal(size, m.size);
-        assert_memory_equal(back, m.bytes, size);
-        free(back);
-        ent_container_close(c);
-        ent_codec_free(codec);
-        ent_weights_close(w);
-        unlink(scratch_path("two.ent")), unlink(scratch_path("back.npz"));
+        expect_round_trip(scratch_path("two.npz"), "zstd");
     }
 }
 
@@ -346,19 +332,83 @@ static void archives_are_refused(void **state)
     put_bytes(&after, "PK\3\4xxx", 7);
     put_bytes(&after, m.bytes, m.size);
     expect_open(save(&after, "bad.npz"), ENT_ECORRUPT, "its directory is not where");
-    /* compressed, and other members */
+    /* compressed by bzip2, and other members */
     m.size = 0;
-    put_local(&m, &of[0], "w.npy", &data, 0, 8);
+    put_local(&m, &of[0], "w.npy", &data, 0, 12);
     directory = m.size;
-    put_central(&m, &of[0], 0, 8, 0);
+    put_central(&m, &of[0], 0, 12, 0);
     put_end(&m, directory, 1, 0);
-    expect_open(save(&m, "bad.npz"), ENT_EUNSUPPORTED, "is compressed: save the arrays with numpy.savez");
+    expect_open(save(&m, "bad.npz"), ENT_EUNSUPPORTED, "is compressed by method 12; 8 (deflate) is read");
     m.size = 0;
     put_local(&m, &of[0], "w.npy", &data, 0, 0), put_local(&m, &of[1], "x.txt", &data, 0, 0);
     directory = m.size;
     put_central(&m, &of[0], 0, 0, 0), put_central(&m, &of[1], 0, 0, 0);
     put_end(&m, directory, 2, 0);
     expect_open(save(&m, "bad.npz"), ENT_ECORRUPT, "member \"x.txt\" is no .npy file");
+}
+
+/* Arrays "w" and "b" of 6000 numbers each, "w" deflated and its size in the directory changed by `lie`. */
+static const char *deflated_archive(const char *name, uint32_t lie)
+{
+    static maker w, b;
+    w.size = b.size = 0;
+    put_array(&w, 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (60, 100), }", 24000);
+    put_array(&b, 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (6000,), }", 24000);
+    const part parts[] = { { "w.npy", w.bytes, w.size, true }, { "b.npy", b.bytes, b.size, false } };
+    const char *path = make_zip(name, parts, 2);
+    size_t size;
+    uint8_t *file = read_file(path, &size);
+    for (size_t i = 0; i + 28 < size && lie; i++)
+        if (ent_load32(file + i) == 0x02014b50 && ent_load32(file + i + 20) != ent_load32(file + i + 24))
+            memcpy(file + i + 24, &lie, 4);
+    write_file(path, file, size);
+    free(file);
+    return path;
+}
+
+static void deflated_archives_are_read(void **state)
+{
+    (void)state;
+    ent_weights *w;
+    const char *path = deflated_archive("z.npz", 0);
+    assert_ok(ent_weights_open(&w, path, NULL));
+    const ent_tensor *packed = ent_weights_find(w, "w"), *plain = ent_weights_find(w, "b");
+    assert_true(packed->unpacked && !plain->unpacked);
+    assert_int_equal(packed->offset, 30 + strlen("w.npy"));
+    assert_int_equal(packed->shape[1], 100);
+    assert_int_equal(packed->bytes.size, 24000);
+    assert_memory_equal(packed->bytes.data, plain->bytes.data, 24000);
+    ent_weights_release(w, packed->bytes); /* and it is still there */
+    for (size_t i = 0; i < 24000; i++) assert_int_equal(packed->bytes.data[i], (uint8_t)(i * 37));
+    ent_weights_close(w);
+    expect_round_trip(path, "zstd");
+    /* what it says that it unpacks to is not what it does, or cannot be */
+    expect_open(deflated_archive("z.npz", 24127), ENT_ECORRUPT, "its deflated data are damaged");
+    expect_open(deflated_archive("z.npz", 24129), ENT_ECORRUPT, "its deflated data are damaged");
+    expect_open(deflated_archive("z.npz", UINT32_MAX - 1), ENT_ECORRUPT, "bytes cannot unpack to 4294967294");
+    size_t size;
+    uint8_t *file = read_file(deflated_archive("z.npz", 0), &size);
+    file[100] ^= 4;
+    write_file(path, file, size);
+    free(file);
+    expect_open(path, ENT_ECORRUPT, "member \"w.npy\", at byte 35: its deflated data are damaged");
+}
+
+/* Zeros deflate a thousandfold. */
+static void bombs_are_refused(void **state)
+{
+    (void)state;
+    size_t size = 96 << 20;
+    uint8_t *zeros = calloc(1, size);
+    assert_non_null(zeros);
+    const part parts[] = { { "w.npy", zeros, size, true } };
+    expect_open(make_zip("bomb.npz", parts, 1), ENT_EUNSUPPORTED, "which weights never are");
+    const part small[] = { { "w.npy", zeros, 1 << 20, true } };
+    expect_open(make_zip("bomb.npz", small, 1), ENT_ECORRUPT, "it does not begin with"); /* so it was unpacked */
+    free(zeros);
+    assert_int_equal(setenv("TMPDIR", "/nowhere", 1), 0);
+    expect_open(deflated_archive("z.npz", 0), ENT_EIO, "no room in /nowhere for the");
+    assert_int_equal(unsetenv("TMPDIR"), 0);
 }
 
 static void cut_and_flipped_archives_never_crash(void **state)
@@ -397,6 +447,8 @@ int main(void)
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(archives_are_read),
         cmocka_unit_test(archives_are_refused),
+        cmocka_unit_test(deflated_archives_are_read),
+        cmocka_unit_test(bombs_are_refused),
         cmocka_unit_test(cut_and_flipped_archives_never_crash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,44 +71,17 @@ static void end(maker *m) { op(m, 'u'), op(m, '.'); }
 
 /* ---- an archive ------------------------------------------------------------------------------------------------- */
 
-typedef struct part {
-    const char *name;
-    const void *bytes;
-    size_t size;
-} part;
-
-static const char *archive(const char *name, const part *parts, size_t n)
-{
-    static maker m, central;
-    m.size = central.size = 0;
-    for (size_t i = 0; i < n; i++) {
-        size_t at = m.size, length = strlen(parts[i].name);
-        put(&m, 0x04034b50, 4), put(&m, 0, 10), put(&m, 0, 4), put(&m, parts[i].size, 4), put(&m, parts[i].size, 4);
-        put(&m, length, 2), put(&m, 0, 2), put_bytes(&m, parts[i].name, length);
-        put_bytes(&m, parts[i].bytes, parts[i].size);
-        put(&central, 0x02014b50, 4), put(&central, 0, 12), put(&central, 0, 4);
-        put(&central, parts[i].size, 4), put(&central, parts[i].size, 4), put(&central, length, 2),
-            put(&central, 0, 12);
-        put(&central, at, 4), put_bytes(&central, parts[i].name, length);
-    }
-    size_t directory = m.size;
-    put_bytes(&m, central.bytes, central.size);
-    put(&m, 0x06054b50, 4), put(&m, 0, 4), put(&m, n, 2), put(&m, n, 2), put(&m, central.size, 4),
-        put(&m, directory, 4), put(&m, 0, 2);
-    return save(&m, name);
-}
-
 static const uint8_t numbers[256];
 
 /* A checkpoint of this pickle, with storages "0" of 96 bytes and "1" of 32. */
 static const char *checkpoint(const char *name, const maker *pickle)
 {
-    const part parts[] = { { "archive/data.pkl", pickle->bytes, pickle->size },
-                           { "archive/byteorder", "little", 6 },
-                           { "archive/data/0", numbers, 96 },
-                           { "archive/data/1", numbers, 32 },
-                           { "archive/version", "3\n", 2 } };
-    return archive(name, parts, sizeof parts / sizeof *parts);
+    const part parts[] = { { "archive/data.pkl", pickle->bytes, pickle->size, false },
+                           { "archive/byteorder", "little", 6, false },
+                           { "archive/data/0", numbers, 96, false },
+                           { "archive/data/1", numbers, 32, false },
+                           { "archive/version", "3\n", 2, false } };
+    return make_zip(name, parts, sizeof parts / sizeof *parts);
 }
 
 static ent_weights *open_pickle(const maker *pickle)
@@ -439,15 +412,15 @@ static void archives_are_refused(void **state)
     begin(&m);
     text(&m, "w"), tensor(&m, "FloatStorage", "0", 24, &six_by_four);
     end(&m);
-    const part sound[] = { { "a/data.pkl", m.bytes, m.size },
-                           { "a/data/0", numbers, 96 },
-                           { "a/byteorder", "middle", 6 } };
-    expect_open(archive("bad.pt", sound, 2), ENT_OK, NULL); /* before 2.1 there was no byteorder */
-    expect_open(archive("bad.pt", sound, 3), ENT_EUNSUPPORTED, "byte order is not \"little\"");
-    const part script[] = { sound[0], sound[1], { "a/constants.pkl", "\x80\2N.", 4 } };
-    expect_open(archive("bad.pt", script, 3), ENT_EUNSUPPORTED, "a TorchScript program");
-    const part none[] = { { "a/version", "3\n", 2 } };
-    expect_open(archive("bad.pt", none, 1), ENT_ECORRUPT, "a zip archive without ROOT/data.pkl");
+    const part sound[] = { { "a/data.pkl", m.bytes, m.size, false },
+                           { "a/data/0", numbers, 96, false },
+                           { "a/byteorder", "middle", 6, false } };
+    expect_open(make_zip("bad.pt", sound, 2), ENT_OK, NULL); /* before 2.1 there was no byteorder */
+    expect_open(make_zip("bad.pt", sound, 3), ENT_EUNSUPPORTED, "byte order is not \"little\"");
+    const part script[] = { sound[0], sound[1], { "a/constants.pkl", "\x80\2N.", 4, false } };
+    expect_open(make_zip("bad.pt", script, 3), ENT_EUNSUPPORTED, "a TorchScript program");
+    const part none[] = { { "a/version", "3\n", 2, false } };
+    expect_open(make_zip("bad.pt", none, 1), ENT_ECORRUPT, "a zip archive without ROOT/data.pkl");
     write_file(scratch_path("old.pt"),
                "\x80\2\x8a\nl\xfc\x9c"
                "F\xf9 j\xa8P\x19.",

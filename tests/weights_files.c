@@ -1,4 +1,7 @@
 /* weights_files.c - see weights_files.h. */
+#include <unistd.h>
+#include <zlib.h>
+
 #include "weights_files.h"
 
 const char *make_safetensors(const char *name, const char *header, size_t data)
@@ -36,6 +39,78 @@ const char *save(const maker *m, const char *name)
     const char *path = scratch_path(name);
     write_file(path, m->bytes, m->size);
     return path;
+}
+
+/* As zip archives have it: without zlib's head.  Freed by free(). */
+static uint8_t *deflate_part(const part *p, size_t *size)
+{
+    z_stream z = { .next_in = (Bytef *)(uintptr_t)p->bytes, .avail_in = (uInt)p->size };
+    assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, -15, 9, Z_DEFAULT_STRATEGY), Z_OK);
+    size_t room = deflateBound(&z, p->size);
+    uint8_t *out = malloc(room);
+    assert_non_null(out);
+    z.next_out = out, z.avail_out = (uInt)room;
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    *size = z.total_out;
+    deflateEnd(&z);
+    return out;
+}
+
+const char *make_zip(const char *name, const part *parts, size_t n)
+{
+    static maker head, central;
+    const char *path = scratch_path(name);
+    FILE *file = fopen(path, "wb");
+    size_t at = 0;
+    assert_non_null(file);
+    central.size = 0;
+    for (size_t i = 0; i < n; i++) {
+        const part *p = &parts[i];
+        size_t stored = p->size, length = strlen(p->name);
+        uint8_t *deflated = p->deflated ? deflate_part(p, &stored) : NULL;
+        uint32_t sum = deflated ? (uint32_t)crc32_z(0, p->bytes, p->size) : 0; /* PyTorch may leave it out */
+        head.size = 0;
+        put(&head, 0x04034b50, 4), put(&head, 0, 4), put(&head, deflated ? 8 : 0, 2), put(&head, 0, 4);
+        put(&head, sum, 4), put(&head, stored, 4), put(&head, p->size, 4);
+        put(&head, length, 2), put(&head, 0, 2), put_bytes(&head, p->name, length);
+        put(&central, 0x02014b50, 4), put(&central, 0, 6), put(&central, deflated ? 8 : 0, 2), put(&central, 0, 4);
+        put(&central, sum, 4), put(&central, stored, 4), put(&central, p->size, 4);
+        put(&central, length, 2), put(&central, 0, 12), put(&central, at, 4), put_bytes(&central, p->name, length);
+        fwrite(head.bytes, 1, head.size, file);
+        fwrite(deflated ? deflated : p->bytes, 1, stored, file);
+        at += head.size + stored;
+        free(deflated);
+    }
+    head.size = 0;
+    put(&head, 0x06054b50, 4), put(&head, 0, 4), put(&head, n, 2), put(&head, n, 2), put(&head, central.size, 4);
+    put(&head, at, 4), put(&head, 0, 2);
+    fwrite(central.bytes, 1, central.size, file);
+    fwrite(head.bytes, 1, head.size, file);
+    assert_int_equal(fclose(file), 0);
+    return path;
+}
+
+void expect_round_trip(const char *path, const char *codec)
+{
+    ent_weights *w;
+    ent_codec *c;
+    ent_container *container;
+    ent_error error;
+    size_t size, back_size;
+    if (ent_weights_open(&w, path, &error)) fail_msg("%s", error.text);
+    assert_ok(ent_codec_parse(&c, codec, NULL));
+    if (ent_container_write(scratch_path("trip.ent"), w, c, NULL, NULL, NULL, &error)) fail_msg("%s", error.text);
+    assert_ok(ent_container_open(&container, scratch_path("trip.ent"), NULL));
+    assert_ok(ent_container_verify(container, w, NULL, NULL, NULL, NULL));
+    if (ent_container_extract(container, scratch_path("trip.back"), NULL, &error)) fail_msg("%s", error.text);
+    uint8_t *file = read_file(path, &size), *back = read_file(scratch_path("trip.back"), &back_size);
+    assert_int_equal(size, back_size);
+    assert_memory_equal(file, back, size);
+    free(file), free(back);
+    ent_container_close(container);
+    ent_codec_free(c);
+    ent_weights_close(w);
+    unlink(scratch_path("trip.ent")), unlink(scratch_path("trip.back"));
 }
 
 void expect_open(const char *path, ent_status expected, const char *text)

@@ -18,6 +18,18 @@ void put_bytes(maker *m, const void *bytes, size_t size);
 void pad(maker *m, size_t to);                          /* with zeros to a multiple */
 const char *save(const maker *m, const char *name);     /* into the scratch folder; its path */
 
+/* A zip archive in the scratch folder; its path. */
+typedef struct part {
+    const char *name;
+    const void *bytes;
+    size_t size;
+    bool deflated;
+} part;
+const char *make_zip(const char *name, const part *parts, size_t n);
+
+/* Compresses a model to a container and back; fails the test unless its file comes back byte for byte. */
+void expect_round_trip(const char *path, const char *codec);
+
 /* Opens and closes; fails the test unless the status is as expected and, for an error, its text
  * holds the file's name and `text` (NULL: anything). */
 void expect_open(const char *path, ent_status expected, const char *text);

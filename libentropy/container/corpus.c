@@ -115,7 +115,7 @@ ent_status ent_corpus_add(ent_corpus *corpus, const ent_weights *weights, const 
 {
     ent_plan plan;
     const ent_codec *codec = corpus->codec;
-    ent_status status = ent_plan_make(&plan, weights, &(ent_assignment){ .codecs = 1, .codec = &codec }, error);
+    ent_status status = ent_plan_make(&plan, weights, &(ent_assignment){ .codecs = 1, .codec = &codec }, ENT_PLAN_ALL, error);
     if (status) return status;
     const ent_run preset = { .threads = 0 };
     status = ent_plan_count_all(&plan, run ? run : &preset, error);

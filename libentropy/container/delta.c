@@ -25,7 +25,7 @@ bool ent_delta_takes(const ent_format *format)
 const ent_tensor *ent_delta_base_of(const ent_weights *base, const ent_tensor *tensor)
 {
     const ent_tensor *t = ent_weights_find(base, tensor->name);
-    if (!t || strcmp(t->dtype, tensor->dtype) || t->rank != tensor->rank || t->bytes.size != tensor->bytes.size) return NULL;
+    if (!t || t->unpacked || strcmp(t->dtype, tensor->dtype) || t->rank != tensor->rank || t->bytes.size != tensor->bytes.size) return NULL;
     for (uint32_t i = 0; i < t->rank; i++)
         if (t->shape[i] != tensor->shape[i]) return NULL;
     const ent_format *f = ent_format_find(t->dtype);

@@ -119,7 +119,7 @@ ent_status ent_trial_sizes(const ent_weights *weights, const ent_assignment *ass
         if (ent_codec_scope(assignment->codec[i]) != ENT_SCOPE_TENSOR)
             return ent_fail(error, ENT_EINVAL, "codec %s: only of scope=tensor can tensors be judged one by one",
                             ent_codec_name(assignment->codec[i]));
-    ent_status status = ent_plan_make(&e.plan, weights, assignment, error);
+    ent_status status = ent_plan_make(&e.plan, weights, assignment, ENT_PLAN_ALL, error);
     if (!status && (status = ent_plan_find_same(&e.plan, error))) ent_plan_free(&e.plan);
     if (status) return status;
     uint64_t all = e.plan.index.sizes.input_bytes;

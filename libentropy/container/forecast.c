@@ -91,7 +91,7 @@ static ent_status prepare(forecasting *f, uint64_t sample_bytes, uint64_t seed, 
     f->table_bytes = ent_calloc(f->plan.groups + 1, sizeof *f->table_bytes);
     if (!f->order || !f->group_words || !f->table_bytes) return ENT_ENOMEM;
     for (size_t i = 0; i < x->tensors; i++) {
-        f->order[i] = (place){ (uint32_t)i, ent_weights_tensor(f->plan.weights, i) };
+        f->order[i] = (place){ (uint32_t)i, f->plan.source[i] };
         f->weights += weights_of(x, &x->tensor[i]);
         f->group_words[f->plan.group_of[i]] += x->tensor[i].words;
         stored += x->tensor[i].bytes;
@@ -306,7 +306,7 @@ ent_status ent_container_forecast(const ent_weights *weights, const ent_codec *c
     forecasting f = { .threads = ent_threads(run ? run->threads : 0) };
     if (ent_codec_scope(codec) == ENT_SCOPE_CORPUS)
         return ent_fail(error, ENT_EINVAL, "codec %s: its tables come from other models", ent_codec_name(codec));
-    ent_status status = ent_plan_make(&f.plan, weights, &(ent_assignment){ .codecs = 1, .codec = &codec }, error);
+    ent_status status = ent_plan_make(&f.plan, weights, &(ent_assignment){ .codecs = 1, .codec = &codec }, ENT_PLAN_ALL, error);
     if (status) return status;
     status = prepare(&f, sample_bytes, seed, forecast);
     if (!status && !(f.scratch = ent_calloc(f.threads, sizeof *f.scratch))) status = ENT_ENOMEM;

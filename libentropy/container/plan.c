@@ -66,10 +66,11 @@ static uint32_t find_group(ent_plan *plan, uint32_t recipe, const char *role)
 
 /* ---- making ------------------------------------------------------------------------------------------- */
 
-static ent_status add_tensor(ent_plan *plan, const ent_codec *codec, size_t i, ent_error *error)
+static ent_status add_tensor(ent_plan *plan, const ent_codec *codec, const ent_tensor *t, ent_error *error)
 {
-    const ent_tensor *t = ent_weights_tensor(plan->weights, i);
+    size_t i = plan->index.tensors++;
     ent_index_tensor *to = &plan->index.tensor[i];
+    plan->source[i] = t;
     *to = (ent_index_tensor){ .name = t->name,
                               .dtype = t->dtype,
                               .rank = t->rank,
@@ -92,9 +93,11 @@ static ent_status add_tensor(ent_plan *plan, const ent_codec *codec, size_t i, e
     return ENT_OK;
 }
 
-static ent_status add_delta(ent_plan *plan, ent_delta delta, size_t i, ent_error *error)
+/* Of the tensor added last. */
+static ent_status add_delta(ent_plan *plan, ent_delta delta, const ent_tensor *t, ent_error *error)
 {
-    const ent_tensor *t = ent_weights_tensor(plan->weights, i), *base = ent_delta_base_of(plan->base, t);
+    size_t i = plan->index.tensors - 1;
+    const ent_tensor *base = ent_delta_base_of(plan->base, t);
     if (!base)
         return ent_fail(error, ENT_EINVAL, "tensor %s: the base has none of its name, dtype and shape", t->name);
     plan->index.tensor[i].delta = delta;
@@ -139,7 +142,7 @@ static ent_status set_codec(ent_index *x, const ent_assignment *assignment, ent_
 }
 
 ent_status ent_plan_make(ent_plan *plan, const ent_weights *weights, const ent_assignment *assignment,
-                         ent_error *error)
+                         enum ent_plan_tensors tensors, ent_error *error)
 {
     size_t n = ent_weights_tensors(weights), files = ent_weights_files(weights);
     size_t bases = assignment->base ? ent_weights_files(assignment->base) : 0;
@@ -151,17 +154,19 @@ ent_status ent_plan_make(ent_plan *plan, const ent_weights *weights, const ent_a
     x->base = ent_calloc(bases, sizeof *x->base);
     x->recipe = ent_calloc(most_recipes(assignment->codecs), sizeof *x->recipe);
     x->tensor = ent_calloc(n, sizeof *x->tensor);
+    plan->source = ent_calloc(n, sizeof *plan->source);
     plan->group_of = ent_calloc(n, sizeof *plan->group_of);
     plan->group = ent_calloc(n, sizeof *plan->group);
-    if (!x->file || !x->base || !x->recipe || !x->tensor || !plan->group_of || !plan->group)
+    if (!x->file || !x->base || !x->recipe || !x->tensor || !plan->source || !plan->group_of || !plan->group)
         status = ent_fail(error, ENT_ENOMEM, "out of memory");
     x->files = status ? 0 : files;
     x->bases = status ? 0 : bases;
-    x->tensors = status ? 0 : n;
     add_files(plan);
     for (size_t i = 0; i < n && !status; i++) {
-        status = add_tensor(plan, assignment->codec[assignment->of ? assignment->of[i] : 0], i, error);
-        if (!status && assignment->base && assignment->delta[i]) status = add_delta(plan, assignment->delta[i], i, error);
+        const ent_tensor *t = ent_weights_tensor(weights, i);
+        if (tensors == ENT_PLAN_IN_FILES && t->unpacked) continue;
+        status = add_tensor(plan, assignment->codec[assignment->of ? assignment->of[i] : 0], t, error);
+        if (!status && assignment->base && assignment->delta[i]) status = add_delta(plan, assignment->delta[i], t, error);
     }
     if (status) ent_plan_free(plan);
     return status;
@@ -176,6 +181,7 @@ void ent_plan_free(ent_plan *plan)
     for (size_t i = 0; i < plan->index.recipes; i++) ent_free((void *)(uintptr_t)plan->index.recipe[i].text);
     ent_free(plan->group);
     ent_free(plan->group_of);
+    ent_free(plan->source);
     ent_index_free(&plan->index);
     *plan = (ent_plan){ 0 };
 }
@@ -218,7 +224,7 @@ size_t ent_plan_batch(const ent_plan *plan, size_t first, uint64_t *bytes)
 
 static ent_bytes unit_bytes(const ent_plan *plan, const ent_unit *unit)
 {
-    return (ent_bytes){ ent_weights_tensor(plan->weights, unit->tensor)->bytes.data + unit->offset, unit->size };
+    return (ent_bytes){ plan->source[unit->tensor]->bytes.data + unit->offset, unit->size };
 }
 
 /* The same bytes of its counterpart. */

@@ -17,6 +17,7 @@ typedef struct ent_group {
 
 typedef struct ent_plan {
     const ent_weights *weights, *base; /* base: where there are deltas, else NULL */
+    const ent_tensor **source;         /* of each tensor of the index */
     ent_index index; /* codec, files, recipes and tensors; sizes, hashes and tables are filled in by the writer */
     uint32_t *group_of;
     ent_group *group; /* for scope block: of no use but for `bits` */
@@ -34,9 +35,11 @@ typedef struct ent_unit {
     size_t size;
 } ent_unit;
 
-/* ENT_EINVAL for codecs that do not go together (see ent_assignment). */
+/* All tensors, or only those that are parts of files: others are kept as the files hold them, compressed.  ENT_EINVAL
+ * for codecs that do not go together (see ent_assignment). */
+enum ent_plan_tensors { ENT_PLAN_ALL, ENT_PLAN_IN_FILES };
 ent_status ent_plan_make(ent_plan *plan, const ent_weights *weights, const ent_assignment *assignment,
-                         ent_error *error);
+                         enum ent_plan_tensors tensors, ent_error *error);
 void ent_plan_free(ent_plan *plan);
 
 /* Models are walked in batches: tensors of at most this in all, or one larger tensor; not too many,

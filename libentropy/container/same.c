@@ -24,7 +24,7 @@ static int in_order(const void *a, const void *b)
 
 static ent_bytes bytes_of(const ent_plan *plan, const suspect *s)
 {
-    return ent_weights_tensor(plan->weights, s->tensor)->bytes;
+    return plan->source[s->tensor]->bytes;
 }
 
 static XXH128_hash_t hash_sample(ent_bytes b)

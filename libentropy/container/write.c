@@ -394,7 +394,7 @@ static ent_status write_container(const char *path, const ent_weights *weights, 
 {
     writer w = { .weights = weights, .corpus = corpus, .error = error, .gaps = -1, .set = -1, .tensor = SIZE_MAX };
     if (run) w.run = *run;
-    ent_status status = ent_plan_make(&w.plan, weights, assignment, error);
+    ent_status status = ent_plan_make(&w.plan, weights, assignment, ENT_PLAN_IN_FILES, error);
     if (status) return status;
     ent_h5_tongue tongue = ent_h5_quiet();
     status = ent_output_plan(&w.output, path, error);

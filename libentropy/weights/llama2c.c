@@ -130,11 +130,15 @@ static void add(walk *w, const char *name, const char *dtype, uint32_t bits, uin
     if (w->no_memory) return;
     sizes[0] = vector ? cols : rows;
     sizes[1] = cols;
-    *t = (ent_tensor){ copy,           ent_weights_role(name),
-                       dtype,          bits,
-                       vector ? 1 : 2, sizes,
-                       elements,       0,
-                       start,          { file.data + start, w->at - start } };
+    *t = (ent_tensor){ .name = copy,
+                       .role = ent_weights_role(name),
+                       .dtype = dtype,
+                       .dtype_bits = bits,
+                       .rank = vector ? 1 : 2,
+                       .shape = sizes,
+                       .elements = elements,
+                       .offset = start,
+                       .bytes = { file.data + start, w->at - start } };
 }
 
 static void add_layer(walk *w, const part *p, uint64_t layer, bool quantized)

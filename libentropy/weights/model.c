@@ -152,15 +152,18 @@ static void widen(ent_tensor *last, const ent_tensor *t)
 
 static void settle(const ent_tensor *const order[], size_t n, ent_tensor *out, size_t *kept)
 {
+    ent_tensor *last = NULL; /* that is part of a file */
     *kept = 0;
     for (size_t i = 0; i < n; i++) {
-        ent_tensor *last = *kept ? &out[*kept - 1] : NULL;
         const ent_tensor *t = order[i];
         uint64_t end = last && last->file == t->file ? last->offset + last->bytes.size : 0;
-        if (t->offset >= end)
-            out[(*kept)++] = *t;
-        else if (t->offset + t->bytes.size > end)
+        if (t->unpacked || t->offset >= end) {
+            out[*kept] = *t;
+            if (!t->unpacked) last = &out[*kept];
+            ++*kept;
+        } else if (t->offset + t->bytes.size > end) {
             widen(last, t);
+        }
     }
 }
 
@@ -223,6 +226,8 @@ void ent_weights_close(ent_weights *weights)
         ent_bytes b = weights->file[i].bytes;
         if (b.size) munmap((void *)(uintptr_t)b.data, b.size);
     }
+    for (size_t i = 0; i < weights->scratches; i++)
+        munmap((void *)(uintptr_t)weights->scratch[i].data, weights->scratch[i].size);
     for (ent_arena *arena = weights->arena, *next; arena; arena = next) {
         next = arena->next;
         ent_free(arena);
@@ -239,8 +244,9 @@ void ent_weights_release(const ent_weights *weights, ent_bytes part)
     uintptr_t from = ((uintptr_t)part.data + page - 1) / page * page;
     uintptr_t to = ((uintptr_t)part.data + part.size) / page * page; /* whole pages inside the part alone */
     if (to <= from) return;
-    for (size_t i = 0; i < weights->files; i++) { /* never somebody else's memory: it would be lost, not reread */
-        uintptr_t first = (uintptr_t)weights->file[i].bytes.data, last = first + weights->file[i].bytes.size;
+    for (size_t i = 0; i < weights->files + weights->scratches; i++) { /* never somebody else's: it would be lost */
+        ent_bytes b = i < weights->files ? weights->file[i].bytes : weights->scratch[i - weights->files];
+        uintptr_t first = (uintptr_t)b.data, last = first + b.size;
         if (first <= from && to <= last) madvise((void *)from, to - from, MADV_DONTNEED);
     }
 }

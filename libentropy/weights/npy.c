@@ -218,11 +218,10 @@ static void turn_round(ent_weights *model, ent_tensor *t)
     t->shape = shape;
 }
 
-ent_status ent_npy_append(ent_weights *model, uint32_t file, uint64_t start, uint64_t end, const char *name,
-                          ent_error *error)
+ent_status ent_npy_append(ent_weights *model, uint32_t file, uint64_t start, ent_bytes array, bool unpacked,
+                          const char *name, ent_error *error)
 {
     header h = { .model = model, .file = &model->file[file], .name = name, .error = error };
-    ent_bytes array = { h.file->bytes.data + start, end - start };
     ent_tensor *t = &h.tensor;
     uint64_t data = 0, bits;
     ent_status status = find_header(&h, array, &data);
@@ -237,7 +236,8 @@ ent_status ent_npy_append(ent_weights *model, uint32_t file, uint64_t start, uin
     t->name = ent_model_text(model, name);
     t->role = ent_weights_role(name);
     t->file = file;
-    t->offset = start + data;
+    t->offset = unpacked ? start : start + data;
+    t->unpacked = unpacked;
     t->bytes = (ent_bytes){ array.data + data, bits / 8 };
     ent_tensor *added = ent_model_add(model);
     if (!added || !t->name || !t->shape) return refuse(&h, ENT_ENOMEM, "out of memory");
@@ -252,7 +252,7 @@ static ent_status read_file(ent_weights *model, const char *path, ent_error *err
     char *name = ent_model_text(model, model->file[0].name);
     if (!name) return ent_fail(error, ENT_ENOMEM, "%s: out of memory", model->file[0].name);
     if (ent_ends_with(name, ".npy")) name[strlen(name) - 4] = '\0';
-    ent_status status = ent_npy_append(model, 0, 0, model->file[0].bytes.size, name, error);
+    ent_status status = ent_npy_append(model, 0, 0, model->file[0].bytes, false, name, error);
     return status ? status : ent_model_finish(model, error);
 }
 

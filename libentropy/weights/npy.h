@@ -5,9 +5,9 @@
 #include "weights/reader.h"
 
 bool ent_npy_recognises(ent_bytes file);
-/* Appends the array that bytes [start, end) of the file hold as tensor `name`. */
-ent_status ent_npy_append(ent_weights *model, uint32_t file, uint64_t start, uint64_t end, const char *name,
-                          ent_error *error);
+/* Appends an array as tensor `name`: bytes of the file from `start` on, or, `unpacked`, what they unpack to. */
+ent_status ent_npy_append(ent_weights *model, uint32_t file, uint64_t start, ent_bytes array, bool unpacked,
+                          const char *name, ent_error *error);
 
 enum { ENT_NPY_DESCR = 8 };
 /* NumPy's name of a dtype, "<f4"; where it has none, that of raw data of so many bits, as ml_dtypes writes it: "<V2"

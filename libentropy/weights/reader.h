@@ -25,6 +25,8 @@ struct ent_weights {
     ent_tensor *tensor;
     const ent_tensor **by_name; /* sorted */
     size_t files, tensors, file_capacity, tensor_capacity;
+    ent_bytes scratch[2]; /* memory for what was unpacked, see unpack.h */
+    size_t scratches;
     ent_arena *arena;
 };
 
@@ -39,7 +41,7 @@ char *ent_model_text(ent_weights *model, const char *text);
 ent_tensor *ent_model_add(ent_weights *model);
 /* Puts the tensors from number `first` on in the order of (file, offset).  Of those that share bytes (tied weights,
  * views) one stays, the first of the largest, widened to a vector of all their bytes when it does not hold the others;
- * their arrays of sizes have room for one. */
+ * their arrays of sizes have room for one.  Tensors that were unpacked share none. */
 ent_status ent_model_settle(ent_weights *model, size_t first, ent_error *error);
 /* Indexes the names: ENT_ECORRUPT when two tensors share one.  Nothing may be added after it. */
 ent_status ent_model_finish(ent_weights *model, ent_error *error);

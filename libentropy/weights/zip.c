@@ -2,14 +2,17 @@
  *
  * Written here because libraries do not say where the bytes of a member lie, and tensors are views into the mapped
  * file.  The end record tells where the directory is; each of its entries tells where a local header is, after
- * which the data follow (PKWARE's APPNOTE, 4.3).  Sums (CRC-32) are not checked: PyTorch may leave them out. */
+ * which the data follow (PKWARE's APPNOTE, 4.3).  Sums (CRC-32) are checked of what is
+ * inflated alone: PyTorch may leave them out. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "base/bits.h"
+#include "weights/unpack.h"
 #include "weights/zip.h"
 
 enum {
@@ -86,7 +89,10 @@ static bool next_entry(ent_bytes *left, entry *e)
                   { p + ENTRY_BYTES + name, extra },
                   ent_load16(p + 8),
                   ent_load16(p + 10),
-                  { .stored = ent_load32(p + 20), .size = ent_load32(p + 24), .header = ent_load32(p + 42) } };
+                  { .stored = ent_load32(p + 20),
+                    .size = ent_load32(p + 24),
+                    .header = ent_load32(p + 42),
+                    .sum = ent_load32(p + 16) } };
     left->data += size;
     left->size -= size;
     return true;
@@ -260,4 +266,56 @@ bool ent_zip_has(ent_bytes file, const char *end)
     while (next_entry(&left, &e))
         if (e.name.size >= n && !memcmp(e.name.data + e.name.size - n, end, n)) return true;
     return false;
+}
+
+/* ---- compressed members ------------------------------------------------------------------------------------- */
+
+static uint64_t aligned(uint64_t size) { return (size + 63) / 64 * 64; }
+
+/* The bytes that a member takes unpacked, which what is stored must be able to hold; 0 for a view. */
+static ent_status measure(const char *file, const ent_zip_member *m, uint64_t *size, ent_error *error)
+{
+    *size = m->method == ENT_ZIP_STORED ? 0 : m->size;
+    if (m->method != ENT_ZIP_STORED && m->method != ENT_ZIP_DEFLATED)
+        return ent_fail(error, ENT_EUNSUPPORTED, "%s: member %s is compressed by method %d; 8 (deflate) is read: pack it again "
+                        "without compression", file, ent_quote(m->name).text, m->method);
+    if (*size / ENT_INFLATE_MOST > m->stored)
+        return ent_fail(error, ENT_ECORRUPT, "%s: member %s: %" PRIu64 " bytes cannot unpack to %" PRIu64, file,
+                        ent_quote(m->name).text, m->stored, m->size);
+    return ENT_OK;
+}
+
+static ent_status inflate_member(const char *file, const ent_zip_member *m, ent_bytes stored, uint8_t *out,
+                                 ent_error *error)
+{
+    size_t size = m->size;
+    ent_status status = ent_inflate(stored, ENT_INFLATE_RAW, out, &size);
+    if (status == ENT_ENOMEM) return ent_fail(error, status, "%s: out of memory", file);
+    if (status || size != m->size || crc32_z(0, out, size) != m->sum)
+        return ent_fail(error, ENT_ECORRUPT, "%s: member %s, at byte %" PRIu64 ": its deflated data are damaged", file,
+                        ent_quote(m->name).text, m->offset);
+    return ENT_OK;
+}
+
+ent_status ent_zip_unpack(ent_weights *model, uint32_t file, const ent_zip_member member[], size_t members,
+                          ent_bytes data[], ent_error *error)
+{
+    const char *name = model->file[file].name;
+    uint64_t size = 0, stored = 0, of;
+    uint8_t *memory;
+    ent_status status = ENT_OK;
+    for (size_t i = 0; i < members && !status; i++) {
+        data[i] = (ent_bytes){ model->file[file].bytes.data + member[i].offset, member[i].stored };
+        if ((status = measure(name, &member[i], &of, error)) || !of) continue;
+        size += aligned(of); /* at most 1033 times what is stored: no overflow */
+        stored += member[i].stored;
+    }
+    if (!status) status = ent_model_scratch(model, name, size, stored, &memory, error);
+    for (size_t i = 0; i < members && !status; i++) {
+        if (member[i].method == ENT_ZIP_STORED) continue;
+        status = inflate_member(name, &member[i], data[i], memory, error);
+        data[i] = (ent_bytes){ memory, member[i].size };
+        if (member[i].size) memory += aligned(member[i].size);
+    }
+    return status;
 }

@@ -1,6 +1,7 @@
 /* weights.h - open a model file and walk its tensors.
  *
- * Layer 1.  Files are mapped, never copied: a tensor is a view into the mapping.  Each file format
+ * Layer 1.  Files are mapped: a tensor is a view into the mapping.  Only what a file holds compressed
+ * (.npz of numpy.savez_compressed, HDF5 datasets with filters) is copied, unpacked.  Each file format
  * is one reader (one file, one line in readers.def), chosen by what the file begins with.
  */
 #ifndef ENTROPY_WEIGHTS_H
@@ -24,6 +25,7 @@ typedef struct ent_tensor {
     uint32_t file;         /* index of the file that holds it */
     uint64_t offset;       /* of its first byte in that file */
     ent_bytes bytes;       /* its content, maybe unaligned */
+    bool unpacked;         /* the file holds it compressed, from `offset` on: `bytes` are a copy, no part of it */
 } ent_tensor;
 
 /* One file of the model, mapped whole. */
@@ -41,8 +43,10 @@ typedef struct ent_weights ent_weights;
  * ENT_EIO when it cannot be opened or mapped; ENT_EUNSUPPORTED for a format that has no reader
  * (known ones are named together with the remedy: a Git LFS pointer, a pickle, ...);
  * ENT_ECORRUPT for a file that breaks its format's rules, the message naming file, tensor and
- * offset.  After ENT_OK every tensor's bytes lie within its file and no two overlap.  Time and
- * memory are O(header), whatever the header claims. */
+ * offset.  After ENT_OK every tensor's bytes lie within its file and no two overlap, but for those that are `unpacked`.
+ * Time and memory are O(header), whatever the header claims; unpacking takes O(what there is unpacked) time, and as
+ * much room for an unlinked temporary file in $TMPDIR (or /tmp): ENT_EIO when there is none.  ENT_EUNSUPPORTED for
+ * what would unpack to over 64 MiB and a hundred times its size. */
 ENT_API ent_status ent_weights_open(ent_weights **weights, const char *path, ent_error *error);
 ENT_API void ent_weights_close(ent_weights *weights); /* takes NULL; ends all views */
 
