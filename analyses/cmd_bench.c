@@ -439,7 +439,7 @@ int cmd_bench(int argc, char **argv)
         keep_command(&bench, argc, argv);
         command_parse(&argp, argc, argv, &bench, &bench.common);
         status = bench.calibrate              ? run_calibrate(&bench, &error)
-                 : is_container(bench.model)  ? run_container(&bench, &error)
+                 : bench.model && ent_container_is(bench.model) ? run_container(&bench, &error)
                  : bench.product || bench.gap ? run_other(&bench, &error)
                                               : run(&bench, &error);
     }

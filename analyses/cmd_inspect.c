@@ -120,6 +120,7 @@ static void json_model(const char *name, const ent_weights *weights)
         object = json_tensor(t->name, t->dtype, t->role, t->rank, t->shape, t->elements, t->bytes.size);
         json_text(object, "file", ent_weights_file_at(weights, t->file)->name);
         json_count(object, "offset", t->offset);
+        if (t->unpacked) json_object_set_new(object, "unpacked", json_true());
         json_line(object);
     }
 }
@@ -127,7 +128,7 @@ static void json_model(const char *name, const ent_weights *weights)
 static void print_model(const char *name, const ent_weights *weights)
 {
     struct table table;
-    size_t tensors = ent_weights_tensors(weights), files = ent_weights_files(weights);
+    size_t tensors = ent_weights_tensors(weights), files = ent_weights_files(weights), unpacked = 0;
     printf("%s: %s, %zu file%s, %s, %zu tensor%s\n\n", model_name(name), ent_weights_format(weights), files,
            files == 1 ? "" : "s", show_bytes(bytes_of(weights)).text, tensors, tensors == 1 ? "" : "s");
     table_begin(&table, files > 1 ? "<tensor|<dtype|<role|<shape|weights|bytes|offset|<file"
@@ -142,8 +143,11 @@ static void print_model(const char *name, const ent_weights *weights)
         table_cell(&table, "%zu", t->bytes.size);
         table_cell(&table, "%" PRIu64, t->offset);
         if (files > 1) table_cell(&table, "%s", ent_weights_file_at(weights, t->file)->name);
+        unpacked += t->unpacked;
     }
     table_end(&table);
+    if (unpacked)
+        printf("\nThe file holds %zu of them compressed, from offset on; bytes are those unpacked.\n", unpacked);
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
@@ -176,9 +180,9 @@ int cmd_inspect(int argc, char **argv)
     ent_error error = { 0 };
     ent_weights *weights = NULL;
     command_parse(&argp, argc, argv, &job, &job.common);
-    bool hdf5 = is_container(job.file);
-    ent_status status = hdf5 ? show_container(&job, &error) : model_open(&weights, job.file, &error);
-    if (!status && !hdf5) (job.common.json ? json_model : print_model)(job.file, weights);
+    bool container = ent_container_is(job.file);
+    ent_status status = container ? show_container(&job, &error) : model_open(&weights, job.file, &error);
+    if (!status && !container) (job.common.json ? json_model : print_model)(job.file, weights);
     ent_weights_close(weights);
     return status ? complain_error(&error) : EXIT_DONE;
 }

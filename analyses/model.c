@@ -100,16 +100,6 @@ ent_status base_open(ent_weights **base, ent_container *container, const char *a
     return status;
 }
 
-bool is_container(const char *path)
-{
-    static const char magic[] = "\x89HDF\r\n\x1a\n";
-    char head[sizeof magic - 1];
-    FILE *file = fopen(path, "rb");
-    bool is = file && fread(head, 1, sizeof head, file) == sizeof head && !memcmp(head, magic, sizeof head);
-    if (file) fclose(file);
-    return is;
-}
-
 const char *model_name(const char *argument)
 {
     const char *slash = strrchr(argument, '/');

@@ -29,9 +29,6 @@ ent_status container_open(ent_container **container, const char *path, ent_error
 ent_status base_open(ent_weights **base, ent_container *container, const char *argument, const struct common *common,
                      ent_error *error);
 
-/* Whether a file begins as HDF5 does: then it can only be a container. */
-bool is_container(const char *path);
-
 /* The argument without folders, for headings: "model.safetensors", "hf:org/name". */
 const char *model_name(const char *argument);
 

@@ -9,7 +9,7 @@
 #include "codec/block.h"
 #include "container/delta.h"
 #include "container/load.h"
-#include "weights/reader.h"
+#include "weights/hdf5.h"
 
 /* ---- open ------------------------------------------------------------------------------------------------ */
 
@@ -29,6 +29,14 @@ static ent_status open_fd(ent_container *c, ent_error *error)
     if (head[sizeof magic] < OLDEST_SUPERBLOCK)
         return ent_fail(error, ENT_EUNSUPPORTED, "%s: an HDF5 file that is no container of this program", c->path);
     return ENT_OK;
+}
+
+bool ent_container_is(const char *path)
+{
+    ent_weights *model = ent_calloc(1, sizeof *model);
+    bool ours = model && !ent_model_map(model, path, NULL) && ent_hdf5_is_ours(model->file[0].bytes);
+    ent_weights_close(model);
+    return ours;
 }
 
 static ent_status read_index(ent_container *c, ent_error *error)

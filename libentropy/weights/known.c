@@ -10,11 +10,7 @@ static const struct {
 } known[] = {
 #define MAGIC(bytes) bytes, sizeof bytes - 1
     { MAGIC("version https://git-lfs"), "a Git LFS pointer, not the model: fetch it with `git lfs pull`" },
-    { MAGIC("\x89HDF\r\n\x1a\n"),
-      "an HDF5 file: a compressed model made by libentropy is opened as a container, not as weights; Keras weights "
-      "must be saved as safetensors first" },
-    { MAGIC("PK\x03\x04"), "a zip archive that is no PyTorch checkpoint and no .npz: for .keras, save the weights as "
-                           "safetensors" },
+    { MAGIC("PK\x03\x04"), "a zip archive that is no PyTorch checkpoint, no .npz and no .keras with its weights as HDF5" },
     { MAGIC("PK\x05\x06"), "an empty zip archive, no model" },
     { MAGIC("\x80\x02"), "a Python pickle (PyTorch before 1.6), which can run code when loaded and is not read here: "
                          "convert it to safetensors" },

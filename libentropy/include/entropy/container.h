@@ -35,7 +35,9 @@ ENT_API ent_status ent_corpus_read(ent_corpus **corpus, const char *path, ent_er
 ENT_API const ent_codec *ent_corpus_codec(const ent_corpus *corpus);
 ENT_API void ent_corpus_free(ent_corpus *corpus);
 
-/* Writes `weights` to `path` with `codec` (or with the corpus's tables and codec when `corpus` is
+/* Tensors that the files hold compressed (`unpacked`) are kept as they are there.
+ *
+ * Writes `weights` to `path` with `codec` (or with the corpus's tables and codec when `corpus` is
  * not NULL): to a temporary name beside it, synced, renamed; on failure or a kill nothing is left
  * under `path`, and an older file there stays.  Memory: a few blocks a thread, whatever the model.
  * A tensor of the dtype and bytes of an earlier one (tied weights) is stored once.
@@ -92,6 +94,9 @@ ENT_API ent_status ent_container_estimate(const ent_weights *weights, const ent_
 
 typedef struct ent_container ent_container;
 
+/* Whether a file is a container, or tables, by what its root group holds; false for all other HDF5 files.  Nothing is
+ * printed, and no damaged file crashes. */
+ENT_API bool ent_container_is(const char *path);
 ENT_API ent_status ent_container_open(ent_container **container, const char *path, ent_error *error);
 ENT_API void ent_container_close(ent_container *container);
 ENT_API const char *ent_container_codec(const ent_container *container); /* its line of text */

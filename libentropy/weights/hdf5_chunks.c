@@ -1,0 +1,195 @@
+/* hdf5_chunks.c - the chunks of a dataset in an HDF5 file, and what its filters made of them.
+ *
+ * Filters that are undone: deflate, shuffle and Fletcher-32, which come with HDF5 and h5py. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "weights/hdf5.h"
+#include "weights/unpack.h"
+
+enum { DEFLATE = 1, SHUFFLE = 2, FLETCHER32 = 3 }; /* numbers of filters */
+
+/* ---- the tree ----------------------------------------------------------------------------------------------- */
+
+typedef struct tree {
+    ent_hdf5 *h;
+    const ent_hdf5_dataset *set;
+    ent_hdf5_take_chunk *take;
+    void *context;
+} tree;
+
+/* A first element is a corner of the grid, within the shape. */
+static ent_status read_chunk(const tree *t, ent_hdf5_cursor *c, ent_hdf5_chunk *chunk)
+{
+    const ent_hdf5_dataset *set = t->set;
+    *chunk = (ent_hdf5_chunk){ .size = (uint32_t)ent_hdf5_take(c, 4), .mask = (uint32_t)ent_hdf5_take(c, 4) };
+    bool fits = true;
+    for (uint32_t i = 0; i < set->rank; i++) {
+        chunk->first[i] = ent_hdf5_take(c, 8);
+        fits &= chunk->first[i] < set->shape[i] && chunk->first[i] % set->chunk[i] == 0;
+    }
+    ent_hdf5_skip(c, 8); /* along the bytes of an element: 0 */
+    chunk->address = ent_hdf5_address(t->h, c);
+    if (!fits) return ent_hdf5_fail(t->h, ENT_ECORRUPT, "the chunk at byte %" PRIu64 " lies outside its shape", chunk->address);
+    return ENT_OK;
+}
+
+static ent_status read_node(const tree *t, uint64_t address, unsigned above)
+{
+    ent_hdf5 *h = t->h;
+    unsigned head = 8 + 2 * h->address_bytes, key = 8 + 8 * (t->set->rank + 1);
+    ent_hdf5_cursor c;
+    ent_status status = ent_hdf5_view(h, address, head, "a tree of chunks", &c);
+    if (status) return status;
+    bool marked = ent_hdf5_mark(&c, "TREE") && ent_hdf5_take(&c, 1) == 1;
+    unsigned level = (unsigned)ent_hdf5_take(&c, 1), n = (unsigned)ent_hdf5_take(&c, 2);
+    if (!marked || level >= above) return ent_hdf5_fail(h, ENT_ECORRUPT, "no tree of chunks at byte %" PRIu64, address);
+    status = ent_hdf5_view(h, address + head, (uint64_t)n * (key + h->address_bytes), "a tree of chunks", &c);
+    for (unsigned i = 0; i < n && !status; i++) {
+        ent_hdf5_chunk chunk;
+        if (level) {
+            ent_hdf5_skip(&c, key);
+            status = read_node(t, ent_hdf5_address(h, &c), level);
+        } else if (!(status = read_chunk(t, &c, &chunk))) {
+            ent_hdf5_cursor bytes;
+            status = ent_hdf5_view(h, chunk.address, chunk.size, "a chunk", &bytes);
+            if (!status) status = t->take(t->context, &chunk);
+        }
+    }
+    return status;
+}
+
+ent_status ent_hdf5_read_chunks(ent_hdf5 *h, const ent_hdf5_dataset *set, ent_hdf5_take_chunk *take, void *context)
+{
+    enum { HIGHEST_TREE = 64 };
+    tree t = { h, set, take, context };
+    return set->address == UINT64_MAX ? ENT_OK : read_node(&t, set->address, HIGHEST_TREE);
+}
+
+/* ---- filters ------------------------------------------------------------------------------------------------ */
+
+/* HDF5's: sums of 16-bit words, the first byte the high one. */
+static uint32_t fletcher32(ent_bytes data)
+{
+    uint32_t a = 0, b = 0;
+    for (size_t i = 0; i + 1 < data.size; i += 2) {
+        a = (a + (uint32_t)(data.data[i] << 8 | data.data[i + 1])) % 65535;
+        b = (b + a) % 65535;
+    }
+    if (data.size % 2) {
+        a = (a + (uint32_t)(data.data[data.size - 1] << 8)) % 65535;
+        b = (b + a) % 65535;
+    }
+    return b << 16 | a;
+}
+
+/* The checksum as HDF5 wrote it, or as its oldest versions did on little-endian machines.  Sums of 0 and of 65535 are
+ * one for the checksum. */
+static bool is_fletcher32(ent_bytes data, uint32_t stored)
+{
+    uint32_t sum = fletcher32(data), low = stored & 0xffff, high = stored >> 16;
+    uint32_t swapped = (sum & 0xff00ff) << 8 | (sum >> 8 & 0xff00ff);
+    return (high % 65535 << 16 | low % 65535) == sum || stored == swapped;
+}
+
+static void unshuffle(ent_bytes in, uint32_t width, uint8_t *out)
+{
+    size_t n = in.size / width;
+    for (size_t b = 0; b < width; b++)
+        for (size_t i = 0; i < n; i++) out[i * width + b] = in.data[b * n + i];
+    if (in.size % width) memcpy(out + n * width, in.data + n * width, in.size % width);
+}
+
+typedef struct unpacking {
+    ent_hdf5 *h;
+    const ent_hdf5_dataset *set;
+    uint8_t *out, *scratch[2]; /* of `room` bytes each */
+    size_t room;
+} unpacking;
+
+/* Undoes filter i of a chunk; `data` comes to be in one of the scratches, or shorter. */
+static ent_status undo(const unpacking *u, unsigned i, ent_bytes *data)
+{
+    uint8_t *out = u->scratch[data->data == u->scratch[0]];
+    uint32_t value = u->set->filter[i].value;
+    switch (u->set->filter[i].id) {
+    case DEFLATE: {
+        size_t size = u->room;
+        ent_status status = ent_inflate(*data, ENT_INFLATE_ZLIB, out, &size);
+        if (status == ENT_ENOMEM) return ent_hdf5_fail(u->h, status, "out of memory");
+        if (status) return ent_hdf5_fail(u->h, status, "a deflated chunk that cannot be inflated");
+        *data = (ent_bytes){ out, size };
+        return ENT_OK;
+    }
+    case SHUFFLE:
+        if (!value || data->size > u->room) return ent_hdf5_fail(u->h, ENT_ECORRUPT, "a shuffled chunk of a wrong size");
+        unshuffle(*data, value, out);
+        data->data = out;
+        return ENT_OK;
+    case FLETCHER32:
+        if (data->size < 4) return ent_hdf5_fail(u->h, ENT_ECORRUPT, "a chunk without its checksum");
+        data->size -= 4;
+        if (!is_fletcher32(*data, ent_load32(data->data + data->size)))
+            return ent_hdf5_fail(u->h, ENT_ECORRUPT, "a chunk whose checksum is wrong");
+        return ENT_OK;
+    default:
+        return ent_hdf5_fail(u->h, ENT_EUNSUPPORTED, "chunks coded by filter %u; deflate (gzip), shuffle and Fletcher-32 are "
+                             "read: run `h5repack -f NONE FILE NEW` and take the new file", u->set->filter[i].id);
+    }
+}
+
+/* Copies what of a chunk lies within the shape, a row along the last axis at a time. */
+static void place(const unpacking *u, const ent_hdf5_chunk *chunk, const uint8_t *from)
+{
+    const ent_hdf5_dataset *set = u->set;
+    uint32_t last = set->rank - 1;
+    uint64_t at[ENT_HDF5_AXES] = { 0 }, left = set->shape[last] - chunk->first[last];
+    size_t row = (size_t)(left < set->chunk[last] ? left : set->chunk[last]) * set->width;
+    for (;;) {
+        uint64_t to = 0, source = 0;
+        for (uint32_t i = 0; i < set->rank; i++) {
+            to = to * set->shape[i] + chunk->first[i] + at[i];
+            source = source * set->chunk[i] + at[i];
+        }
+        memcpy(u->out + to * set->width, from + source * set->width, row);
+        uint32_t axis = last;
+        while (axis-- > 0) {
+            if (++at[axis] < set->chunk[axis] && chunk->first[axis] + at[axis] < set->shape[axis]) break;
+            at[axis] = 0;
+        }
+        if (axis == UINT32_MAX) return;
+    }
+}
+
+static ent_status unpack_chunk(void *context, const ent_hdf5_chunk *chunk)
+{
+    unpacking *u = context;
+    const ent_hdf5_dataset *set = u->set;
+    ent_bytes data = { u->h->bytes.data + chunk->address, chunk->size };
+    if (set->chunk_bytes / ENT_INFLATE_MOST > chunk->size)
+        return ent_hdf5_fail(u->h, ENT_ECORRUPT, "a chunk of %" PRIu32 " bytes cannot hold %" PRIu64, chunk->size,
+                             set->chunk_bytes);
+    if (!u->room) {
+        u->room = (size_t)set->chunk_bytes + 4 * ENT_HDF5_FILTERS; /* checksums between filters */
+        for (int i = 0; i < 2; i++)
+            if (!(u->scratch[i] = ent_alloc(u->room))) return ent_hdf5_fail(u->h, ENT_ENOMEM, "out of memory");
+    }
+    ent_status status = ENT_OK;
+    for (unsigned i = set->filters; i-- > 0 && !status;)
+        if (!(chunk->mask >> i & 1)) status = undo(u, i, &data);
+    if (!status && data.size != set->chunk_bytes)
+        status = ent_hdf5_fail(u->h, ENT_ECORRUPT, "the chunk at byte %" PRIu64 " has %zu bytes, not %" PRIu64, chunk->address,
+                               data.size, set->chunk_bytes);
+    if (!status) place(u, chunk, data.data);
+    return status;
+}
+
+ent_status ent_hdf5_unpack(ent_hdf5 *h, const ent_hdf5_dataset *set, uint8_t *out)
+{
+    unpacking u = { .h = h, .set = set, .out = out };
+    for (uint64_t i = 0; i < set->elements && set->fill.size; i++) memcpy(out + i * set->width, set->fill.data, set->width);
+    ent_status status = ent_hdf5_read_chunks(h, set, unpack_chunk, &u);
+    for (int i = 0; i < 2; i++) ent_free(u.scratch[i]);
+    return status;
+}
