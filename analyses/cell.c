@@ -13,6 +13,7 @@
 #include <xxhash.h>
 
 #include "../datasets/dataset.h"
+#include "batch/parts.h"
 #include "cell.h"
 #include "census.h"
 #include "command.h"
@@ -92,7 +93,6 @@ static void model_switch(struct bench *b, const struct plan_model *model)
     b->model_status = model->make ? model_make(b, model, &b->model_error) : ENT_OK;
     if (!b->model_status && model->make) b->model_status = ent_weights_open(&b->weights, b->made, &b->model_error);
     else if (!b->model_status) b->model_status = model_open(&b->weights, model->name, &b->model_error);
-    if (!b->model_status) model_hash(b);
 }
 
 /* ---- statistics ------------------------------------------------------------------------------- */
@@ -130,10 +130,10 @@ static ent_status add_fields(const struct plan *plan, struct records *records, s
     return status;
 }
 
-/* The rows of the whole model, one for each dtype, then those of its roles. */
-static ent_status add_census(const struct plan *plan, struct records *records, struct field_record *row, const struct census *census,
-                             ent_error *error)
+ent_status cell_statistics(const struct plan *plan, struct records *records, uint64_t cell,
+                           const struct census *census, ent_error *error)
 {
+    struct field_record statistics = { .cell = cell, .model = plan->cell[cell].model->name }, *row = &statistics;
     ent_status status = ENT_OK;
     row->scope = row->name = "model";
     for (size_t i = 0; i < census->entries && !status; i++) {
@@ -160,14 +160,16 @@ static ent_status add_census(const struct plan *plan, struct records *records, s
     return status;
 }
 
-static ent_status measure_stats(struct bench *b, const struct record *record, struct records *records, ent_error *error)
+static ent_status measure_stats(struct bench *b, const struct plan_cell *cell, struct records *records, ent_error *error)
 {
+    const struct census_part part = { cell->part, b->plan->parts };
     struct census census = { 0 };
     struct common quiet = *b->common;
-    struct field_record row = { .cell = record->cell, .model = record->model };
+    size_t number = (size_t)(cell - b->plan->cell);
     quiet.quiet = true; /* the run shows its own progress */
-    ent_status status = census_count(&census, b->weights, &quiet, NULL, NULL, error);
-    if (!status) status = add_census(b->plan, records, &row, &census, error);
+    ent_status status = census_count(&census, b->weights, part.parts > 1 ? &part : NULL, &quiet, NULL, NULL, error);
+    if (!status && part.parts > 1) status = part_save(b->folder, number, &census, error);
+    else if (!status) status = cell_statistics(b->plan, records, number, &census, error);
     census_free(&census);
     return status;
 }
@@ -335,8 +337,10 @@ ent_status cell_measure(struct bench *b, const struct plan_cell *cell, struct re
     if (b->model_status) {
         status = ent_fail(error, b->model_status, "%s", b->model_error.text);
     } else {
-        record->model_hash = b->hash;
-        status = cell->codec ? measure_codec(b, cell, record, error) : measure_stats(b, record, records, error);
+        bool whole = cell->codec || b->plan->parts == 1; /* a part is for models that are better not read whole */
+        if (whole && !b->hash[0]) model_hash(b);
+        record->model_hash = whole ? b->hash : "";
+        status = cell->codec ? measure_codec(b, cell, record, error) : measure_stats(b, cell, records, error);
     }
     if (b->model_status) {
         snprintf(b->size_problem, sizeof b->size_problem, "%s: %s", ent_status_text(status), b->model_error.text);

@@ -89,6 +89,8 @@ struct counting {
     struct worker *worker;
     unsigned workers;
     bool ready; /* the workers' counts are initialised */
+    uint64_t before;          /* chunks of the tensors before, and */
+    uint64_t from, to;        /* those of the model that are counted */
     struct progress progress;
     uint64_t done, total; /* bytes */
 };
@@ -150,6 +152,15 @@ static void clear(struct worker *worker)
     worker->used = false;
 }
 
+/* Sets the words and chunks of a tensor, or of a member of its records; returns how many chunks there are. */
+static uint64_t cut_tensor(struct counting *c, const ent_tensor *tensor, const ent_format *format)
+{
+    c->tensor = tensor;
+    c->words = c->record ? tensor->bytes.size / (c->record->bits / 8) : format ? tensor->elements : tensor->bytes.size;
+    c->chunk = c->record ? (size_t)CHUNK_WORDS / c->record->member[c->member].count : (size_t)CHUNK_WORDS;
+    return (c->words + c->chunk - 1) / c->chunk;
+}
+
 static ent_status count_tensor(struct counting *c, const ent_tensor *tensor, const char *dtype, unsigned threads)
 {
     const ent_format *format = ent_format_find(dtype);
@@ -157,11 +168,11 @@ static ent_status count_tensor(struct counting *c, const ent_tensor *tensor, con
     if (status) return status;
     for (unsigned t = 0; t < c->workers; t++)
         if (c->worker[t].used) clear(&c->worker[t]);
-    c->tensor = tensor;
-    c->words = c->record ? tensor->bytes.size / (c->record->bits / 8) : format ? tensor->elements : tensor->bytes.size;
-    c->chunk = c->record ? (size_t)CHUNK_WORDS / c->record->member[c->member].count : (size_t)CHUNK_WORDS;
-    size_t chunks = (size_t)((c->words + c->chunk - 1) / c->chunk);
-    for (c->first = 0; c->first < chunks && !status; c->first += WINDOW_CHUNKS) {
+    uint64_t all = cut_tensor(c, tensor, format), end = c->to > c->before ? c->to - c->before : 0;
+    size_t chunks = (size_t)(end < all ? end : all);
+    c->first = c->from > c->before ? (size_t)(c->from - c->before) : 0;
+    c->before += all;
+    for (; c->first < chunks && !status; c->first += WINDOW_CHUNKS) {
         size_t window = chunks - c->first < WINDOW_CHUNKS ? chunks - c->first : WINDOW_CHUNKS;
         status = ent_parallel(window, threads, count_chunk, c);
         /* all of it again, because the kernel maps pages around those that are asked for */
@@ -202,23 +213,47 @@ static ent_status count_members(struct counting *c, struct census *census, const
     return status;
 }
 
-ent_status census_count(struct census *census, const ent_weights *weights, const struct common *common,
-                        census_tensor *each, void *context, ent_error *error)
+/* A tensor's words, or each member of its records, counted or only passed over. */
+static ent_status take_tensor(struct counting *c, struct census *census, const ent_tensor *t, unsigned threads,
+                              census_tensor *each, void *context, ent_error *error)
 {
-    struct counting c = { .weights = weights, .workers = ent_threads(common->threads) };
-    ent_status status = ENT_OK;
-    if (!(c.worker = ent_calloc(c.workers, sizeof *c.worker))) return no_memory(error);
-    for (size_t i = 0; i < ent_weights_tensors(weights); i++) c.total += ent_weights_tensor(weights, i)->bytes.size;
-    progress_begin(&c.progress, common, "count");
-    for (size_t i = 0; i < ent_weights_tensors(weights) && !status; i++) {
+    const ent_format *format = ent_dtype_find(t->dtype);
+    c->record = format && format->kind == ENT_KIND_RECORD ? format : NULL;
+    if (c->record) return count_members(c, census, t, threads, each, context, error);
+    return count_one(c, census, t, t->name, t->role, t->dtype, threads, each, context, error);
+}
+
+/* The chunks of a whole model. */
+static uint64_t all_chunks(const ent_weights *weights)
+{
+    struct counting c = { .weights = weights };
+    uint64_t n = 0;
+    for (size_t i = 0; i < ent_weights_tensors(weights); i++) {
         const ent_tensor *t = ent_weights_tensor(weights, i);
         const ent_format *format = ent_dtype_find(t->dtype);
         c.record = format && format->kind == ENT_KIND_RECORD ? format : NULL;
-        if (c.record)
-            status = count_members(&c, census, t, common->threads, each, context, error);
-        else
-            status = count_one(&c, census, t, t->name, t->role, t->dtype, common->threads, each, context, error);
+        if (!c.record) n += cut_tensor(&c, t, ent_format_find(t->dtype));
+        for (c.member = 0; c.record && c.member < ENT_MAX_MEMBERS && c.record->member[c.member].name; c.member++)
+            n += cut_tensor(&c, t, NULL);
     }
+    return n;
+}
+
+ent_status census_count(struct census *census, const ent_weights *weights, const struct census_part *part,
+                        const struct common *common, census_tensor *each, void *context, ent_error *error)
+{
+    struct counting c = { .weights = weights, .workers = ent_threads(common->threads), .to = UINT64_MAX };
+    ent_status status = ENT_OK;
+    if (part) {
+        uint64_t chunks = all_chunks(weights), share = chunks / part->parts, more = chunks % part->parts;
+        c.from = part->part * share + (part->part < more ? part->part : more);
+        c.to = c.from + share + (part->part < more);
+    }
+    if (!(c.worker = ent_calloc(c.workers, sizeof *c.worker))) return no_memory(error);
+    for (size_t i = 0; i < ent_weights_tensors(weights); i++) c.total += ent_weights_tensor(weights, i)->bytes.size;
+    progress_begin(&c.progress, common, "count");
+    for (size_t i = 0; i < ent_weights_tensors(weights) && !status; i++)
+        status = take_tensor(&c, census, ent_weights_tensor(weights, i), common->threads, each, context, error);
     progress_end(&c.progress);
     workers_free(&c);
     ent_free(c.worker);

@@ -30,9 +30,15 @@ struct census {
 typedef ent_status census_tensor(void *context, const char *name, const char *role, const char *dtype,
                                  const ent_word_counts *counts, ent_error *error);
 
-/* Counts every tensor of a model, by chunks in parallel, giving pages back behind itself. */
-ent_status census_count(struct census *census, const ent_weights *weights, const struct common *common,
-                        census_tensor *each, void *context, ent_error *error);
+/* Which of the chunks of a model are counted: part `part` of `parts`.  The parts of a model add up to all of it. */
+struct census_part {
+    uint64_t part, parts;
+};
+
+/* Counts every tensor of a model, or its part of it (`part` NULL: all), by chunks in parallel, giving pages back behind
+ * itself. */
+ent_status census_count(struct census *census, const ent_weights *weights, const struct census_part *part,
+                        const struct common *common, census_tensor *each, void *context, ent_error *error);
 /* Adds counts to their role and dtype. */
 ent_status census_add(struct census *census, const char *role, const char *dtype, const ent_word_counts *counts,
                       uint64_t tensors, ent_error *error);

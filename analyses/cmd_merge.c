@@ -6,6 +6,7 @@
 
 #include "batch/claims.h"
 #include "batch/folder.h"
+#include "batch/parts.h"
 #include "command.h"
 
 struct options {
@@ -46,11 +47,13 @@ static ent_status merge(const char *folder, struct records *records, size_t *fil
     if (!status) status = folder_records(records, folder, NULL, error);
     if (!status && !records->plan_hash)
         status = ent_fail(error, ENT_EINVAL, "%s: no records*.h5 in it; `entropy run` writes them", folder);
+    if (!status) status = parts_join(records, folder, error);
     if (!status) status = records_sort(records, error);
     if (!status) status = folder_path(path, folder, "records.h5", error);
     if (!status) status = folder_files(folder, count_file, NULL, files, error);
     if (!status) status = records_write(records, path, error);
     if (!status) status = folder_files(folder, remove_part, path, &removed, error);
+    if (!status) parts_remove(records, folder);
     claims_close(&claims);
     return status;
 }

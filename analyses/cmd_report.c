@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "batch/folder.h"
+#include "batch/parts.h"
 #include "command.h"
 #include "figure.h"
 #include "output.h"
@@ -50,7 +51,8 @@ static ent_status report(const struct options *o, const char *folder, struct rec
 {
     unsigned drawn = 0;
     bool missing = false;
-    ent_status status = records_sort(records, error);
+    ent_status status = parts_join(records, folder, error);
+    if (!status) status = records_sort(records, error);
     if (!status) status = write_tables(records, folder, error);
     if (!status && !o->tables_only) status = figures_draw(records, folder, &drawn, &missing, error);
     if (status) return status;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "batch/folder.h"
+#include "batch/parts.h"
 #include "batch/scratch.h"
 #include "batch/slurm.h"
 #include "command.h"
@@ -48,6 +49,7 @@ static ent_status clear_folder(const char *folder, ent_error *error)
     if (!status) status = folder_files(folder, remove_file, NULL, &n, error);
     for (size_t i = 0; i < sizeof others / sizeof *others && !status; i++)
         if (!(status = folder_path(path, folder, others[i], error))) unlink(path);
+    if (!status) parts_remove_all(folder);
     return status;
 }
 

@@ -104,7 +104,7 @@ static ent_status count_model(struct stats *stats, struct census *census, const 
         return status;
     }
     stats->weights = weights;
-    status = census_count(census, weights, &stats->common, each_tensor, stats, error);
+    status = census_count(census, weights, NULL, &stats->common, each_tensor, stats, error);
     ent_weights_close(weights);
     return status;
 }

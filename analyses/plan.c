@@ -3,6 +3,7 @@
  * What a later step would refuse for the whole plan (a codec that does not parse, a name twice) is
  * refused here, where the line is known.  What may fail for one cell alone (a model that cannot be
  * opened, a target that cannot decode) is left to the run, which records it and goes on. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,7 +27,7 @@ struct plan_file {
     struct file_model *generated;
     uint32_t models_count, codecs_count, targets_count, estimators_count, generated_count;
     uint32_t measures;
-    char *runs, *seconds, *seed, *sample_mib;
+    char *runs, *seconds, *seed, *sample_mib, *parts;
 };
 
 #define TEXT(key, flags, type, member) \
@@ -66,6 +67,7 @@ static const cyaml_schema_field_t plan_fields[] = {
     TEXT("seconds", CYAML_FLAG_OPTIONAL, struct plan_file, seconds),
     TEXT("seed", CYAML_FLAG_OPTIONAL, struct plan_file, seed),
     TEXT("sample_mib", CYAML_FLAG_OPTIONAL, struct plan_file, sample_mib),
+    TEXT("parts", CYAML_FLAG_OPTIONAL, struct plan_file, parts),
     CYAML_FIELD_END
 };
 
@@ -153,6 +155,8 @@ static ent_status read_numbers(struct plan *plan, ent_error *error)
     if (!status && f->seed) status = ent_yaml_whole(&f->yaml, "seed", f->seed, 0, UINT64_MAX, &plan->seed, error);
     if (!status && f->sample_mib)
         status = ent_yaml_whole(&f->yaml, "sample_mib", f->sample_mib, 1, 1 << 20, &mib, error);
+    plan->parts = 1;
+    if (!status && f->parts) status = ent_yaml_whole(&f->yaml, "parts", f->parts, 1, MOST_ENTRIES, &plan->parts, error);
     plan->runs = (unsigned)runs;
     plan->sample_bytes = mib << 20;
     return status;
@@ -161,13 +165,16 @@ static ent_status read_numbers(struct plan *plan, ent_error *error)
 /* ---- cells ------------------------------------------------------------------------------------ */
 
 static ent_status add_cell(struct plan *plan, const struct plan_model *model, const char *codec, const char *target,
-                           ent_error *error)
+                           uint64_t part, ent_error *error)
 {
-    size_t size = strlen(model->name) + (codec ? strlen(codec) + strlen(target) : strlen("stats")) + 3;
+    enum { STATS_TEXT = 60 };
+    size_t size = strlen(model->name) + (codec ? strlen(codec) + strlen(target) + 3 : STATS_TEXT);
     struct plan_cell *cell = &plan->cell[plan->cells];
-    *cell = (struct plan_cell){ model, codec, target, ent_alloc(size) };
+    *cell = (struct plan_cell){ model, codec, target, part, ent_alloc(size) };
     if (!cell->key) return ent_fail(error, ENT_ENOMEM, "out of memory");
     if (codec) snprintf(cell->key, size, "%s/%s/%s", model->name, codec, target);
+    else if (plan->parts > 1)
+        snprintf(cell->key, size, "%s/stats/%" PRIu64 "-of-%" PRIu64, model->name, part + 1, plan->parts);
     else snprintf(cell->key, size, "%s/stats", model->name);
     plan->cells++;
     return ENT_OK;
@@ -178,15 +185,16 @@ static ent_status expand(struct plan *plan, ent_error *error)
     bool stats = plan->measures & MEASURE_STATS, others = plan->measures & ~(unsigned)MEASURE_STATS;
     size_t per_codec, per_model;
     if (__builtin_mul_overflow(plan->codecs, plan->targets, &per_codec) || per_codec > MOST_ENTRIES * 100 ||
-        __builtin_mul_overflow(plan->models, per_codec + 1, &per_model) || per_model > MOST_ENTRIES * 100)
+        __builtin_mul_overflow(plan->models, per_codec + plan->parts, &per_model) || per_model > MOST_ENTRIES * 100)
         return ent_fail(error, ENT_ECORRUPT, "%s: over a million cells", plan->file->yaml.path);
     if (!(plan->cell = ent_calloc(per_model, sizeof *plan->cell))) return ent_fail(error, ENT_ENOMEM, "out of memory");
     ent_status status = ENT_OK;
     for (const struct plan_model *m = plan->model; m < plan->model + plan->models; m++) {
-        if (stats && !status) status = add_cell(plan, m, NULL, NULL, error);
+        for (uint64_t part = 0; part < plan->parts && stats && !status; part++)
+            status = add_cell(plan, m, NULL, NULL, part, error);
         for (size_t c = 0; c < plan->codecs && others; c++)
             for (size_t t = 0; t < plan->targets && !status; t++)
-                status = add_cell(plan, m, plan->codec[c], plan->target[t], error);
+                status = add_cell(plan, m, plan->codec[c], plan->target[t], 0, error);
     }
     return status;
 }

@@ -15,6 +15,8 @@
  *     seed: 1                        of generated models that name none (preset 1)
  *     seconds: 10                    fewer runs for codecs that would take longer (preset 10)
  *     sample_mib: 64                 weights that are timed (preset: the model's, but 64 to 256 MiB)
+ *     parts: 16                      the statistics of a model in so many cells, each a range of its blocks, whose
+ *                                    counts are added up (preset 1): for models that take a task too long
  */
 #ifndef ENT_ANALYSES_PLAN_H
 #define ENT_ANALYSES_PLAN_H
@@ -34,7 +36,8 @@ struct plan_model {
 struct plan_cell {
     const struct plan_model *model;
     const char *codec, *target; /* NULL: the statistics of the model */
-    char *key;                  /* "MODEL/CODEC/TARGET" or "MODEL/stats"; unique */
+    uint64_t part;              /* of the statistics, from 0 */
+    char *key;                  /* "MODEL/CODEC/TARGET", "MODEL/stats" or "MODEL/stats/2-of-16"; unique */
 };
 
 struct plan {
@@ -50,6 +53,7 @@ struct plan {
     unsigned measures, runs;
     double seconds;
     uint64_t seed, sample_bytes; /* bytes 0: the preset */
+    uint64_t parts;              /* of the statistics of a model, at least 1 */
     struct plan_file *file; /* owns the strings */
 };
 

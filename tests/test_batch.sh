@@ -99,6 +99,17 @@ check "an array task finds its share" ls "$work/array/records-2-of-2.h5"
 check "jobs at once" status 0 "$entropy" run "$work/plan.yaml" -o "$work/jobs" --jobs 3
 check "make the same tables" same "$work/jobs" "$work/whole"
 
+sed 's/measures:.*/measures: [stats]\nparts: 5/' "$work/plan.yaml" >"$work/parts.yaml"
+for shard in 1 2 3; do "$entropy" run "$work/parts.yaml" -o "$work/parts" --shard $shard/3 --quiet; done
+check "statistics in parts" holds "$work/parts" done 10
+check "are kept apart" [ "$(ls "$work"/parts/counts-*.jsonl | wc -l)" = 10 ]
+"$entropy" report "$work/parts" --quiet --no-figures
+check "and add up to those of the whole" cmp "$work/parts/entropy.tsv" "$work/whole/entropy.tsv"
+check "they merge" status 0 "$entropy" merge "$work/parts"
+"$entropy" report "$work/parts" --quiet --no-figures
+check "to the same" cmp "$work/parts/entropy.tsv" "$work/whole/entropy.tsv"
+check "and the counts go" none ls "$work"/parts/counts-*.jsonl
+
 started "$work/busy"
 check "what is at work is not merged" fails 2 "at work" "$entropy" merge "$work/busy"
 check "nor begun anew" fails 2 "at work" "$entropy" run "$work/plan.yaml" -o "$work/busy" --fresh

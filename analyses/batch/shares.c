@@ -85,6 +85,7 @@ size_t group_end(const struct plan *plan, size_t first)
 {
     const struct plan_cell *cell = plan->cell;
     size_t end = first + 1;
+    if (!cell[first].codec) return end;
     while (end < plan->cells && cell[end].model == cell[first].model && cell[end].codec == cell[first].codec) end++;
     return end;
 }
@@ -125,6 +126,13 @@ static void sink(struct shard *heap, size_t n)
     heap[at] = moved;
 }
 
+/* What a group takes: the bytes of its model, or of its part; none is for nothing. */
+static uint64_t cost(const struct plan *plan, size_t first, const uint64_t *bytes)
+{
+    const struct plan_cell *cell = &plan->cell[first];
+    return bytes[cell->model - plan->model] / (cell->codec ? 1 : plan->parts) + 1;
+}
+
 ent_status shares_make(uint32_t *share, const struct plan *plan, const uint64_t *bytes, uint32_t shards,
                        ent_error *error)
 {
@@ -133,8 +141,7 @@ ent_status shares_make(uint32_t *share, const struct plan *plan, const uint64_t 
     ent_status status = group && heap ? ENT_OK : no_memory(error);
     size_t groups = 0;
     for (size_t first = 0; first < plan->cells && !status; first = group_end(plan, first))
-        group[groups++] =
-            (struct group){ first, bytes[plan->cell[first].model - plan->model] + 1 }; /* none is for nothing */
+        group[groups++] = (struct group){ first, cost(plan, first, bytes) };
     if (groups) qsort(group, groups, sizeof *group, by_bytes);
     for (uint32_t i = 0; i < shards && !status; i++) heap[i].number = i;
     for (size_t i = 0; i < groups; i++) {

@@ -9,7 +9,8 @@
  * files are read. */
 ent_status model_bytes(uint64_t *bytes, const struct plan *plan, const char *folder, ent_error *error);
 
-/* Cells of a model and codec are done together, as they share the coded size: [first, end). */
+/* Cells of a model and codec are done together, as they share the coded size: [first, end).  A part of the statistics is
+ * a group of its own. */
 size_t group_end(const struct plan *plan, size_t first);
 
 /* The shard, from 0, of each cell: groups in order of their bytes, each to the shard that has least (Graham 1969).  Of
