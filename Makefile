@@ -134,7 +134,7 @@ $(BUILD)/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(B
 	@echo '  LD $@'
 	$(Q)$(CC) -fopenmp $(CFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/test_filter: | $(BUILD)/plugin/libh5entropy.so
+$(BUILD)/test_filter $(BUILD)/test_readable: | $(BUILD)/plugin/libh5entropy.so
 
 .SECONDARY: $(HELP_OBJ) $(TEST_SRC:%.c=$(BUILD)/%.o)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -15,7 +15,7 @@
 #include "sizes.h"
 
 enum { KEY_TABLES = 0x2001, KEY_FORCE, KEY_PLAN, KEY_WITH, KEY_KEEP, KEY_CALIBRATION, KEY_CONFIG, KEY_SLACK, KEY_BUDGET, KEY_ALLOCATE,
-       KEY_SEED, KEY_GENERATIONS, KEY_TENSORS, KEY_SORT, KEY_TEXT, KEY_SEQUENCES, KEY_SKIP, KEY_BASE, KEY_DELTA_CODEC };
+       KEY_SEED, KEY_GENERATIONS, KEY_TENSORS, KEY_SORT, KEY_TEXT, KEY_SEQUENCES, KEY_SKIP, KEY_BASE, KEY_DELTA_CODEC, KEY_READABLE };
 
 struct job {
     struct common common;
@@ -27,7 +27,7 @@ struct job {
     enum allocate_how how;
     uint64_t seed;
     uint32_t generations;
-    bool how_given, force, tensors;
+    bool how_given, force, tensors, readable;
     char **input;
     int inputs;
 };
@@ -89,6 +89,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_SKIP: job->sort.skip = option_count(state, "--skip", text); return 0;
     case KEY_BASE: job->base = text; return 0;
     case KEY_DELTA_CODEC: job->delta_codec = text; return 0;
+    case KEY_READABLE: job->readable = true; return 0;
     case ARGP_KEY_ARGS:
         job->input = state->argv + state->next;
         job->inputs = state->argc - state->next;
@@ -99,6 +100,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (job->tables && job->codec) argp_error(state, "--tables already names the codec");
         take_lossless(job, state);
         if (job->plan && (job->codec || job->tables)) argp_error(state, "--plan already names the codecs");
+        if (job->readable && (job->plan || job->tables || job->with || job->base))
+            argp_error(state, "--readable goes without --plan, --tables, --with and --base");
         if (job->with && (job->plan || job->tables)) argp_error(state, "--with needs a codec, not --plan or --tables");
         if (!job->with && (job->keep || job->calibration || job->config || job->sort.how || job->tensors || job->slack > 0 || job->budget > 0 || job->how_given))
             argp_error(state, "--keep, --calibration, --config, --sort, --slack, --budget, --allocate and --tensors need --with");
@@ -157,7 +160,9 @@ static ent_status compress(struct job *job, const ent_weights *weights, const en
     struct progress progress;
     ent_container_sizes sizes;
     ent_run run = progress_begin(&progress, &job->common, "compress");
-    ent_status status = ent_container_write(job->output, weights, codec, corpus, &run, &sizes, error);
+    const ent_assignment readable = { .codecs = 1, .codec = &codec, .readable = true };
+    ent_status status = job->readable ? ent_container_write_assigned(job->output, weights, &readable, &run, &sizes, error)
+                                      : ent_container_write(job->output, weights, codec, corpus, &run, &sizes, error);
     progress_end(&progress);
     if (!status) print_compressed(job, weights, ent_codec_name(codec), &sizes);
     return status;
@@ -292,6 +297,17 @@ static ent_status compress_lossy(const struct job *job, const ent_weights *weigh
     return lossy_compress(&lossy, weights, error);
 }
 
+/* What other programs read has its tables in the blocks. */
+static ent_status parse_codec(const struct job *job, ent_codec **codec, ent_error *error)
+{
+    char text[4000];
+    const char *name = job->codec ? job->codec : preset_codec;
+    if (!job->readable) return ent_codec_parse(codec, name, error);
+    if (snprintf(text, sizeof text, "%s scope=block", name) >= (int)sizeof text)
+        return ent_fail(error, ENT_EINVAL, "the codec's text is too long");
+    return ent_codec_parse(codec, text, error);
+}
+
 int cmd_compress(int argc, char **argv)
 {
     static const struct argp_option options[] = {
@@ -304,6 +320,9 @@ int cmd_compress(int argc, char **argv)
                  "again" },
         { .name = "delta-codec", .key = KEY_DELTA_CODEC, .arg = "CODEC",
           .doc = "With --base: for what that leaves (preset: " ENT_DELTA_CODEC ")" },
+        { .name = "readable", .key = KEY_READABLE,
+          .doc = "For h5dump, h5py and all that uses HDF5 and our filter: each tensor under /weights by its name, with its shape and "
+                 "type; tables are in every block (scope=block)" },
         { .name = "with", .key = KEY_WITH, .arg = "PIPELINE", .group = 1,
           .doc = "Lossy: pack the matrices by these transforms first, e.g. \"prune(share=0.3) rtn(bits=4)\" (`entropy list "
                  "transforms`); \"PIPELINE => CODEC\" names the codec too (preset: words of parts by rans), and a name from `entropy "
@@ -363,7 +382,7 @@ int cmd_compress(int argc, char **argv)
     if (!status && job.tables)
         status = ent_corpus_read(&corpus, job.tables, &error);
     else if (!status && !job.with)
-        status = ent_codec_parse(&codec, job.codec ? job.codec : preset_codec, &error);
+        status = parse_codec(&job, &codec, &error);
     if (!status) status = model_open(&weights, job.input[0], &error);
     if (!status && job.with) status = compress_lossy(&job, weights, &error);
     else if (!status && job.plan) status = compress_plan(&job, weights, &error);

@@ -12,9 +12,10 @@ allowed() { # module -> modules whose headers it may include
         coder) echo "coder count base" ;; # no more: the HDF5 plugin links it alone
         codec) echo "codec stats transform coder count field weights base" ;;
         target | cam) echo "target cam codec stats transform coder count field weights base" ;; # likewise
-        pack) echo "pack container codec stats transform coder count field weights base" ;;
+        pack) echo "pack container filter codec stats transform coder count field weights base" ;;
         filter) echo "filter codec stats transform coder count field weights base" ;;
-        container | quality) echo "$1 codec stats transform coder count field weights base" ;;
+        container) echo "container filter codec stats transform coder count field weights base" ;;
+        quality) echo "$1 codec stats transform coder count field weights base" ;;
         *) echo "" ;;
     esac
 }

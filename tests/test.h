@@ -54,6 +54,12 @@ void guarded_free(guarded *g);
             fail_msg("%s = %.12g, expected %.12g within %.3g", #a, a_, b_, (double)(tolerance)); \
     } while (0)
 
+/* For cmocka_run_group_tests: HDF5 finds the filter of this build. */
+int use_plugin(void **state);
+
+/* Whether a coder takes bytes: some are for fewer symbols. */
+static inline bool takes_bytes(const ent_coder *coder) { return coder->wide || coder->max_alphabet >= 256; }
+
 /* The folder of real weights that developers have and users do not: NULL when it is not there. */
 const char *shared_datasets(void);
 

@@ -171,7 +171,7 @@ static void lies_of_the_index_are_refused(void **state)
         { "\"lies.safetensors\"", "\"\"" },
         { "\"lies.safetensors\"", "7" },
         { "\"libentropy container\"", "\"something else\"" },
-        { "\"version\":1", "\"version\":3" },
+        { "\"version\":1", "\"version\":4" },
         { "\"version\":1", "\"version\":-1" },
         { "\"block\":64", "\"block\":0" },
         { "\"block\":64", "\"block\":65" },

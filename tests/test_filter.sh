@@ -53,7 +53,7 @@ under() { # FILE SET PERCENT : the set takes less than that of its bytes
 repack() { h5repack "$@" >"$work/log" 2>&1; }
 
 check "what went in comes out" same "$work/plain.h5"
-for coder in 0 1 2 3 4 5 6 7 8 11 12; do
+for coder in 0 1 2 3 4 5 6 7 8 11 12 14 15 16; do
     rm -f "$work/coded.h5"
     check "h5repack codes with coder $coder" repack -f "f32,u8,noise:UD=58481,0,1,$coder" -f "bf16:UD=58481,0,2,$coder,2" "$work/plain.h5" "$work/coded.h5"
     check "h5dump reads what coder $coder wrote" same "$work/coded.h5"
@@ -81,6 +81,17 @@ same_containers() { # a container's bytes do not depend on whether the filter ca
 check "containers are the same with and without the filter" same_containers
 says_why() { h5dump --enable-error-stack -d /tensors/0 "$work/with.h5" 2>&1 | grep -q 'entropy decompress'; }
 check "a container's blocks: the error says what to do" says_why
+
+# a readable container: all tensors by name, and the identical file
+readable() {
+    "$entropy" compress gutenberg-llama-4.7m -o "$work/readable.h5" --readable --quiet >"$work/out" &&
+        "$entropy" verify "$work/readable.h5" gutenberg-llama-4.7m --quiet
+}
+check "compress --readable" readable
+by_name() { h5dump -y -d /weights/model.norm.weight -s 0 -c 1 "$work/readable.h5" | grep -q '^ *[0-9.]*$'; }
+check "h5dump reads a tensor by its name" by_name
+check "h5diff reads all of it" h5diff "$work/readable.h5" "$work/readable.h5" /weights
+check "--readable needs a codec of its own" fails 2 readable "$entropy" compress gutenberg-llama-4.7m -o "$work/no.h5" --readable --with nf4
 
 # installed and removed, in a folder of one's own
 install_to() { make --no-print-directory -s BUILD="${1:-build}" DESTDIR="$work/root" "$2" "$3"; }

@@ -8,11 +8,6 @@
 #include "container/h5.h"
 
 enum {
-    /* A number that HDF5 leaves to private use.  The filter is never run: chunks are written and read
-     * past the pipeline.  It states that they are coded; a plugin could decode by it. */
-    FILTER_ID = 58481,
-    FILTER_MAGIC = 0x544e45, /* "ENT" */
-    FILTER_VERSION = 1,
     BYTES_CHUNK = 1 << 18,
     DEFLATE_LEVEL = 9,
     DEFLATE_MOST = 1032, /* bytes that deflate can make of one */
@@ -111,6 +106,25 @@ static hid_t word_type(uint32_t width)
     return width == 1 ? H5T_STD_U8LE : width == 2 ? H5T_STD_U16LE : width == 4 ? H5T_STD_U32LE : H5T_STD_U64LE;
 }
 
+/* A new type, as it is in the file. */
+static hid_t element_type(const ent_array *array)
+{
+    const ent_format *f = array->format;
+    if (array->kind == ENT_KIND_SIGNED) {
+        hid_t type = H5Tcopy(word_type(array->width));
+        H5Tset_sign(type, H5T_SGN_2);
+        return type;
+    }
+    if (array->kind != ENT_KIND_FLOAT) return H5Tcopy(word_type(array->width));
+    hid_t type = H5Tcopy(array->width == 8 ? H5T_IEEE_F64LE : H5T_IEEE_F32LE);
+    if (array->width >= 4) return type;
+    H5Tset_fields(type, f->bits - 1u, f->mantissa_bits, f->exponent_bits, 0, f->mantissa_bits); /* before the size */
+    H5Tset_precision(type, f->bits);
+    H5Tset_size(type, array->width);
+    H5Tset_ebias(type, (size_t)f->bias);
+    return type;
+}
+
 static hid_t create_properties(void)
 {
     hid_t create = H5Pcreate(H5P_DATASET_CREATE);
@@ -121,11 +135,10 @@ static hid_t create_properties(void)
 }
 
 /* Consumes `create`. */
-static ent_status create_set(hid_t *set, hid_t file, const char *name, hid_t type, uint64_t size, hid_t create,
-                             const char *path, ent_error *error)
+static ent_status create_set(hid_t *set, hid_t file, const char *name, hid_t type, uint32_t rank, const hsize_t *extent,
+                             hid_t create, const char *path, ent_error *error)
 {
-    hsize_t extent = size;
-    hid_t space = H5Screate_simple(1, &extent, NULL);
+    hid_t space = H5Screate_simple((int)rank, extent, NULL);
     *set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, create, H5P_DEFAULT);
     ent_status status = *set < 0 ? ent_h5_fail(error, ENT_EIO, path, "cannot create a dataset") : ENT_OK;
     H5Sclose(space);
@@ -133,22 +146,50 @@ static ent_status create_set(hid_t *set, hid_t file, const char *name, hid_t typ
     return status;
 }
 
-ent_status ent_h5_create_coded(hid_t *set, hid_t file, const char *name, uint32_t width, uint64_t words, uint64_t block,
-                               const char *path, ent_error *error)
+_Static_assert(ENT_ARRAY_RANK == H5S_MAX_RANK && sizeof(hsize_t) == sizeof(uint64_t), "sizes are HDF5's");
+
+ent_status ent_h5_create_coded(hid_t *set, hid_t file, const char *name, const ent_array *array,
+                               const ent_filter_values *values, const char *path, ent_error *error)
 {
-    const unsigned values[] = { FILTER_MAGIC, FILTER_VERSION, width };
-    hsize_t chunk = block < words ? block : words;
-    hid_t create = create_properties();
-    H5Pset_chunk(create, 1, &chunk);
-    H5Pset_filter(create, FILTER_ID, H5Z_FLAG_OPTIONAL, sizeof values / sizeof *values, values);
-    return create_set(set, file, name, word_type(width), words, create, path, error);
+    const unsigned plain[] = { ENT_FILTER_MAGIC, ENT_FILTER_TABLES, array->width };
+    hsize_t size[ENT_ARRAY_RANK], chunk[ENT_ARRAY_RANK];
+    for (uint32_t i = 0; i < array->rank; i++) size[i] = array->size[i], chunk[i] = array->chunk[i];
+    hid_t create = create_properties(), type = element_type(array);
+    H5Pset_chunk(create, (int)array->rank, chunk);
+    H5Pset_filter(create, ENT_FILTER_ID, H5Z_FLAG_OPTIONAL, values ? values->n : sizeof plain / sizeof *plain,
+                  values ? values->value : plain);
+    ent_status status = create_set(set, file, name, type, array->rank, size, create, path, error);
+    H5Tclose(type);
+    return status;
 }
 
-ent_status ent_h5_write_block(hid_t set, uint64_t first, ent_bytes block, const char *path, ent_error *error)
+/* The first element of block k. */
+static void corner_of(const ent_array *array, uint64_t k, hsize_t corner[ENT_ARRAY_RANK])
 {
-    hsize_t corner = first;
-    if (H5Dwrite_chunk(set, H5P_DEFAULT, 0, &corner, block.size, block.data) >= 0) return ENT_OK;
+    uint64_t at = k * array->block;
+    for (uint32_t i = array->rank; i-- > 1; at /= array->size[i]) corner[i] = at % array->size[i];
+    corner[0] = at;
+}
+
+ent_status ent_h5_write_block(hid_t set, const ent_array *array, uint64_t k, ent_bytes block, const char *path,
+                              ent_error *error)
+{
+    hsize_t corner[ENT_ARRAY_RANK];
+    corner_of(array, k, corner);
+    if (H5Dwrite_chunk(set, H5P_DEFAULT, 0, corner, block.size, block.data) >= 0) return ENT_OK;
     return ent_h5_fail(error, ENT_EIO, path, "cannot write a block");
+}
+
+void ent_h5_link(hid_t file, const char *name, const char *group, const char *other)
+{
+    char path[1000];
+    if (snprintf(path, sizeof path, "%s/%s", group, other) >= (int)sizeof path) return;
+    for (char *slash = path + strlen(group); (slash = strchr(slash + 1, '/'));) {
+        *slash = '\0';
+        if (H5Lexists(file, path, H5P_DEFAULT) == 0) ent_h5_group(file, path, path, NULL);
+        *slash = '/';
+    }
+    H5Lcreate_hard(file, name, file, path, H5P_DEFAULT, H5P_DEFAULT);
 }
 
 void ent_h5_close_set(hid_t set)
@@ -156,29 +197,31 @@ void ent_h5_close_set(hid_t set)
     if (set >= 0) H5Dclose(set);
 }
 
-/* One dimension of `size` elements of `width` bytes. */
-static bool has_shape(hid_t set, uint32_t width, uint64_t size)
+/* Numbers of `width` bytes in these dimensions. */
+static bool has_shape(hid_t set, uint32_t width, uint32_t rank, const uint64_t *size)
 {
     hid_t space = H5Dget_space(set), type = H5Dget_type(set);
-    hsize_t extent = 0;
-    bool right = space >= 0 && type >= 0 && H5Sget_simple_extent_ndims(space) == 1 &&
-                 H5Sget_simple_extent_dims(space, &extent, NULL) == 1 && extent == size &&
-                 H5Tget_class(type) == H5T_INTEGER && H5Tget_size(type) == width;
+    hsize_t extent[H5S_MAX_RANK];
+    bool right = space >= 0 && type >= 0 && H5Sget_simple_extent_ndims(space) == (int)rank &&
+                 H5Sget_simple_extent_dims(space, extent, NULL) == (int)rank &&
+                 (H5Tget_class(type) == H5T_INTEGER || H5Tget_class(type) == H5T_FLOAT) && H5Tget_size(type) == width;
+    for (uint32_t i = 0; i < rank && right; i++) right = extent[i] == size[i];
     if (space >= 0) H5Sclose(space);
     if (type >= 0) H5Tclose(type);
     return right;
 }
 
-static bool has_chunks(hid_t set, uint64_t block)
+static bool has_chunks(hid_t set, const ent_array *array, unsigned version)
 {
     hid_t create = H5Dget_create_plist(set);
-    hsize_t chunk = 0;
-    unsigned flags, values[3] = { 0 };
-    size_t n = 3;
-    bool right = create >= 0 && H5Pget_layout(create) == H5D_CHUNKED && H5Pget_chunk(create, 1, &chunk) == 1 &&
-                 chunk == block && H5Pget_nfilters(create) == 1 &&
-                 H5Pget_filter2(create, 0, &flags, &n, values, 0, NULL, NULL) == FILTER_ID &&
-                 values[0] == FILTER_MAGIC && values[1] == FILTER_VERSION;
+    hsize_t chunk[H5S_MAX_RANK];
+    unsigned flags, values[2] = { 0 };
+    size_t n = 2;
+    bool right = create >= 0 && H5Pget_layout(create) == H5D_CHUNKED &&
+                 H5Pget_chunk(create, H5S_MAX_RANK, chunk) == (int)array->rank && H5Pget_nfilters(create) == 1 &&
+                 H5Pget_filter2(create, 0, &flags, &n, values, 0, NULL, NULL) == ENT_FILTER_ID &&
+                 values[0] == ENT_FILTER_MAGIC && values[1] == version;
+    for (uint32_t i = 0; i < array->rank && right; i++) right = chunk[i] == array->chunk[i];
     if (create >= 0) H5Pclose(create);
     return right;
 }
@@ -189,7 +232,8 @@ static bool has_chunks(hid_t set, uint64_t block)
  * between them say, all lie in between.  Should they not, their checksums will tell. */
 typedef struct search {
     hid_t set;
-    uint64_t block, blocks, file_size, lookups;
+    const ent_array *array;
+    uint64_t blocks, file_size, lookups;
     ent_place *place;
     const char *path;
     ent_error *error;
@@ -204,12 +248,13 @@ static ent_status misplaced(const search *s, uint64_t k)
 static ent_status look_up(search *s, uint64_t k)
 {
     const uint64_t most_steps = (uint64_t)1 << 28;
-    hsize_t corner = k * s->block, size = 0;
+    hsize_t corner[ENT_ARRAY_RANK], size = 0;
     haddr_t address = HADDR_UNDEF;
     unsigned mask = 0;
     if (++s->lookups > most_steps / s->blocks + 1)
         return ent_fail(s->error, ENT_ECORRUPT, "%s: blocks in disorder", s->path);
-    if (H5Dget_chunk_info_by_coord(s->set, &corner, &mask, &address, &size) < 0)
+    corner_of(s->array, k, corner);
+    if (H5Dget_chunk_info_by_coord(s->set, corner, &mask, &address, &size) < 0)
         return ent_h5_fail(s->error, ENT_ECORRUPT, s->path, "cannot find a block");
     if (address == HADDR_UNDEF || mask || size != s->place[k].size || address > s->file_size - size)
         return misplaced(s, k);
@@ -239,8 +284,9 @@ static ent_status find_sizes(search *s)
 {
     uint64_t left = s->file_size;
     for (uint64_t k = 0; k < s->blocks; k++) {
-        hsize_t corner = k * s->block, size = 0;
-        if (H5Dget_chunk_storage_size(s->set, &corner, &size) < 0 || size > left) return misplaced(s, k);
+        hsize_t corner[ENT_ARRAY_RANK], size = 0;
+        corner_of(s->array, k, corner);
+        if (H5Dget_chunk_storage_size(s->set, corner, &size) < 0 || size > left) return misplaced(s, k);
         left -= size;
         s->place[k] = (ent_place){ 0, size };
     }
@@ -255,22 +301,30 @@ static ent_status find_blocks(search *s)
     return status ? status : find_between(s, 0, s->blocks - 1);
 }
 
-ent_status ent_h5_find_blocks(hid_t file, const char *name, uint32_t width, uint64_t words, uint64_t block,
+/* What the chunks hold after their heads. */
+static ent_status pass_heads(search *s, size_t head)
+{
+    for (uint64_t k = 0; k < s->blocks; k++) {
+        if (s->place[k].size < head) return misplaced(s, k);
+        s->place[k].address += head;
+        s->place[k].size -= head;
+    }
+    return ENT_OK;
+}
+
+ent_status ent_h5_find_blocks(hid_t file, const char *name, const ent_array *array, uint64_t blocks, size_t head,
                               uint64_t file_size, ent_place *places, const char *path, ent_error *error)
 {
     hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
     if (set < 0) return ent_h5_fail(error, ENT_ECORRUPT, path, "cannot open its dataset");
     ent_status status = ENT_OK;
-    if (!has_shape(set, width, words) || !has_chunks(set, block < words ? block : words))
+    if (!has_shape(set, array->width, array->rank, array->size) ||
+        !has_chunks(set, array, head ? ENT_FILTER_CHUNKS : ENT_FILTER_TABLES))
         status = ent_fail(error, ENT_ECORRUPT, "%s: %s is not the dataset that the index tells of", path, name);
-    search s = { .set = set,
-                 .block = block,
-                 .blocks = words / block + (words % block != 0),
-                 .file_size = file_size,
-                 .place = places,
-                 .path = path,
+    search s = { .set = set, .array = array, .blocks = blocks, .file_size = file_size, .place = places, .path = path,
                  .error = error };
     if (!status) status = find_blocks(&s);
+    if (!status) status = pass_heads(&s, head);
     H5Dclose(set);
     return status;
 }
@@ -286,7 +340,7 @@ ent_status ent_h5_create_bytes(hid_t *set, hid_t file, const char *name, uint64_
         H5Pset_chunk(create, 1, &chunk);
         H5Pset_deflate(create, DEFLATE_LEVEL);
     }
-    return create_set(set, file, name, H5T_STD_U8LE, size, create, path, error);
+    return create_set(set, file, name, H5T_STD_U8LE, 1, &(hsize_t){ size }, create, path, error);
 }
 
 ent_status ent_h5_open_bytes(hid_t *set, uint64_t *size, hid_t file, const char *name, const char *path,
@@ -301,7 +355,7 @@ ent_status ent_h5_open_bytes(hid_t *set, uint64_t *size, hid_t file, const char 
     *size = points < 0 ? 0 : (uint64_t)points;
     /* parts that are not in the file would read as zeros without end */
     hsize_t stored = H5Dget_storage_size(*set);
-    if (points >= 0 && has_shape(*set, 1, *size) && *size / DEFLATE_MOST <= stored) return ENT_OK;
+    if (points >= 0 && has_shape(*set, 1, 1, size) && *size / DEFLATE_MOST <= stored) return ENT_OK;
     H5Dclose(*set);
     *set = -1;
     return ent_fail(error, ENT_ECORRUPT, "%s: %s: not a dataset of bytes", path, name);

@@ -7,7 +7,8 @@
 
 #include <hdf5.h>
 
-#include <entropy/base.h>
+#include "container/index.h"
+#include "filter/chunk.h"
 
 /* HDF5 prints errors by itself; every public function holds its tongue and lets it talk after. */
 typedef struct ent_h5_tongue {
@@ -29,19 +30,22 @@ ent_status ent_h5_open(hid_t *file, const char *path, ent_error *error);
 
 ent_status ent_h5_group(hid_t file, const char *name, const char *path, ent_error *error);
 
-/* The dataset of a tensor: `words` unsigned integers of `width` bytes in chunks of `block`, coded
- * outside HDF5, which the filter in its pipeline says. */
-ent_status ent_h5_create_coded(hid_t *set, hid_t file, const char *name, uint32_t width, uint64_t words, uint64_t block,
-                               const char *path, ent_error *error);
-ent_status ent_h5_write_block(hid_t set, uint64_t first, ent_bytes block, const char *path, ent_error *error);
+/* The dataset of a tensor, coded outside HDF5, which the filter in its pipeline says; `values`: its parameters, NULL for
+ * those that say no more.  Block k is written where its elements are. */
+ent_status ent_h5_create_coded(hid_t *set, hid_t file, const char *name, const ent_array *array,
+                               const ent_filter_values *values, const char *path, ent_error *error);
+ent_status ent_h5_write_block(hid_t set, const ent_array *array, uint64_t k, ent_bytes block, const char *path,
+                              ent_error *error);
+/* Another name of a dataset, if HDF5 can have it: a slash in it makes groups. */
+void ent_h5_link(hid_t file, const char *name, const char *group, const char *other);
 
 /* Where a chunk lies in the file. */
 typedef struct ent_place {
     uint64_t address, size;
 } ent_place;
 /* Opens the dataset of a tensor after checking that it has the shape that create gave it, and finds
- * its ceil(words / block) chunks: places[] lie within `file_size` bytes. */
-ent_status ent_h5_find_blocks(hid_t file, const char *name, uint32_t width, uint64_t words, uint64_t block,
+ * its `blocks` blocks, each `head` bytes after the start of its chunk: places[] lie within `file_size` bytes. */
+ent_status ent_h5_find_blocks(hid_t file, const char *name, const ent_array *array, uint64_t blocks, size_t head,
                               uint64_t file_size, ent_place *places, const char *path, ent_error *error);
 
 /* A dataset of bytes, deflated in chunks; written and read in parts. */

@@ -34,18 +34,9 @@ static uint64_t block_words(const ent_index *index, const ent_format *format)
     return words ? words : 1;
 }
 
-uint64_t ent_index_block_words(const ent_index *index, const ent_index_tensor *tensor)
+uint64_t ent_index_flat_words(const ent_index *index, const ent_index_tensor *tensor)
 {
     return block_words(index, format_of(index, tensor));
-}
-
-ent_index_extent ent_index_extent_of(const ent_index *index, const ent_index_tensor *tensor)
-{
-    const ent_format *format = format_of(index, tensor);
-    ent_index_extent e = { ent_format_width(format), tensor->words, ent_index_block_words(index, tensor) };
-    if (ent_format_packed(format)) return (ent_index_extent){ 1, tensor->bytes, e.block / 8 * format->bits };
-    if (e.width > 8) return (ent_index_extent){ 1, tensor->bytes, e.block * e.width };
-    return e;
 }
 
 uint64_t ent_index_blocks(const ent_index *index, const ent_index_tensor *tensor)
@@ -180,7 +171,7 @@ static json_t *tensors_json(const ent_index *index)
 
 static int version_of(const ent_index *index)
 {
-    return index->sizes.same_tensors || index->bases ? ENT_INDEX_VERSION : 1;
+    return index->readable ? 3 : index->sizes.same_tensors || index->bases ? 2 : 1;
 }
 
 static ent_status check_names(const ent_index_file *file, size_t n, ent_error *error)
@@ -204,6 +195,7 @@ ent_status ent_index_write(const ent_index *index, char **text, ent_error *error
                              "sizes", sizes_json(&index->sizes), "files", files_json(index->file, index->files), "recipes",
                              recipes_json(index), "tables", tables_json(index), "tensors", tensors_json(index));
     if (index->bases) json_object_set_new(root, "base", files_json(index->base, index->bases));
+    if (index->readable) json_object_set_new(root, "readable", json_true());
     *text = root ? json_dumps(root, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
     json_decref(root);
     return *text ? ENT_OK : ent_fail(error, ENT_ENOMEM, "out of memory, or a tensor's name is not UTF-8");

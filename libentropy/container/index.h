@@ -9,7 +9,7 @@
 #include <entropy/container.h>
 
 #define ENT_INDEX_FORMAT "libentropy container"
-enum { ENT_INDEX_VERSION = 2 }; /* the newest; what needs nothing new is written as version 1 */
+enum { ENT_INDEX_VERSION = 3 }; /* the newest; what needs nothing new is written as version 1 */
 
 typedef struct ent_index_file {
     const char *name;
@@ -44,6 +44,7 @@ typedef struct ent_index_tensor {
 typedef struct ent_index {
     const char *codec, *codec_name;
     ent_scope scope;
+    bool readable; /* datasets with the tensors' shapes and types, of chunks of the HDF5 filter (filter/chunk.h) */
     uint64_t block;
     ent_container_sizes sizes;
     ent_index_file *file, *base; /* base: of the other checkpoint, where there are deltas */
@@ -60,12 +61,17 @@ bool ent_index_needs_table(const ent_recipe *recipe, uint32_t field);
 uint64_t ent_index_words(const ent_index *index, const ent_index_tensor *tensor);
 uint32_t ent_index_word_weights(const ent_index *index, const ent_index_tensor *tensor); /* a byte counts as one */
 uint64_t ent_index_block_words(const ent_index *index, const ent_index_tensor *tensor);  /* of all blocks but the last */
-/* Its dataset: integers of `width` bytes, so many in all and in a chunk (an HDF5 type for a word, or bytes). */
-typedef struct ent_index_extent {
-    uint32_t width;
-    uint64_t words, block;
-} ent_index_extent;
-ent_index_extent ent_index_extent_of(const ent_index *index, const ent_index_tensor *tensor);
+uint64_t ent_index_flat_words(const ent_index *index, const ent_index_tensor *tensor);   /* the same, whatever its shape */
+/* Its dataset: see array.c. */
+enum { ENT_ARRAY_RANK = 32 }; /* HDF5's most */
+typedef struct ent_array {
+    ent_kind kind; /* of numbers: unsigned, signed or float */
+    const ent_format *format; /* of floats */
+    uint32_t width, rank; /* bytes of an element */
+    uint64_t size[ENT_ARRAY_RANK], chunk[ENT_ARRAY_RANK];
+    uint64_t elements, block; /* in all; in all chunks but the last, where they follow each other */
+} ent_array;
+ent_array ent_index_array(const ent_index *index, const ent_index_tensor *tensor);
 uint64_t ent_index_blocks(const ent_index *index, const ent_index_tensor *tensor);
 /* Words of block k of a tensor, and the bytes [*offset, *offset + size) of the tensor that they are. */
 size_t ent_index_block(const ent_index *index, const ent_index_tensor *tensor, uint64_t k, uint64_t *offset,

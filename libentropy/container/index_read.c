@@ -90,6 +90,8 @@ static ent_status read_head(const reading *r, const json_t *root)
         if (!strcmp(ent_scope_names[i], scope)) found = i;
     if (found < 0) return refuse(r, "unknown scope");
     x->scope = (ent_scope)found;
+    x->readable = json_is_true(json_object_get(root, "readable"));
+    if (x->readable && x->scope != ENT_SCOPE_BLOCK) return refuse(r, "readable, but with tables outside the blocks");
     return get_member(root, "block", &x->block) ? ENT_OK : refuse(r, "no block size");
 }
 
@@ -329,6 +331,7 @@ ent_status ent_index_read(ent_index *index, const json_t *root, uint64_t tables,
     if (!status) status = read_sizes(&r, root);
     if (!status) status = read_files(&r, root, "files", &index->file, &index->files);
     if (!status && json_object_get(root, "base")) status = read_files(&r, root, "base", &index->base, &index->bases);
+    if (!status && index->readable && index->bases) status = refuse(&r, "readable, but with a base");
     if (!status) status = read_recipes(&r, root);
     if (!status) status = read_tables(&r, root, tables);
     if (!status) status = read_tensors(&r, root);

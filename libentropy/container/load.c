@@ -154,16 +154,17 @@ static ent_status find_blocks(const ent_container *c, ent_loaded *l, size_t tens
 {
     const ent_index_tensor *t = l->tensor;
     uint64_t blocks = ent_index_blocks(&c->index, t);
-    const ent_index_extent e = ent_index_extent_of(&c->index, t);
+    const ent_array array = ent_index_array(&c->index, t);
     char name[40], place[300];
     snprintf(name, sizeof name, "/tensors/%zu", t->same < 0 ? tensor : (size_t)t->same);
     snprintf(place, sizeof place, "%.150s: tensor %s", c->path, ent_quote(t->name).text);
-    if (!e.words) return ENT_OK;
+    if (!array.elements) return ENT_OK;
     if (blocks > c->size / ENT_CHECKSUM_BYTES) /* of the least size each: a lie that would only take memory */
         return ent_fail(error, ENT_ECORRUPT, "%s: more blocks than the file has room for", place);
     if (!(l->place = ent_calloc(blocks, sizeof *l->place)))
         return ent_fail(error, ENT_ENOMEM, "%s: out of memory", place);
-    return ent_h5_find_blocks(c->h5, name, e.width, e.words, e.block, c->size, l->place, place, error);
+    return ent_h5_find_blocks(c->h5, name, &array, blocks, c->index.readable ? ENT_CHUNK_HEAD : 0, c->size, l->place,
+                              place, error);
 }
 
 /* Its counterpart in the base lies within its file: the index says so, and the files are those that it names. */
@@ -252,6 +253,14 @@ ent_status ent_load_decode(const ent_loaded *loaded, ent_bytes coded, unsigned f
     return ENT_OK;
 }
 
+static ent_status check_head(const ent_container *c, const ent_loaded *l, ent_bytes chunk, size_t words)
+{
+    const ent_index_recipe *r = &c->index.recipe[l->tensor->recipe];
+    ent_filter_values values;
+    ent_status status = ent_filter_values_of(&values, r->dtype, r->text, 0, 0, NULL);
+    return status ? status : ent_chunk_is_sealed(values.seed, chunk, words) ? ENT_OK : ENT_ECORRUPT;
+}
+
 ent_status ent_load_block(const ent_container *container, const ent_loaded *loaded, uint64_t k, unsigned flags,
                           uint8_t *out, ent_scratch *scratch, ent_error *error)
 {
@@ -259,10 +268,13 @@ ent_status ent_load_block(const ent_container *container, const ent_loaded *load
     size_t size;
     ent_place place = loaded->place[k];
     size_t n = ent_index_block(&container->index, loaded->tensor, k, &offset, &size);
+    const size_t head = container->index.readable ? ENT_CHUNK_HEAD : 0; /* of a chunk, before its block */
     ent_status status = place.size > ent_block_bound(loaded->recipe, &loaded->tables, n) ? ENT_ECORRUPT : ENT_OK;
-    if (!status) status = ent_buffer_reserve(&scratch->coded, place.size);
-    if (!status) status = read_at(container->fd, scratch->coded.data, place.size, place.address);
-    ent_bytes coded = { scratch->coded.data, place.size };
+    if (!status) status = ent_buffer_reserve(&scratch->coded, head + place.size);
+    if (!status) status = read_at(container->fd, scratch->coded.data, head + place.size, place.address - head);
+    if (!status && head && !(flags & ENT_TRUSTED))
+        status = check_head(container, loaded, (ent_bytes){ scratch->coded.data, head + place.size }, n);
+    ent_bytes coded = { scratch->coded.data + head, place.size };
     if (!status) status = ent_load_decode(loaded, coded, flags, offset, out, n, scratch);
     return status ? block_failed(container, loaded, k, status, error) : ENT_OK;
 }

@@ -129,6 +129,10 @@ static ent_status set_codec(ent_index *x, const ent_assignment *assignment, ent_
     x->codec_name = several ? "chosen" : ent_codec_name(first);
     x->scope = ent_codec_scope(first);
     x->block = ent_codec_block(first);
+    x->readable = assignment->readable;
+    if (x->readable && (x->scope != ENT_SCOPE_BLOCK || assignment->base))
+        return ent_fail(error, ENT_EINVAL, "codec %s: a readable container needs scope=block, tables in every block, and no base",
+                        ent_codec_name(first));
     for (size_t i = 0; i < assignment->codecs && several; i++) {
         const ent_codec *codec = assignment->codec[i];
         if (ent_codec_scope(codec) != ENT_SCOPE_TENSOR)

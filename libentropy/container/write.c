@@ -50,6 +50,7 @@ typedef struct writer {
     /* the tensor being written, and what is to be coded */
     size_t tensor;
     hid_t set;
+    ent_array array; /* its form */
     const ent_unit *unit; /* the next */
     size_t units;
     window window[2];     /* one being coded, one being written */
@@ -187,6 +188,17 @@ static ent_status make_tables(writer *w, size_t first, size_t end)
 
 /* ---- blocks ------------------------------------------------------------------------------------------------ */
 
+/* A block becomes a chunk of the HDF5 filter. */
+static ent_status seal(const ent_index_recipe *recipe, const ent_unit *unit, slot *s)
+{
+    ent_filter_values values;
+    ent_status status = ent_filter_values_of(&values, recipe->dtype, recipe->text, 0, 0, NULL);
+    if (status) return status;
+    ent_chunk_seal(values.seed, s->code.data, s->code.size, unit->words);
+    s->tally.index_bits += 8 * ENT_CHUNK_HEAD;
+    return ENT_OK;
+}
+
 static ent_status encode_unit(const writer *w, const ent_unit *unit, slot *s, ent_scratch *scratch)
 {
     const ent_group *group = &w->plan.group[w->plan.group_of[unit->tensor]];
@@ -194,10 +206,13 @@ static ent_status encode_unit(const writer *w, const ent_unit *unit, slot *s, en
     const void *words;
     s->tally = (ent_tally){ 0, 0, 0 };
     s->code.size = 0;
-    ent_status status = ent_buffer_reserve(&s->code, ent_block_bound(recipe, &group->tables, unit->words));
+    const size_t head = w->plan.index.readable ? ENT_CHUNK_HEAD : 0;
+    ent_status status = ent_buffer_reserve(&s->code, head + ent_block_bound(recipe, &group->tables, unit->words));
     if (!status) status = ent_unit_words(&w->plan, unit, &scratch->words, &words);
     if (status) return status;
-    return ent_block_encode(recipe, &group->tables, words, unit->words, &s->code, &s->tally, &scratch->work);
+    s->code.size = head;
+    status = ent_block_encode(recipe, &group->tables, words, unit->words, &s->code, &s->tally, &scratch->work);
+    return status || !head ? status : seal(&w->plan.index.recipe[group->recipe], unit, s);
 }
 
 static void encode_item(void *context, unsigned which, size_t i, unsigned thread)
@@ -207,19 +222,32 @@ static void encode_item(void *context, unsigned which, size_t i, unsigned thread
     v->slot[i].status = encode_unit(w, &v->unit[i], &v->slot[i], &w->scratch[thread]);
 }
 
+static uint64_t chunk_bytes(const ent_array *array)
+{
+    uint64_t bytes = array->width;
+    for (uint32_t i = 0; i < array->rank; i++) bytes *= array->chunk[i];
+    return bytes;
+}
+
 static ent_status open_tensor(writer *w, size_t i)
 {
     ent_index *x = &w->plan.index;
     ent_index_tensor *t = &x->tensor[i];
     const ent_group *group = &w->plan.group[w->plan.group_of[i]];
-    const ent_index_extent e = ent_index_extent_of(x, t);
+    const ent_index_recipe *recipe = &x->recipe[t->recipe];
+    ent_filter_values values;
     char name[40];
+    ent_status status = ENT_OK;
+    w->array = ent_index_array(x, t);
     ent_h5_close_set(w->set);
     w->set = -1;
     w->tensor = i;
     memcpy(t->table, group->id, sizeof t->table);
     snprintf(name, sizeof name, "/tensors/%zu", i);
-    return ent_h5_create_coded(&w->set, w->h5, name, e.width, e.words, e.block, path_of(w), w->error);
+    if (x->readable)
+        status = ent_filter_values_of(&values, recipe->dtype, recipe->text, w->array.width, chunk_bytes(&w->array), w->error);
+    if (status) return status;
+    return ent_h5_create_coded(&w->set, w->h5, name, &w->array, x->readable ? &values : NULL, path_of(w), w->error);
 }
 
 /* Writes a coded block, and moves the pass over the files past its bytes. */
@@ -229,9 +257,8 @@ static ent_status write_unit(writer *w, const ent_unit *unit, const slot *s)
     ent_index_tensor *t = &x->tensor[unit->tensor];
     ent_status status = ENT_OK;
     if (w->tensor != unit->tensor) status = open_tensor(w, unit->tensor);
-    uint64_t first = unit->block * ent_index_extent_of(x, t).block;
-    if (!status)
-        status = ent_h5_write_block(w->set, first, (ent_bytes){ s->code.data, s->code.size }, path_of(w), w->error);
+    const ent_bytes block = { s->code.data, s->code.size };
+    if (!status) status = ent_h5_write_block(w->set, &w->array, unit->block, block, path_of(w), w->error);
     t->coded += s->code.size;
     x->sizes.tally.payload_bits += s->tally.payload_bits;
     x->sizes.tally.table_bits += s->tally.table_bits;
@@ -348,6 +375,19 @@ static ent_status make_slots(writer *w)
     return w->scratch && w->hash ? ENT_OK : no_memory(w);
 }
 
+/* Readable containers have all datasets under the names of the tensors too. */
+static ent_status link_names(writer *w)
+{
+    const ent_index *x = &w->plan.index;
+    char name[40];
+    ent_status status = ent_h5_group(w->h5, "/weights", path_of(w), w->error);
+    for (size_t i = 0; i < x->tensors && !status; i++) {
+        snprintf(name, sizeof name, "/tensors/%zu", x->tensor[i].same < 0 ? i : (size_t)x->tensor[i].same);
+        if (x->tensor[i].bytes) ent_h5_link(w->h5, name, "/weights", x->tensor[i].name);
+    }
+    return status;
+}
+
 static ent_status write_all(writer *w)
 {
     ent_status status = make_slots(w);
@@ -358,6 +398,7 @@ static ent_status write_all(writer *w)
     if (!status) status = ent_h5_group(w->h5, "/files", path_of(w), w->error);
     if (!status) status = write_model(w);
     if (!status) status = hash_base(w);
+    if (!status && w->plan.index.readable) status = link_names(w);
     ent_h5_close_set(w->set);
     ent_h5_close_set(w->gaps);
     if (!status) status = write_index(w);
@@ -422,7 +463,7 @@ ent_status ent_container_write_assigned(const char *path, const ent_weights *wei
                                         const ent_run *run, ent_container_sizes *sizes, ent_error *error)
 {
     if (!assignment->codecs) return ent_fail(error, ENT_EINVAL, "no codec");
-    if (assignment->codecs == 1 && !assignment->base)
+    if (assignment->codecs == 1 && !assignment->base && !assignment->readable)
         return ent_container_write(path, weights, assignment->codec[0], NULL, run, sizes, error);
     return write_container(path, weights, assignment, NULL, run, sizes, error);
 }

@@ -12,21 +12,20 @@
 
 static const char opaque[] = "opaque"; /* the name, in a recipe's text, of bytes without a number format */
 
-ent_status ent_filter_values_of(ent_filter_values *values, const ent_codec *codec, const char *dtype, size_t width,
+static uint64_t seed_of(const char *text) { return XXH3_64bits(text, strlen(text)); }
+
+ent_status ent_filter_values_of(ent_filter_values *values, const char *dtype, const char *items, size_t width,
                                 size_t bytes, ent_error *error)
 {
-    ent_buffer items = { NULL, 0, 0 };
     char text[ENT_FILTER_TEXT + 1] = "";
-    ent_status status = ent_codec_recipe_text(codec, dtype, &items);
-    if (status) return ent_fail(error, status, "the recipe of %s: %s", dtype, ent_status_text(status));
-    int size = snprintf(text, sizeof text, "%s %s", ent_dtype_find(dtype) ? dtype : opaque, (const char *)items.data);
-    ent_free(items.data);
+    int size = snprintf(text, sizeof text, "%s %s", ent_dtype_find(dtype) ? dtype : opaque, items);
     if (size > ENT_FILTER_TEXT)
         return ent_fail(error, ENT_EUNSUPPORTED, "a recipe of %d characters; the parameters of a filter have room for %d",
                         size, ENT_FILTER_TEXT);
     if (bytes > UINT32_MAX) return ent_fail(error, ENT_EUNSUPPORTED, "chunks of %zu bytes", bytes);
     *values = (ent_filter_values){ .n = ENT_FILTER_HEAD + ((size_t)size + 3) / 4,
-                                   .value = { ENT_FILTER_MAGIC, ENT_FILTER_CHUNKS, (unsigned)width, (unsigned)bytes } };
+                                   .value = { ENT_FILTER_MAGIC, ENT_FILTER_CHUNKS, (unsigned)width, (unsigned)bytes },
+                                   .seed = seed_of(text) };
     for (int i = 0; i < size; i++)
         values->value[ENT_FILTER_HEAD + i / 4] |= (unsigned)(unsigned char)text[i] << 8 * (i % 4);
     return ENT_OK;
@@ -95,7 +94,7 @@ ent_status ent_chunks_open(ent_chunks *chunks, const unsigned *value, size_t n, 
     ent_status status = read_recipe(text, &chunks->recipe, error);
     if (status) return status;
     chunks->bytes = value[3];
-    chunks->seed = XXH3_64bits(text, strlen(text));
+    chunks->seed = seed_of(text);
     if (!ent_block_fits(&chunks->recipe, words_of(chunks)))
         return ent_fail(error, ENT_EUNSUPPORTED, "chunks of %zu bytes: a chunk has at most 2^31 bytes and 2^28 words",
                         chunks->bytes);
@@ -111,20 +110,22 @@ void ent_chunks_close(ent_chunks *chunks) { ent_tables_free(&chunks->tables); }
 /* The head is a checksum of all that follows it and the number of words. */
 static const uint32_t STORED = (uint32_t)1 << 31; /* of the number of words: they follow as they are, not as a block */
 
-static uint32_t checksum(const ent_chunks *chunks, ent_bytes chunk)
+static uint32_t checksum(uint64_t seed, ent_bytes chunk)
 {
-    return (uint32_t)XXH3_64bits_withSeed(chunk.data + 4, chunk.size - 4, chunks->seed);
+    return (uint32_t)XXH3_64bits_withSeed(chunk.data + 4, chunk.size - 4, seed);
 }
 
-static void seal(const ent_chunks *chunks, uint8_t *chunk, size_t size, uint32_t words)
+static void seal(uint64_t seed, uint8_t *chunk, size_t size, uint32_t words)
 {
     ent_store32(chunk + 4, words);
-    ent_store32(chunk, checksum(chunks, (ent_bytes){ chunk, size }));
+    ent_store32(chunk, checksum(seed, (ent_bytes){ chunk, size }));
 }
 
-void ent_chunk_seal(const ent_chunks *chunks, uint8_t *chunk, size_t size, size_t words)
+void ent_chunk_seal(uint64_t seed, uint8_t *chunk, size_t size, size_t words) { seal(seed, chunk, size, (uint32_t)words); }
+
+bool ent_chunk_is_sealed(uint64_t seed, ent_bytes chunk, size_t words)
 {
-    seal(chunks, chunk, size, (uint32_t)words);
+    return ent_load32(chunk.data) == checksum(seed, chunk) && ent_load32(chunk.data + 4) == words;
 }
 
 size_t ent_chunk_bound(const ent_chunks *chunks)
@@ -160,7 +161,7 @@ ent_status ent_chunk_encode(const ent_chunks *chunks, const void *data, ent_buff
         if (chunks->bytes) memcpy(body.data, data, chunks->bytes);
         body.size = chunks->bytes;
     }
-    seal(chunks, head, ENT_CHUNK_HEAD + body.size, (uint32_t)words | (stored ? STORED : 0));
+    seal(chunks->seed, head, ENT_CHUNK_HEAD + body.size, (uint32_t)words | (stored ? STORED : 0));
     out->size += ENT_CHUNK_HEAD + body.size;
     return ENT_OK;
 }
@@ -171,7 +172,7 @@ ent_status ent_chunk_verify(const ent_chunks *chunks, ent_bytes chunk)
 {
     if (chunk.size < ENT_CHUNK_HEAD) return ENT_ECORRUPT;
     ent_bytes body = { chunk.data + ENT_CHUNK_HEAD, chunk.size - ENT_CHUNK_HEAD };
-    if (ent_load32(chunk.data) != checksum(chunks, chunk)) return ENT_ECORRUPT;
+    if (ent_load32(chunk.data) != checksum(chunks->seed, chunk)) return ENT_ECORRUPT;
     uint32_t words = ent_load32(chunk.data + 4);
     bool stored = words & STORED;
     words &= ~STORED;

@@ -22,19 +22,20 @@ enum {
 typedef struct ent_filter_values {
     size_t n;
     unsigned value[ENT_FILTER_VALUES];
+    uint64_t seed; /* of the checksums of chunks: the text's */
 } ent_filter_values;
 
 /* What the parameters of a dataset say.  Read only after it is made: any number of threads may share it. */
 typedef struct ent_chunks {
     ent_recipe recipe; /* of scope block */
     ent_tables tables; /* of coders that need none */
-    uint64_t seed;     /* of the checksums */
+    uint64_t seed;
     size_t bytes;      /* of a whole chunk, uncoded */
 } ent_chunks;
 
-/* The parameters for chunks of so many bytes, of elements of `width` bytes, coded as the codec (of any scope) codes a
- * dtype; ENT_EUNSUPPORTED where the text of the recipe is too long for them. */
-ent_status ent_filter_values_of(ent_filter_values *values, const ent_codec *codec, const char *dtype, size_t width,
+/* The parameters for chunks of so many bytes, of elements of `width` bytes, from a dtype (any that is not known stands
+ * for bytes) and what ent_codec_recipe_text says of it; ENT_EUNSUPPORTED where the text is too long for them. */
+ent_status ent_filter_values_of(ent_filter_values *values, const char *dtype, const char *items, size_t width,
                                 size_t bytes, ent_error *error);
 
 /* Reads parameters, trusting nothing: ENT_EUNSUPPORTED for other versions, coders that this build has not and
@@ -48,7 +49,9 @@ size_t ent_chunk_bound(const ent_chunks *chunks);
  * alignment. */
 ent_status ent_chunk_encode(const ent_chunks *chunks, const void *data, ent_buffer *out);
 /* Fills in the head of a chunk of `words` words whose block, coded elsewhere, is in its place behind it. */
-void ent_chunk_seal(const ent_chunks *chunks, uint8_t *chunk, size_t size, size_t words);
+void ent_chunk_seal(uint64_t seed, uint8_t *chunk, size_t size, size_t words);
+/* Whether a chunk of at least a head has the head that seal gives it. */
+bool ent_chunk_is_sealed(uint64_t seed, ent_bytes chunk, size_t words);
 
 /* Whether the checksum and the sizes in the head hold. */
 ent_status ent_chunk_verify(const ent_chunks *chunks, ent_bytes chunk);

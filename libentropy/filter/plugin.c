@@ -67,18 +67,25 @@ static ent_status read_wishes(const ent_hdf5 *h5, hid_t type, const unsigned *va
     return ENT_OK;
 }
 
-/* The first clause that fits serves: the exponent, or the parts of one that is too long for the coder; small words whole. */
+/* The first clause that fits serves: the exponent, that of F64 in parts since coders take 8 bits; small words whole. */
 static ent_status codec_of(const wishes *w, ent_codec **codec, ent_error *error)
 {
     char text[400];
     const char *c = w->coder, *rest = w->rest ? w->coder : "raw";
-    if (w->format)
-        snprintf(text, sizeof text,
-                 "F64: exponent:top3=%s exponent:low8=%s rest=%s | float: exponent=%s rest=%s | narrow: word=%s | "
-                 "*: bytes=%s", c, c, rest, c, rest, c, c);
+    if (w->format && !strcmp(w->format, "F64"))
+        snprintf(text, sizeof text, "F64: exponent:top3=%s exponent:low8=%s rest=%s", c, c, rest);
+    else if (w->format)
+        snprintf(text, sizeof text, "float: exponent=%s rest=%s | narrow: word=%s | *: bytes=%s", c, rest, c, c);
     else
         snprintf(text, sizeof text, "*: bytes=%s", c);
     return ent_codec_parse(codec, text, error);
+}
+
+static bool serves(const ent_recipe *recipe, const char *coder)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < recipe->split.fields; i++) any |= !strcmp(recipe->spec[i].coder->name, coder);
+    return any;
 }
 
 static ent_status short_values(const ent_hdf5 *h5, hid_t type, const unsigned *value, size_t n, size_t bytes,
@@ -93,8 +100,17 @@ static ent_status short_values(const ent_hdf5 *h5, hid_t type, const unsigned *v
     if (format->bits != 8 * width && !(ent_format_packed(format) && width == 1))
         return ent_fail(error, ENT_EINVAL, "format %s, but elements of %zu bytes", format->name, width);
     if ((status = codec_of(&w, &codec, error))) return status;
-    status = ent_filter_values_of(values, codec, format->name, width, bytes, error);
+    ent_recipe recipe;
+    ent_buffer items = { NULL, 0, 0 };
+    status = ent_codec_bind(codec, format->name, &recipe, error);
+    if (!status && !serves(&recipe, w.coder))
+        status = ent_fail(error, ENT_EINVAL, "coder %s does not take the fields of %s", w.coder, format->name);
+    if (!status && (status = ent_codec_recipe_text(codec, format->name, &items)))
+        ent_fail(error, status, "%s", ent_status_text(status));
     ent_codec_free(codec);
+    if (status) return status;
+    status = ent_filter_values_of(values, format->name, (const char *)items.data, width, bytes, error);
+    ent_free(items.data);
     return status;
 }
 

@@ -18,12 +18,16 @@ static ent_chunks chunks_of(uint8_t coder, uint8_t format, size_t bytes)
     char text[200];
     ent_codec *codec;
     ent_filter_values values;
+    ent_buffer items = { NULL, 0, 0 };
     ent_chunks chunks;
     while (ent_coders[coders]) coders++;
-    const char *name = ent_coders[coder % coders]->name;
+    const ent_coder *c = ent_coders[coder % coders];
+    const char *name = c->wide || c->max_alphabet >= 256 ? c->name : "raw";
     snprintf(text, sizeof text, "float: exponent=%s rest=raw | narrow: word=%s | *: bytes=%s", name, name, name);
     REQUIRE(!ent_codec_parse(&codec, text, NULL));
-    REQUIRE(!ent_filter_values_of(&values, codec, dtypes[format % 8], 1, bytes, NULL));
+    REQUIRE(!ent_codec_recipe_text(codec, dtypes[format % 8], &items));
+    REQUIRE(!ent_filter_values_of(&values, dtypes[format % 8], (const char *)items.data, 1, bytes, NULL));
+    ent_free(items.data);
     ent_codec_free(codec);
     REQUIRE(!ent_chunks_open(&chunks, values.value, values.n, NULL));
     return chunks;
@@ -45,7 +49,7 @@ static void sealed(const ent_chunks *chunks, ent_bytes in)
     REQUIRE(copy);
     memcpy(copy, in.data, in.size);
     memcpy(&words, copy + 4, 4);
-    ent_chunk_seal(chunks, copy, in.size, words);
+    ent_chunk_seal(chunks->seed, copy, in.size, words);
     decode(chunks, (ent_bytes){ copy, in.size });
     free(copy);
 }

@@ -22,12 +22,15 @@ static bool read_raw(byte_string part, uint32_t bits, uint64_t *symbols, size_t 
     return oracle_ended(&s);
 }
 
-static bool read_coded(const ent_coder_spec *spec, ent_bytes table, byte_string code, uint64_t *symbols, size_t n)
+static bool read_coded(const stream *s, ent_bytes table, byte_string code, uint64_t *symbols, size_t n)
 {
+    const ent_coder_spec *spec = s->spec;
+    const uint32_t alphabet = spec->alphabet ? spec->alphabet : (uint32_t)1 << s->bits; /* of a byte coder */
+    if (s->bits > 16) return false;
     oracle_decoder *decode = oracle_find(spec->coder->name);
     uint16_t *decoded = calloc(n + 1, sizeof *decoded);
     bool good = decode && decoded &&
-                !decode(spec->alphabet, spec->param, table.data, table.size, code.bytes, code.size, decoded, n);
+                !decode(alphabet, spec->param, table.data, table.size, code.bytes, code.size, decoded, n);
     for (size_t i = 0; good && i < n; i++) symbols[i] = decoded[i];
     free(decoded);
     return good;
@@ -54,7 +57,7 @@ static bool read_streams(stream *streams, uint32_t fields, bool own_tables, cons
         }
         byte_string own = oracle_part(&in, s->table_size), code = oracle_part(&in, s->size - 1);
         ent_bytes given = own_tables || !s->trains ? (ent_bytes){ own.bytes, own.size } : table[s - streams];
-        if (in.over || !read_coded(s->spec, given, code, s->symbols, n)) return false;
+        if (in.over || !read_coded(s, given, code, s->symbols, n)) return false;
     }
     return oracle_all_read(&in);
 }

@@ -65,6 +65,8 @@ typedef struct ent_assignment {
     const uint32_t *of;      /* tensor i has codec[of[i]]; NULL: all have codec[0] */
     const ent_weights *base; /* the other checkpoint; NULL: no deltas */
     const ent_delta *delta;  /* of tensor i, with a base: its codec is for what that leaves */
+    bool readable;           /* by whatever uses HDF5 and our filter: tensors have their names and shapes; one codec of scope
+                              * block, no base */
 } ent_assignment;
 
 /* Finds how each tensor of a model is smallest, by codec[0] as it is or by codec[1] told by `base`: delta[tensor].
