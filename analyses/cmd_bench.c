@@ -13,6 +13,7 @@
 #include "bench_container.h"
 #include "bench_gap.h"
 #include "bench_product.h"
+#include "bench_with.h"
 #include "calibrate.h"
 #include "command.h"
 #include "model.h"
@@ -21,7 +22,7 @@
 #include "sample.h"
 
 enum { KEY_TARGET = 0x2001, KEY_RUNS, KEY_SAMPLE, KEY_SECONDS, KEY_PRODUCT, KEY_GAP, KEY_ROWS, KEY_COLS,
-       KEY_PLAN, KEY_CALIBRATE, KEY_FORCE, KEY_DTYPE,
+       KEY_PLAN, KEY_CALIBRATE, KEY_FORCE, KEY_DTYPE, KEY_WITH, KEY_CALIBRATION, KEY_CONFIG,
        MAX_RUNS = 10000 };
 
 struct bench {
@@ -31,6 +32,9 @@ struct bench {
     char command[1000]; /* as typed */
     char **name; /* of codecs; or lines of text */
     size_t codecs;
+    char **with; /* pipelines; then no codec of its own is measured */
+    size_t withs;
+    const char *calibration, *config;
     bool all;          /* codecs that this build does not have are a remark */
     ent_codec **codec; /* [codecs]; NULL: not in this build */
     char **target;
@@ -326,6 +330,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         }
         add_all(bench);
         return 0;
+    case KEY_WITH: bench->with[bench->withs++] = text; return 0;
+    case KEY_CALIBRATION: bench->calibration = text; return 0;
+    case KEY_CONFIG: bench->config = text; return 0;
     case KEY_TARGET: bench->target[bench->targets++] = text; return 0;
     case KEY_RUNS:
         n = option_count(state, "--runs", text);
@@ -365,6 +372,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
             argp_error(state, "--dtype is for a table of codecs");
         if (bench->calibrate && !bench->output) argp_error(state, "--calibrate: where to? -o TARGET.yaml");
         if (bench->output && !bench->calibrate) argp_error(state, "-o belongs to --calibrate");
+        if (bench->withs && (bench->codecs || bench->targets || bench->product || bench->gap || bench->calibrate || bench->plan || bench->dtype))
+            argp_error(state, "--with is measured alone: a codec goes behind =>");
+        if (!bench->withs && (bench->calibration || bench->config)) argp_error(state, "--calibration and --config need --with");
         if (!bench->codecs) add_preset(bench);
         return 0;
     default: return ARGP_ERR_UNKNOWN;
@@ -400,6 +410,11 @@ static const struct argp_option options[] = {
     { .name = "force", .key = KEY_FORCE, .doc = "Overwrite an output that exists" },
     { .name = "plan", .key = KEY_PLAN, .arg = "PLAN",
       .doc = "Of a container: compare with what `entropy choose` predicted" },
+    { .name = "with", .key = KEY_WITH, .arg = "PIPELINE",
+      .doc = "Measure packing and coding instead, and both backwards, on one thread: pipelines of transforms, \"PIPELINE => CODEC\" or "
+             "a name from `entropy list systems`; may be given several times" },
+    { .name = "calibration", .key = KEY_CALIBRATION, .arg = "FILE", .doc = "With --with: the inputs of the layers of a Llama model" },
+    { .name = "config", .key = KEY_CONFIG, .arg = "FILE", .doc = "With --calibration: the model's config.json (preset: beside the model)" },
     { .name = "rows", .key = KEY_ROWS, .arg = "R", .doc = "Of W, which is filled with the model's weights (preset 14336)" },
     { .name = "cols", .key = KEY_COLS, .arg = "C", .doc = "Of W (preset 4096)" },
     { 0 }
@@ -426,19 +441,22 @@ int cmd_bench(int argc, char **argv)
                "derived_most_gbps, fitted_gbps, measured_gbps, won_in_all, lost_in_all.  Of a container: file, codec, "
                "threads, runs, bytes, coded_bytes, decode_ns, decode_median_ns, decode_gbps, the same of memcpy, "
                "verified; with --plan also predicted_ns, predicted_raw_ns, error_percent.  With --calibrate: codec, dtype, "
-               "cache (cold or warm), threads, decode_gbps, decode_cycles and decode_pj a weight, computed_gbps.",
+               "cache (cold or warm), threads, decode_gbps, decode_cycles and decode_pj a weight, computed_gbps.  With --with: " BENCH_WITH_KEYS ".",
     };
     size_t rows = 0;
     while (ent_codecs[rows].name) rows++;
     struct bench bench = { .runs = 5, .seconds = 10, .rows = 14336, .cols = 4096,
                            .name = ent_calloc((size_t)argc * (rows + 1), sizeof(char *)),
-                           .target = ent_calloc((size_t)argc, sizeof(char *)) };
+                           .target = ent_calloc((size_t)argc, sizeof(char *)), .with = ent_calloc((size_t)argc, sizeof(char *)) };
     ent_error error = { 0 };
-    ent_status status = bench.name && bench.target ? ENT_OK : ent_fail(&error, ENT_ENOMEM, "out of memory");
+    ent_status status = bench.name && bench.target && bench.with ? ENT_OK : ent_fail(&error, ENT_ENOMEM, "out of memory");
     if (!status) {
         keep_command(&bench, argc, argv);
         command_parse(&argp, argc, argv, &bench, &bench.common);
-        status = bench.calibrate              ? run_calibrate(&bench, &error)
+        const struct bench_with with = { &bench.common, bench.model, bench.with, bench.withs, bench.calibration, bench.config,
+                                         bench.runs, bench.sample_bytes };
+        status = bench.withs                  ? bench_with(&with, &error)
+                 : bench.calibrate            ? run_calibrate(&bench, &error)
                  : bench.model && ent_container_is(bench.model) ? run_container(&bench, &error)
                  : bench.product || bench.gap ? run_other(&bench, &error)
                                               : run(&bench, &error);
@@ -450,5 +468,6 @@ int cmd_bench(int argc, char **argv)
     ent_free(bench.codec);
     ent_free(bench.name);
     ent_free(bench.target);
+    ent_free(bench.with);
     return status ? complain_error(&error) : EXIT_DONE;
 }

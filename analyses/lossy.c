@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "language_model.h"
+#include "layer_inputs.h"
 #include "lossy.h"
 #include "lossy_report.h"
 #include "model.h"
@@ -17,16 +18,13 @@
 #include "save.h"
 #include "with.h"
 
-enum { INPUTS_A_LAYER = 4 }; /* of ent_llama_inputs */
-
 struct work {
     const struct lossy *lossy;
     const ent_weights *weights;
     struct with with;
     struct shortlist list;
     ent_codec *codec;
-    ent_calibration calibration;
-    const ent_input_stats **input; /* of each tensor */
+    struct layer_inputs inputs;
     bool *keep;
     /* of the matrices that are packed, with several pipelines or a table */
     size_t *tensor; /* their places among the tensors */
@@ -74,60 +72,6 @@ static ent_status keep_roles(struct work *w, ent_error *error)
     return ENT_OK;
 }
 
-/* ---- calibration -------------------------------------------------------------------------------- */
-
-/* Which input of a Llama model feeds a tensor; -1: none. */
-static int input_of(const char *name, const ent_llama_config *config)
-{
-    static const struct {
-        const char *layer;
-        int input;
-    } names[] = { { "self_attn.q_proj.weight", 0 }, { "self_attn.k_proj.weight", 0 }, { "self_attn.v_proj.weight", 0 },
-                  { "self_attn.o_proj.weight", 1 }, { "mlp.gate_proj.weight", 2 },    { "mlp.up_proj.weight", 2 },
-                  { "mlp.down_proj.weight", 3 } };
-    unsigned layer;
-    int at = 0;
-    if (!strcmp(name, "lm_head.weight") || (config->tied && !strcmp(name, "model.embed_tokens.weight")))
-        return (int)(INPUTS_A_LAYER * config->layers);
-    if (sscanf(name, "model.layers.%u.%n", &layer, &at) != 1 || !at || layer >= config->layers) return -1;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!strcmp(name + at, names[i].layer)) return (int)(INPUTS_A_LAYER * layer) + names[i].input;
-    return -1;
-}
-
-static ent_status match_inputs(struct work *w, const ent_llama_config *config, ent_error *error)
-{
-    const char *file = w->lossy->calibration;
-    size_t tensors = ent_weights_tensors(w->weights), inputs = INPUTS_A_LAYER * (size_t)config->layers + 1;
-    if (w->calibration.inputs != inputs)
-        return ent_fail(error, ENT_EINVAL, "%s: %zu inputs, the model has %zu", file, w->calibration.inputs, inputs);
-    if (!(w->input = ent_calloc(tensors + 1, sizeof *w->input))) return ent_fail(error, ENT_ENOMEM, "out of memory");
-    for (size_t i = 0; i < tensors; i++) {
-        const ent_tensor *t = ent_weights_tensor(w->weights, i);
-        int input = input_of(t->name, config);
-        if (input < 0 || t->rank != 2) continue;
-        w->input[i] = &w->calibration.input[input];
-        if (w->input[i]->cols != t->shape[1])
-            return ent_fail(error, ENT_EINVAL, "%s: of another model: its input %d has not the width of %.200s", file, input, t->name);
-    }
-    return ENT_OK;
-}
-
-static ent_status calibrate(struct work *w, ent_error *error)
-{
-    char path[PATH_MAX];
-    ent_llama_config config;
-    if (!w->lossy->calibration) return ENT_OK;
-    ent_status status = ENT_OK;
-    if (w->lossy->config)
-        snprintf(path, sizeof path, "%s", w->lossy->config);
-    else
-        status = model_beside(path, w->lossy->model, "config.json", error);
-    if (!status) status = ent_llama_config_read(&config, path, error);
-    if (!status) status = ent_calibration_read(&w->calibration, w->lossy->calibration, error);
-    return status ? status : match_inputs(w, &config, error);
-}
-
 /* ---- which pipeline for which matrix --------------------------------------------------------------- */
 
 static ent_run long_run(const struct work *w, struct progress *progress, const char *what);
@@ -157,8 +101,8 @@ static ent_status find_matrices(struct work *w, double *weights, double *kept_bi
         }
         w->tensor[w->job.matrices] = i;
         w->matrix[w->job.matrices++] = (struct packing_matrix){
-            t->name, (uint32_t)t->shape[0], (uint32_t)(t->elements / t->shape[0]), ent_format_find(t->dtype), w->input ? w->input[i] : NULL,
-            ent_calibration_sensitivity(&w->calibration, t->name) };
+            t->name, (uint32_t)t->shape[0], (uint32_t)(t->elements / t->shape[0]), ent_format_find(t->dtype), w->inputs.input ? w->inputs.input[i] : NULL,
+            ent_calibration_sensitivity(&w->inputs.calibration, t->name) };
     }
     return ENT_OK;
 }
@@ -281,7 +225,7 @@ static uint64_t peak_bytes(void)
 static ent_status pack(struct work *w, ent_error *error)
 {
     struct progress progress;
-    const ent_packing packing = { .pipeline = w->pipeline, .keep = w->keep, .input = w->input, .pick = w->pick,
+    const ent_packing packing = { .pipeline = w->pipeline, .keep = w->keep, .input = w->inputs.input, .pick = w->pick,
                                   .pipelines = (uint32_t)w->list.n };
     if (snprintf(w->folder, sizeof w->folder, "%s.packed-XXXXXX", w->lossy->output) >= (int)sizeof w->folder || !mkdtemp(w->folder)) {
         *w->folder = '\0';
@@ -330,7 +274,7 @@ static ent_status sort_blocks(struct work *w, ent_error *error)
     snprintf(w->sorted, sizeof w->sorted, "%s/sorted.safetensors", w->folder);
     ent_status status = ent_weights_open(&packed, w->file, error);
     if (status) return status;
-    status = stack_order(w->lossy->sort, w->weights, w->input, packed, &order, error);
+    status = stack_order(w->lossy->sort, w->weights, w->inputs.input, packed, &order, error);
     if (!status) status = ent_stack_write(w->sorted, packed, order, error);
     ent_free(order);
     ent_weights_close(packed);
@@ -375,7 +319,7 @@ ent_status lossy_compress(const struct lossy *lossy, const ent_weights *weights,
     struct work w = { .lossy = lossy, .weights = weights };
     ent_status status = parse_line(&w, error);
     if (!status) status = keep_roles(&w, error);
-    if (!status) status = calibrate(&w, error);
+    if (!status) status = layer_inputs_read(&w.inputs, lossy->calibration, lossy->model, lossy->config, weights, error);
     if (!status) status = pick(&w, error);
     if (!status) status = check_sort(&w, error);
     if (!status) status = pack(&w, error);
@@ -387,10 +331,9 @@ ent_status lossy_compress(const struct lossy *lossy, const ent_weights *weights,
     if (!status) status = report(&w, error);
     if (!status) status = end_tensors(&w, error);
     else table_free(&w.table);
-    ent_calibration_free(&w.calibration);
+    layer_inputs_free(&w.inputs);
     ent_codec_free(w.codec);
     shortlist_free(&w.list);
-    ent_free(w.input);
     ent_free(w.keep);
     ent_free(w.tensor);
     ent_free(w.matrix);

@@ -478,6 +478,11 @@ expect 'quality: a calibration that is none' 3 'not a calibration' \
 
 # ---- bench ----
 
+expect 'bench of pipelines and systems' 0 '^nf4 => huffman  *[34]\.[0-9]*  *[12][0-9]\.' \
+    bench "$model" --with dfloat11 --with 'nf4 => huffman' --with 'nf4 | mxfp4' --runs 2 --sample 100k
+json 'bench of a system, JSON' 0 'with codec bits_per_weight sqnr_db encode_gbps decode_gbps memcpy_gbps verified' bench "$model" --with mxfp4 --runs 1
+expect 'bench of a system and a codec apart' 2 'measured alone' bench "$model" --with nf4 --codec rans
+expect 'bench, not calibrated' 2 'calibration' bench "$model" --with gptq --runs 1
 expect 'bench' 0 '^memcpy ' bench "$model" --sample 400k --runs 2 --codec planar-rans --codec raw
 json 'bench, JSON' 0 'codec target threads weights bits_per_weight bound_bits encode_gbps decode_gbps memcpy_gbps sample_bytes' \
     bench "$model" --sample 400k --runs 1

@@ -93,12 +93,27 @@ static void names_stand_for_rows(void **state)
     assert_null(ent_system_find("nothing"));
 }
 
+/* Words of BF16 stay what they are, halves go to even, and what is too large becomes the largest. */
+static void bf16_rounds(void **state)
+{
+    (void)state;
+    float values[] = { 1, -0.5f, 1 + 0x1p-8f, 1 + 0x3p-8f, 1 + 0x1p-9f, 0x1.8p-20f, 0x1.fffffep127f, 0 };
+    const float expected[] = { 1, -0.5f, 1, 1 + 0x1p-6f, 1, 0x1.8p-20f, 0x1.fep127f, 0 };
+    ent_pipeline pipeline;
+    ent_packed packed;
+    assert_ok(ent_pipeline_parse(&pipeline, "bf16", NULL));
+    assert_ok(ent_pipeline_apply(&pipeline, 2, 4, values, NULL, &packed, NULL));
+    assert_memory_equal(values, expected, sizeof expected);
+    ent_packed_free(&packed);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_is_complete),
         cmocka_unit_test(every_pipeline_round_trips),
         cmocka_unit_test(names_stand_for_rows),
+        cmocka_unit_test(bf16_rounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
