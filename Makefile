@@ -17,7 +17,7 @@ Q = $(if $(V),,@)
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: FORCE all lib plugin demo huff-llm bitstack quality better-codecs rate-distortion targets machine coverage deltas check check-cluster check-quick bench profile fuzz deps deps-test install uninstall clean help tests
+.PHONY: FORCE all lib plugin demo huff-llm bitstack quality better-codecs rate-distortion targets machine coverage deltas check check-cluster check-quick bench profile fuzz deps deps-test man deb install uninstall clean help tests
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 STANDARD = -std=gnu11 -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off
@@ -214,13 +214,24 @@ install: all ## install into $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/share/libentropy/datasets
 	cp -r datasets/*.tsv datasets/*.csv datasets/*.md datasets/*.txt datasets/gutenberg-llama-4.7m $(DESTDIR)$(PREFIX)/share/libentropy/datasets/
 	cp -r analyses/targets analyses/plans analyses/plots analyses/published $(DESTDIR)$(PREFIX)/share/libentropy/
+	analyses/manual.sh $(BUILD)/entropy $(BUILD)/man
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 644 $(BUILD)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 analyses/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/entropy
 	printf 'Name: libentropy\nDescription: entropy, coding and decode cost of neural-network weights\nVersion: %s\nLibs: -L%s/lib -lentropy\nLibs.private: %s\nCflags: -I%s/include\n' \
 	  "$$(sed -n 's/.*ENT_VERSION "\(.*\)"/\1/p' libentropy/include/entropy/base.h)" '$(PREFIX)' '$(LIBS)' '$(PREFIX)' \
 	  >$(DESTDIR)$(PREFIX)/lib/pkgconfig/libentropy.pc
 
 uninstall: ## remove what install put there
 	rm -rf $(DESTDIR)$(PREFIX)/bin/entropy $(DESTDIR)$(PREFIX)/lib/libentropy.* $(DESTDIR)$(PREFIX)/lib/pkgconfig/libentropy.pc \
-	  $(DESTDIR)$(PREFIX)/include/entropy $(DESTDIR)$(PREFIX)/share/libentropy $(DESTDIR)$(H5PLUGINDIR)/libh5entropy.so
+	  $(DESTDIR)$(PREFIX)/include/entropy $(DESTDIR)$(PREFIX)/share/libentropy $(DESTDIR)$(H5PLUGINDIR)/libh5entropy.so \
+	  $(DESTDIR)$(PREFIX)/share/man/man1/entropy.1 $(DESTDIR)$(PREFIX)/share/man/man1/entropy-*.1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions/entropy
+
+man: all ## the manual pages, from the program's own help, into build/man
+	@analyses/manual.sh $(BUILD)/entropy $(BUILD)/man
+
+deb: all ## a Debian package of program, library, headers and manual, into build
+	@analyses/package-deb.sh $(BUILD)
 
 clean: ## remove the build folder
 	rm -rf $(BUILD)

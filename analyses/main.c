@@ -37,7 +37,7 @@ static char *help_filter(int key, const char *text, void *input)
     fputs("\nA MODEL is a weight file, a folder with one, hf:ORG/NAME[@REV] from the local Hugging Face cache, "
           "or a name from `entropy list datasets`.\n\n"
           "Exit status: 0 done, 1 a check failed, 2 wrong usage, 3 the input is damaged or unsupported, "
-          "4 the system failed.", stream);
+          "4 the system failed; of run, 75: stopped by a signal.", stream);
     return fclose(stream) ? NULL : list;
 }
 

@@ -5,7 +5,7 @@ set -eu
 
 build="gcc libc6-dev pkg-config libgsl-dev libopenblas-openmp-dev liblapacke-dev libhdf5-dev libjansson-dev libcyaml-dev libyaml-dev libxxhash-dev zlib1g-dev libzstd-dev liblz4-dev
        libcurl4-openssl-dev libssl-dev gnuplot-nox"
-test="procps slurm-wlm munge iproute2 libcmocka-dev hdf5-tools clang libclang-rt-dev libomp-dev zstd"
+test="procps dpkg-dev man-db groff-base slurm-wlm munge iproute2 libcmocka-dev hdf5-tools clang libclang-rt-dev libomp-dev zstd"
 bench="libzstd-dev liblz4-dev libhtscodecs-dev libdeflate-dev libblosc-dev"
 
 wanted=

@@ -1,0 +1,99 @@
+#!/bin/sh
+# test_install.sh BUILD - what is installed: a program built against it outside of the tree, the manual, completion, the
+# Debian package; and that it goes away again.
+set -u
+cd "$(dirname "$0")/.."
+. tests/cases.sh
+build=$(cd "${1:-build}" && pwd)
+root=$work/root
+model=datasets/gutenberg-llama-4.7m/model.safetensors
+
+quietly() { make --no-print-directory -s BUILD="$build" "$@"; }
+installed() { LD_LIBRARY_PATH="$root/opt/lib" ENT_DATA="$root/opt/share/libentropy" "$@"; }
+
+check "make install" quietly install DESTDIR="$root" PREFIX=/opt H5PLUGINDIR=/opt/lib/hdf5/plugins
+check "the program runs from there" installed "$root/opt/bin/entropy" list codecs
+check "and has its data" installed "$root/opt/bin/entropy" stats gutenberg-llama-4.7m
+
+export PKG_CONFIG_PATH="$root/opt/lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$root"
+flags=$(pkg-config --cflags --libs libentropy)
+cp tests/outside/exponents.c "$work/"
+# shellcheck disable=SC2086
+check "a program outside of the tree is built by pkg-config's flags" sh -c "cd '$work' && ${CC:-cc} -std=c11 -Wall -Wextra -Wpedantic -Werror exponents.c $flags -o exponents"
+check "it runs" installed "$work/exponents" "$model"
+installed "$work/exponents" "$model" >"$work/mine"
+build/entropy stats "$model" --json --tensors 2>/dev/null >"$work/theirs" || "$entropy" stats "$model" --json --tensors >"$work/theirs"
+check "and says what the program says" awk -v theirs="$work/theirs" '
+    BEGIN {
+        while ((getline line <theirs) > 0)
+            if (line ~ /"scope":"tensor"/ && line ~ /"field":"exponent"/ && line ~ /"estimator":"plugin"/) {
+                name = bits = line
+                sub(/.*"name":"/, "", name); sub(/".*/, "", name)
+                sub(/.*"bits":/, "", bits); sub(/[,}].*/, "", bits)
+                expected[name] = bits
+            }
+    }
+    { n++; if (!($1 in expected) || ($2 - expected[$1]) ^ 2 > 1e-8) bad = 1 }
+    END { exit bad || n < 10 }' "$work/mine"
+check "every public header compiles in C++" sh -c "printf '#include <entropy/entropy.h>\nint main() { return 0; }\n' >'$work/h.cc' && g++ -fsyntax-only '$work/h.cc' $(pkg-config --cflags libentropy)"
+
+# ---- the manual ---------------------------------------------------------------------------------------------------------
+commands=$("$entropy" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z]*\) .*/\1/p')
+pages=0 options=0 missing=
+for command in $commands; do
+    page=$root/opt/share/man/man1/entropy-$command.1
+    [ -s "$page" ] && pages=$((pages + 1))
+    for option in $("$entropy" "$command" --help | grep -o -- '^ \+\(-., \)\?--[a-z-]*' | grep -o -- '--[a-z-]*'); do
+        options=$((options + 1))
+        sed 's/\\-/-/g' "$page" | grep -q -e "$option" || missing="$missing $command:$option"
+    done
+    sed -n '/^## '"$command"'$/,/^## /p' analyses/examples.txt | grep -q '^    ' || missing="$missing $command:examples"
+done
+check "every command has its page" [ "$pages" -eq "$(echo "$commands" | wc -w)" ]
+check "with each of $options options, and examples" [ -z "$missing" ]
+if command -v man >/dev/null && command -v groff >/dev/null; then
+    check "that man shows without a warning" sh -c "for page in '$root'/opt/share/man/man1/*.1; do man --warnings=all -l \"\$page\" 2>&1 >/dev/null; done | wc -l | grep -qx 0"
+fi
+# the commands of the examples are ones that the program takes: their options exist
+unknown=$(sed -n 's/^    entropy \([a-z]*\) /\1 /p' analyses/examples.txt | while read -r command rest; do
+    for option in $(echo "$rest" | grep -o -- ' --[a-z-]*'); do
+        "$entropy" "$command" --help | grep -q -e "$option" || echo "$command $option"
+    done
+done)
+check "the options of its examples exist" [ -z "$unknown" ]
+
+# ---- completion -----------------------------------------------------------------------------------------------------------
+if command -v bash >/dev/null; then
+    complete_words() { # WORD... : what would complete the last
+        PATH="$(dirname "$entropy"):$PATH" bash -c 'source analyses/completion.bash
+            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _entropy; printf "%s\n" "${COMPREPLY[@]}"' bash "$@"
+    }
+    check "completion knows commands" [ "$(complete_words entropy decom)" = decompress ]
+    check "options" [ "$(complete_words entropy compress --bud)" = "--budget" ]
+    check "and codecs" [ "$(complete_words entropy bench --codec dflo)" = dfloat11 ]
+fi
+
+# ---- and away ---------------------------------------------------------------------------------------------------------------
+check "make uninstall" quietly uninstall DESTDIR="$root" PREFIX=/opt H5PLUGINDIR=/opt/lib/hdf5/plugins
+check "leaves no file" [ -z "$(find "$root" -type f -o -type l)" ]
+
+# ---- the Debian package -----------------------------------------------------------------------------------------------------
+if command -v dpkg-shlibdeps >/dev/null && command -v dpkg-deb >/dev/null; then
+    unset PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
+    check "make deb" quietly deb
+    deb=$(ls "$build"/libentropy_*.deb)
+    check "names what it needs" sh -c "dpkg-deb -f '$deb' Depends | grep -q libhdf5 && dpkg-deb -f '$deb' Depends | grep -q libgsl"
+    mkdir -p "$work/deb/var/lib/dpkg/updates" "$work/deb/var/lib/dpkg/info"
+    : >"$work/deb/var/lib/dpkg/status"; : >"$work/deb/var/lib/dpkg/available"
+    into="dpkg --force-not-root --force-depends --force-script-chrootless --root=$work/deb --log=$work/dpkg.log"
+    check "installs" sh -c "$into -i '$deb'"
+    check "runs" env LD_LIBRARY_PATH="$work/deb/usr/lib" ENT_DATA="$work/deb/usr/share/libentropy" "$work/deb/usr/bin/entropy" stats gutenberg-llama-4.7m
+    check "and is removed" sh -c "$into -P libentropy"
+    check "without a trace" [ -z "$(find "$work/deb/usr" -type f 2>/dev/null)" ]
+    rm -f "$deb"
+else
+    echo "skipped: the Debian package (needs dpkg-dev)"; skipped=1
+fi
+
+echo "$passed passed, $failed failed, ${skipped:-0} skipped"
+[ $failed -eq 0 ]
