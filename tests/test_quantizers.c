@@ -84,6 +84,36 @@ static void kmeans_is_the_best_of_all(void **state)
     }
 }
 
+/* Few values are sorted, many counted: a row, and the same row 1024 times over. */
+static void few_points_are_as_many(void **state)
+{
+    (void)state;
+    enum { N = 300, TIMES = 1024 };
+    float *values = normals(N, 1, 37);
+    double weight[N];
+    for (size_t i = 0; i < N; i++) weight[i] = (double)(i % 7); /* sums are exact, and some are 0 */
+    for (size_t i = 0; i < N; i += 10) values[i] = i % 20 ? 0.25f : -0.0f;
+    for (int k = 0; k < 6; k++) {
+        points few = { 0 }, many = { 0 };
+        if (k == 3) /* to BF16 */
+            for (size_t i = 0; i < N; i++) values[i] = (float)ent_format_value(ent_format_find("BF16"), ent_format_nearest(ent_format_find("BF16"), values[i]));
+        unsigned shift = k % 3 == 2 ? POINTS_F16 : POINTS_BF16;
+        const double *w = k % 3 ? weight : NULL;
+        assert_ok(ent_points_collect(&few, shift, values, 1, N, N, w, NULL));
+        assert_ok(ent_points_collect(&many, shift, values, TIMES, N, 0, w, NULL));
+        assert_int_equal(few.n, many.n);
+        assert_int_equal(few.exact, k >= 3);
+        for (uint32_t i = 0; i < few.n; i++) {
+            assert_true(few.weight[i] * TIMES == many.weight[i] && few.low[i] == many.low[i]);
+            assert_close(few.value[i], many.value[i], 1e-12 * fabs(few.value[i]));
+            assert_true(!i || few.value[i] > few.value[i - 1] || few.value[i] == 0); /* -0 is before 0 */
+        }
+        ent_points_free(&few);
+        ent_points_free(&many);
+    }
+    ent_free(values);
+}
+
 /* Weights of loud inputs count more, so the error of the output falls and that of the weights grows. */
 static void palettes_heed_their_inputs(void **state)
 {
@@ -432,6 +462,7 @@ int main(void)
         cmocka_unit_test(lloyd_reaches_max),
         cmocka_unit_test(fitted_levels_beat_fixed_ones),
         cmocka_unit_test(kmeans_is_the_best_of_all),
+        cmocka_unit_test(few_points_are_as_many),
         cmocka_unit_test(palettes_heed_their_inputs),
         cmocka_unit_test(large_levels_want_room),
         cmocka_unit_test(the_best_range_is_found),
