@@ -218,6 +218,9 @@ expect 'verify it against the model' 2 'is lossy' verify "$t/lossy" "$model"
 expect 'decompress it' 0 'lossy' decompress "$t/lossy" -o "$t/lossy.back"
 check 'of the same size' [ "$(wc -c <"$t/lossy.back")" -eq "$(wc -c <"$model")" ]
 expect 'compress, lossy, JSON' 0 '"coded_bits":' compress "$model" -o "$t/lossy" --force --json --with 'rtn(bits=4)'
+expect 'compress, sparse lists' 0 'outlier ' compress "$model" -o "$t/lossy" --force --with 'outliers hadamard prune(whole=16) gqsa'
+expect 'decompress sparse lists' 0 'lossy' decompress "$t/lossy" -o "$t/lossy.back" --force
+check 'of the same size again' [ "$(wc -c <"$t/lossy.back")" -eq "$(wc -c <"$model")" ]
 check 'nothing is left beside it' [ -z "$(find "$t" -name '*.packed-*')" ]
 expect 'compress, bits shared out' 0 'step(bits=[2-4]) ' \
     compress datasets/gutenberg-llama-4.7m -o "$t/shared" --with 'step(bits=2:1:4) => rans' --budget 3.2 --tensors

@@ -98,11 +98,13 @@ static ent_status inverse(const double setting[], const ent_packed *packed, floa
     const ent_part *scales = codes ? ent_packed_need(packed, "scales", "F16", g->rows, g->cols, error) : NULL;
     if (!scales) return ENT_ECORRUPT;
     for (uint32_t r = 0; r < packed->rows; r++)
-        for (uint32_t c = 0; c < packed->cols; c++) {
-            uint32_t code = ent_part_word(codes, (size_t)r * plan.cols + c / plan.p);
-            if (code >= plan.n) return ent_fail(error, ENT_ECORRUPT, "row %u, column %u: code %u of %u points", r, c, code, plan.n);
-            float level = c % plan.p ? plan.grid[code].y : plan.grid[code].x;
-            values[(size_t)r * packed->cols + c] = level * ent_part_value(scales, group_of(g, r, c));
+        for (uint32_t c = 0; c < packed->cols; c += g->width) {
+            float scale = ent_part_value(scales, group_of(g, r, c)), *w = values + (size_t)r * packed->cols;
+            for (uint32_t i = c; i < c + group_width(g, packed->cols, c); i++) {
+                uint32_t code = ((const uint8_t *)codes->words)[(size_t)r * plan.cols + i / plan.p];
+                if (code >= plan.n) return ent_fail(error, ENT_ECORRUPT, "row %u, column %u: code %u of %u points", r, i, code, plan.n);
+                w[i] = (i % plan.p ? plan.grid[code].y : plan.grid[code].x) * scale;
+            }
         }
     return ENT_OK;
 }
