@@ -27,7 +27,7 @@ typedef struct reading {
     unsigned depth;
     packed *packed;
     size_t packeds, packed_room;
-    uint64_t stored; /* bytes of their chunks */
+    uint64_t stored, whole; /* bytes of their chunks: in the file, and unpacked with what fills them up */
 } reading;
 
 static ent_status no_memory(const reading *r) { return ent_hdf5_fail(&r->h, ENT_ENOMEM, "out of memory"); }
@@ -138,20 +138,21 @@ static ent_status add_runs(reading *r, const ent_hdf5_dataset *set)
 /* ---- filtered chunks ------------------------------------------------------------------------------------------ */
 
 typedef struct measuring {
-    uint64_t stored, first; /* first: the lowest address */
+    uint64_t stored, chunks, first; /* first: the lowest address */
 } measuring;
 
 static ent_status measure(void *context, const ent_hdf5_chunk *chunk)
 {
     measuring *m = context;
     m->stored += chunk->size;
+    m->chunks++;
     if (chunk->address < m->first) m->first = chunk->address;
     return ENT_OK;
 }
 
 static ent_status add_packed(reading *r, const ent_hdf5_dataset *set)
 {
-    measuring m = { 0, UINT64_MAX };
+    measuring m = { 0, 0, UINT64_MAX };
     ent_status status = ent_hdf5_read_chunks(&r->h, set, measure, &m);
     if (status || !m.stored) return status;
     packed *larger = ent_grow(r->packed, &r->packed_room, r->packeds, sizeof *larger);
@@ -159,6 +160,8 @@ static ent_status add_packed(reading *r, const ent_hdf5_dataset *set)
     r->packed = larger;
     r->packed[r->packeds++] = (packed){ *set, r->model->tensors };
     r->stored += m.stored;
+    if (__builtin_mul_overflow(m.chunks, set->chunk_bytes, &m.chunks) || __builtin_add_overflow(r->whole, m.chunks, &r->whole))
+        return ent_hdf5_fail(&r->h, ENT_ECORRUPT, "chunks of more bytes than 64 bits count");
     status = add_tensor(r, set, r->h.name, m.first, set->rank, set->shape, (ent_bytes){ NULL, set->elements * set->width });
     if (!status) r->model->tensor[r->model->tensors - 1].unpacked = true;
     return status;
@@ -173,7 +176,9 @@ static ent_status unpack_all(reading *r)
     for (size_t i = 0; i < r->packeds; i++)
         if (__builtin_add_overflow(size, aligned(r->model->tensor[r->packed[i].tensor].bytes.size), &size))
             return ent_hdf5_fail(&r->h, ENT_ECORRUPT, "more than 64 bits hold");
-    ent_status status = ent_model_scratch(r->model, r->h.file, size, r->stored, &memory, r->h.error);
+    uint64_t once = r->stored < r->h.bytes.size ? r->stored : r->h.bytes.size; /* chunks that share bytes count once */
+    if (ent_is_bomb(r->whole, once)) size = r->whole > size ? r->whole : size; /* the same chunk at many places, or huge ones */
+    ent_status status = ent_model_scratch(r->model, r->h.file, size, once, &memory, r->h.error);
     for (size_t i = 0; i < r->packeds && !status; i++) {
         ent_tensor *t = &r->model->tensor[r->packed[i].tensor];
         snprintf(r->h.name, sizeof r->h.name, "%s", t->name);

@@ -3,8 +3,8 @@
  * By the HDF5 File Format Specification, version 3.0.  Read here and not by libhdf5 because readers are given any bytes,
  * and libhdf5 1.10 crashes on some; because tensors are views, and libhdf5 does not say where all bytes are; and because
  * a library cannot put a guard around another one: a crash ends the process, and a process with threads cannot fork.
- * Groups of all ages and datasets that are contiguous, compact or in chunks are read, the chunks by B-trees
- * of version 1, as HDF5 writes unless newer versions are asked for; what is left out is refused with the remedy. */
+ * Groups of all ages are read, and datasets that are contiguous, compact or in chunks; what is left out is refused with
+ * the remedy. */
 #ifndef ENT_WEIGHTS_HDF5_H
 #define ENT_WEIGHTS_HDF5_H
 
@@ -88,13 +88,16 @@ bool ent_hdf5_is_ours(ent_bytes file);
 typedef struct ent_hdf5_dataset {
     uint32_t rank;
     uint64_t shape[ENT_HDF5_AXES], elements;
+    uint64_t most[ENT_HDF5_AXES]; /* the shape that it may grow to */
     const char *dtype; /* static, or by `kind` below; NULL: no numbers */
     char kind[8];      /* as NumPy writes it, for those of the other byte order */
     uint32_t width;    /* bytes of an element */
     enum { ENT_HDF5_COMPACT, ENT_HDF5_CONTIGUOUS, ENT_HDF5_CHUNKED } layout;
-    uint64_t address, size; /* of its bytes, or of its B-tree */
-    uint32_t chunk[ENT_HDF5_AXES];
+    uint64_t address, size; /* of its bytes, or of the index of its chunks */
+    enum { ENT_HDF5_OLD_TREE, ENT_HDF5_ONE_CHUNK, ENT_HDF5_IMPLICIT, ENT_HDF5_ARRAY, ENT_HDF5_NEW_TREE } index;
+    uint32_t chunk[ENT_HDF5_AXES], mask; /* mask: of the only chunk */
     uint64_t chunk_bytes;
+    bool plain_edges; /* chunks that go beyond the shape have no filters */
     struct {
         uint16_t id;
         uint32_t value; /* its first parameter */

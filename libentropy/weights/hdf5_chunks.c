@@ -1,4 +1,4 @@
-/* hdf5_chunks.c - the chunks of a dataset in an HDF5 file, and what its filters made of them.
+/* hdf5_chunks.c - what filters made of the chunks of a dataset in an HDF5 file.
  *
  * Filters that are undone: deflate, shuffle and Fletcher-32, which come with HDF5 and h5py. */
 #include <inttypes.h>
@@ -9,63 +9,6 @@
 #include "weights/unpack.h"
 
 enum { DEFLATE = 1, SHUFFLE = 2, FLETCHER32 = 3 }; /* numbers of filters */
-
-/* ---- the tree ----------------------------------------------------------------------------------------------- */
-
-typedef struct tree {
-    ent_hdf5 *h;
-    const ent_hdf5_dataset *set;
-    ent_hdf5_take_chunk *take;
-    void *context;
-} tree;
-
-/* A first element is a corner of the grid, within the shape. */
-static ent_status read_chunk(const tree *t, ent_hdf5_cursor *c, ent_hdf5_chunk *chunk)
-{
-    const ent_hdf5_dataset *set = t->set;
-    *chunk = (ent_hdf5_chunk){ .size = (uint32_t)ent_hdf5_take(c, 4), .mask = (uint32_t)ent_hdf5_take(c, 4) };
-    bool fits = true;
-    for (uint32_t i = 0; i < set->rank; i++) {
-        chunk->first[i] = ent_hdf5_take(c, 8);
-        fits &= chunk->first[i] < set->shape[i] && chunk->first[i] % set->chunk[i] == 0;
-    }
-    ent_hdf5_skip(c, 8); /* along the bytes of an element: 0 */
-    chunk->address = ent_hdf5_address(t->h, c);
-    if (!fits) return ent_hdf5_fail(t->h, ENT_ECORRUPT, "the chunk at byte %" PRIu64 " lies outside its shape", chunk->address);
-    return ENT_OK;
-}
-
-static ent_status read_node(const tree *t, uint64_t address, unsigned above)
-{
-    ent_hdf5 *h = t->h;
-    unsigned head = 8 + 2 * h->address_bytes, key = 8 + 8 * (t->set->rank + 1);
-    ent_hdf5_cursor c;
-    ent_status status = ent_hdf5_view(h, address, head, "a tree of chunks", &c);
-    if (status) return status;
-    bool marked = ent_hdf5_mark(&c, "TREE") && ent_hdf5_take(&c, 1) == 1;
-    unsigned level = (unsigned)ent_hdf5_take(&c, 1), n = (unsigned)ent_hdf5_take(&c, 2);
-    if (!marked || level >= above) return ent_hdf5_fail(h, ENT_ECORRUPT, "no tree of chunks at byte %" PRIu64, address);
-    status = ent_hdf5_view(h, address + head, (uint64_t)n * (key + h->address_bytes), "a tree of chunks", &c);
-    for (unsigned i = 0; i < n && !status; i++) {
-        ent_hdf5_chunk chunk;
-        if (level) {
-            ent_hdf5_skip(&c, key);
-            status = read_node(t, ent_hdf5_address(h, &c), level);
-        } else if (!(status = read_chunk(t, &c, &chunk))) {
-            ent_hdf5_cursor bytes;
-            status = ent_hdf5_view(h, chunk.address, chunk.size, "a chunk", &bytes);
-            if (!status) status = t->take(t->context, &chunk);
-        }
-    }
-    return status;
-}
-
-ent_status ent_hdf5_read_chunks(ent_hdf5 *h, const ent_hdf5_dataset *set, ent_hdf5_take_chunk *take, void *context)
-{
-    enum { HIGHEST_TREE = 64 };
-    tree t = { h, set, take, context };
-    return set->address == UINT64_MAX ? ENT_OK : read_node(&t, set->address, HIGHEST_TREE);
-}
 
 /* ---- filters ------------------------------------------------------------------------------------------------ */
 
@@ -96,7 +39,7 @@ static bool is_fletcher32(ent_bytes data, uint32_t stored)
 static void unshuffle(ent_bytes in, uint32_t width, uint8_t *out)
 {
     size_t n = in.size / width;
-    for (size_t b = 0; b < width; b++)
+    for (size_t b = 0; b < width && n; b++)
         for (size_t i = 0; i < n; i++) out[i * width + b] = in.data[b * n + i];
     if (in.size % width) memcpy(out + n * width, in.data + n * width, in.size % width);
 }
@@ -162,6 +105,14 @@ static void place(const unpacking *u, const ent_hdf5_chunk *chunk, const uint8_t
     }
 }
 
+/* A chunk that goes beyond the shape. */
+static bool is_edge(const ent_hdf5_dataset *set, const ent_hdf5_chunk *chunk)
+{
+    bool edge = false;
+    for (uint32_t i = 0; i < set->rank; i++) edge |= set->shape[i] - chunk->first[i] < set->chunk[i];
+    return edge;
+}
+
 static ent_status unpack_chunk(void *context, const ent_hdf5_chunk *chunk)
 {
     unpacking *u = context;
@@ -176,8 +127,9 @@ static ent_status unpack_chunk(void *context, const ent_hdf5_chunk *chunk)
             if (!(u->scratch[i] = ent_alloc(u->room))) return ent_hdf5_fail(u->h, ENT_ENOMEM, "out of memory");
     }
     ent_status status = ENT_OK;
+    bool plain = set->plain_edges && is_edge(set, chunk);
     for (unsigned i = set->filters; i-- > 0 && !status;)
-        if (!(chunk->mask >> i & 1)) status = undo(u, i, &data);
+        if (!plain && !(chunk->mask >> i & 1)) status = undo(u, i, &data);
     if (!status && data.size != set->chunk_bytes)
         status = ent_hdf5_fail(u->h, ENT_ECORRUPT, "the chunk at byte %" PRIu64 " has %zu bytes, not %" PRIu64, chunk->address,
                                data.size, set->chunk_bytes);

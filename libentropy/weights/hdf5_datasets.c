@@ -78,7 +78,7 @@ static ent_status read_dataspace(const ent_hdf5 *h, ent_bytes message, ent_hdf5_
     ent_hdf5_cursor c = ent_hdf5_cursor_of(message);
     unsigned version = (unsigned)ent_hdf5_take(&c, 1);
     set->rank = (uint32_t)ent_hdf5_take(&c, 1);
-    ent_hdf5_skip(&c, 1);
+    unsigned flags = (unsigned)ent_hdf5_take(&c, 1);
     unsigned type = (unsigned)ent_hdf5_take(&c, 1);
     if (version == 1) ent_hdf5_skip(&c, 4);
     if (version < 1 || version > 2 || set->rank > ENT_HDF5_AXES)
@@ -90,6 +90,7 @@ static ent_status read_dataspace(const ent_hdf5 *h, ent_bytes message, ent_hdf5_
             return ent_hdf5_fail(h, ENT_ECORRUPT, "the product of its shape exceeds 64 bits");
     }
     uint64_t bytes;
+    for (uint32_t i = 0; i < set->rank; i++) set->most[i] = flags & 1 ? ent_hdf5_take(&c, h->length_bytes) : set->shape[i];
     if (c.over) return ent_hdf5_fail(h, ENT_ECORRUPT, "a damaged dataspace");
     if (__builtin_mul_overflow(set->elements, 8 * (uint64_t)set->width, &bytes))
         return ent_hdf5_fail(h, ENT_ECORRUPT, "its size exceeds 64 bits");
@@ -99,18 +100,51 @@ static ent_status read_dataspace(const ent_hdf5 *h, ent_bytes message, ent_hdf5_
 /* ---- layout ------------------------------------------------------------------------------------------------- */
 
 /* As many sizes as axes, and the bytes of an element. */
-static ent_status read_chunk_shape(const ent_hdf5 *h, ent_hdf5_cursor *c, unsigned axes, ent_hdf5_dataset *set)
+static ent_status read_chunk_shape(const ent_hdf5 *h, ent_hdf5_cursor *c, unsigned axes, unsigned bytes,
+                                   ent_hdf5_dataset *set)
 {
     set->chunk_bytes = set->width;
     if (axes != set->rank + 1) return ent_hdf5_fail(h, ENT_ECORRUPT, "chunks of another rank than its shape");
     for (uint32_t i = 0; i < set->rank; i++) {
-        set->chunk[i] = (uint32_t)ent_hdf5_take(c, 4);
-        if (!set->chunk[i] || __builtin_mul_overflow(set->chunk_bytes, set->chunk[i], &set->chunk_bytes))
+        uint64_t size = ent_hdf5_take(c, bytes);
+        set->chunk[i] = (uint32_t)size;
+        if (!size || size > UINT32_MAX || __builtin_mul_overflow(set->chunk_bytes, set->chunk[i], &set->chunk_bytes))
             return ent_hdf5_fail(h, ENT_ECORRUPT, "chunks of no size");
     }
-    if (ent_hdf5_take(c, 4) != set->width || c->over || set->chunk_bytes > UINT32_MAX)
+    if (ent_hdf5_take(c, bytes) != set->width || c->over || set->chunk_bytes > UINT32_MAX)
         return ent_hdf5_fail(h, ENT_ECORRUPT, "a damaged layout");
     return ENT_OK;
+}
+
+/* What the newest format says of chunks: the kind of their index as well. */
+static ent_status read_new_chunks(const ent_hdf5 *h, ent_hdf5_cursor c, ent_hdf5_dataset *set)
+{
+    enum { PLAIN_EDGES = 1, FILTERED = 2 };                       /* flags */
+    enum { ONE = 1, IMPLICIT, ARRAY, EXTENSIBLE_ARRAY, TREE };    /* kinds of indexes */
+    unsigned flags = (unsigned)ent_hdf5_take(&c, 1), axes = (unsigned)ent_hdf5_take(&c, 1);
+    unsigned bytes = (unsigned)ent_hdf5_take(&c, 1);
+    if (bytes > 8) return ent_hdf5_fail(h, ENT_ECORRUPT, "a damaged layout");
+    ent_status status = read_chunk_shape(h, &c, axes, bytes, set);
+    if (status) return status;
+    unsigned kind = (unsigned)ent_hdf5_take(&c, 1);
+    set->plain_edges = flags & PLAIN_EDGES;
+    set->size = set->chunk_bytes;
+    switch (kind) {
+    case ONE:
+        set->index = ENT_HDF5_ONE_CHUNK;
+        if (flags & FILTERED) set->size = ent_hdf5_take(&c, h->length_bytes);
+        if (flags & FILTERED) set->mask = (uint32_t)ent_hdf5_take(&c, 4);
+        break;
+    case IMPLICIT: set->index = ENT_HDF5_IMPLICIT; break;
+    case ARRAY: set->index = ENT_HDF5_ARRAY, ent_hdf5_skip(&c, 1); break;
+    case EXTENSIBLE_ARRAY:
+        return ent_hdf5_fail(h, ENT_EUNSUPPORTED, "its chunks are in an extensible array, of HDF5's newest format: run "
+                             "`h5repack -l CONTI -f NONE FILE NEW` and take the new file");
+    case TREE: set->index = ENT_HDF5_NEW_TREE, ent_hdf5_skip(&c, 6); break;
+    default: return ent_hdf5_fail(h, ENT_ECORRUPT, "a damaged layout");
+    }
+    set->address = ent_hdf5_address(h, &c);
+    return c.over || set->size > UINT32_MAX ? ent_hdf5_fail(h, ENT_ECORRUPT, "a damaged layout") : ENT_OK;
 }
 
 static ent_status read_layout(const ent_hdf5 *h, ent_bytes message, ent_hdf5_dataset *set)
@@ -132,17 +166,17 @@ static ent_status read_layout(const ent_hdf5 *h, ent_bytes message, ent_hdf5_dat
             set->size = ent_hdf5_take(&c, h->length_bytes);
             return c.over ? ent_hdf5_fail(h, ENT_ECORRUPT, "a damaged layout") : ENT_OK;
         case CHUNKED:
-            if (version == 4) break;
             set->layout = ENT_HDF5_CHUNKED;
+            if (version == 4) return read_new_chunks(h, c, set);
             axes = (unsigned)ent_hdf5_take(&c, 1);
             set->address = ent_hdf5_address(h, &c);
-            return read_chunk_shape(h, &c, axes, set);
+            return read_chunk_shape(h, &c, axes, 4, set);
         case VIRTUAL:
             return ent_hdf5_fail(h, ENT_EUNSUPPORTED, "a virtual dataset, made of other files: read those");
         default: return ent_hdf5_fail(h, ENT_ECORRUPT, "a damaged layout");
         }
     }
-    return ent_hdf5_fail(h, ENT_EUNSUPPORTED, "a layout of version %u, of HDF5 before 1.6.3 or of its newest format: run "
+    return ent_hdf5_fail(h, ENT_EUNSUPPORTED, "a layout of version %u, of HDF5 before 1.6.3 or after 1.14: run "
                          "`h5repack -l CONTI -f NONE FILE NEW` and take the new file", version);
 }
 
@@ -175,7 +209,7 @@ static ent_status read_filters(const ent_hdf5 *h, ent_bytes message, ent_hdf5_da
 static ent_status read_fill(const ent_hdf5 *h, const ent_hdf5_object *o, ent_hdf5_dataset *set)
 {
     ent_hdf5_cursor c = ent_hdf5_cursor_of(o->fill.data ? o->fill : o->old_fill);
-    bool defined = c.at;
+    bool defined = o->fill.data || o->old_fill.data;
     if (o->fill.data) {
         unsigned version = (unsigned)ent_hdf5_take(&c, 1), flags = (unsigned)ent_hdf5_take(&c, 1);
         if (version == 3) defined = flags & 32;

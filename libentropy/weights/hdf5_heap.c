@@ -53,14 +53,15 @@ static ent_status read_node(const tree *t, uint64_t address, uint64_t records, u
     if (status) return status;
     if (!ent_hdf5_mark(&c, depth ? "BTIN" : "BTLF") || ent_hdf5_take(&c, 1) || ent_hdf5_take(&c, 1) != t->type)
         return ent_hdf5_fail(t->h, ENT_ECORRUPT, "no node of a tree at byte %" PRIu64, address);
-    for (uint64_t i = 0; i < records && !status; i++) {
-        status = t->take(t->context, (ent_bytes){ c.at, t->record_bytes });
-        ent_hdf5_skip(&c, t->record_bytes);
-    }
-    for (uint64_t i = 0; depth && i <= records && !status; i++) {
-        uint64_t child = ent_hdf5_address(t->h, &c), n = ent_hdf5_take(&c, t->count_bytes);
-        ent_hdf5_skip(&c, t->total_bytes[depth - 1]);
-        status = read_node(t, child, n, depth - 1);
+    const uint8_t *record = c.at;
+    ent_hdf5_skip(&c, records * t->record_bytes);
+    for (uint64_t i = 0; i <= records && !status; i++) { /* a child, a record, a child, ... */
+        if (depth) {
+            uint64_t child = ent_hdf5_address(t->h, &c), n = ent_hdf5_take(&c, t->count_bytes);
+            ent_hdf5_skip(&c, t->total_bytes[depth - 1]);
+            status = read_node(t, child, n, depth - 1);
+        }
+        if (i < records && !status) status = t->take(t->context, (ent_bytes){ record + i * t->record_bytes, t->record_bytes });
     }
     return status;
 }

@@ -32,7 +32,8 @@ enum message { /* their numbers in the file */
 
 ent_hdf5_cursor ent_hdf5_cursor_of(ent_bytes bytes)
 {
-    return (ent_hdf5_cursor){ bytes.data, bytes.size ? bytes.data + bytes.size : bytes.data, false };
+    const uint8_t *data = bytes.data ? bytes.data : (const uint8_t *)signature; /* no arithmetic with NULL */
+    return (ent_hdf5_cursor){ data, data + bytes.size, false };
 }
 
 void ent_hdf5_skip(ent_hdf5_cursor *c, size_t bytes)
@@ -47,7 +48,7 @@ uint64_t ent_hdf5_take(ent_hdf5_cursor *c, unsigned bytes)
     uint64_t value = 0;
     const uint8_t *at = c->at;
     ent_hdf5_skip(c, bytes);
-    for (unsigned i = 0; i < bytes && at + i < c->at && !c->over; i++) value |= (uint64_t)at[i] << 8 * i;
+    for (unsigned i = 0; i < bytes && !c->over; i++) value |= (uint64_t)at[i] << 8 * i;
     return value;
 }
 

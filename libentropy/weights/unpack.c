@@ -21,14 +21,19 @@ static int temporary(const char *folder)
     return fd;
 }
 
+bool ent_is_bomb(uint64_t size, uint64_t stored)
+{
+    enum { SMALL = 64 << 20, MOST_TIMES = 100 };
+    return size > SMALL && size / MOST_TIMES > stored;
+}
+
 ent_status ent_model_scratch(ent_weights *model, const char *file, uint64_t size, uint64_t stored, uint8_t **memory,
                              ent_error *error)
 {
-    enum { SMALL = 64 << 20, MOST_TIMES = 100 };
     const char *folder = getenv("TMPDIR");
     if (!folder || !*folder) folder = "/tmp";
     *memory = NULL;
-    if (size > SMALL && size / MOST_TIMES > stored)
+    if (ent_is_bomb(size, stored))
         return ent_fail(error, ENT_EUNSUPPORTED,
                         "%s: %" PRIu64 " bytes would be unpacked from %" PRIu64 ", which weights never are: if it is sound, save "
                         "it without compression", file, size, stored);

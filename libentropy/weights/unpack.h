@@ -4,9 +4,12 @@
 
 #include "weights/reader.h"
 
+/* Whether so many bytes cannot be the weights that `stored` bytes unpack to: over 64 MiB and a hundred times as much. */
+bool ent_is_bomb(uint64_t size, uint64_t stored);
+
 /* Memory of `size` bytes, all zero, that lives as long as the model: an unlinked temporary file, in $TMPDIR or /tmp, so that
- * models larger than memory can be unpacked.  `stored` bytes are to be unpacked into it: ENT_EUNSUPPORTED when it is
- * 64 MiB and a hundred times as much, which no weights are.  ENT_EIO when there is no room for the file. */
+ * models larger than memory can be unpacked.  `stored` bytes are to be unpacked into it: ENT_EUNSUPPORTED
+ * for what ent_is_bomb says.  ENT_EIO when there is no room for the file. */
 ent_status ent_model_scratch(ent_weights *model, const char *file, uint64_t size, uint64_t stored, uint8_t **memory,
                              ent_error *error);
 

@@ -1,0 +1,168 @@
+/* hdf5_index.c - where the chunks of a dataset in an HDF5 file are: trees of version 1, and what the newest format has
+ * instead, but for extensible arrays. */
+#include <inttypes.h>
+
+#include "weights/hdf5.h"
+
+typedef struct chunk_index {
+    ent_hdf5 *h;
+    const ent_hdf5_dataset *set;
+    ent_hdf5_take_chunk *take;
+    void *context;
+} chunk_index;
+
+/* A chunk, if it was written: its first element is a corner of the grid, within the shape. */
+static ent_status take_chunk(const chunk_index *x, const ent_hdf5_chunk *chunk)
+{
+    const ent_hdf5_dataset *set = x->set;
+    ent_hdf5_cursor bytes;
+    bool fits = true;
+    if (chunk->address == UINT64_MAX) return ENT_OK;
+    for (uint32_t i = 0; i < set->rank; i++)
+        fits &= chunk->first[i] < set->shape[i] && chunk->first[i] % set->chunk[i] == 0;
+    if (!fits)
+        return ent_hdf5_fail(x->h, ENT_ECORRUPT, "the chunk at byte %" PRIu64 " lies outside its shape", chunk->address);
+    ent_status status = ent_hdf5_view(x->h, chunk->address, chunk->size, "a chunk", &bytes);
+    return status ? status : x->take(x->context, chunk);
+}
+
+/* ---- trees of version 1 ------------------------------------------------------------------------------------- */
+
+static ent_status read_node(const chunk_index *x, uint64_t address, unsigned above)
+{
+    ent_hdf5 *h = x->h;
+    unsigned head = 8 + 2 * h->address_bytes, key = 8 + 8 * (x->set->rank + 1);
+    ent_hdf5_cursor c;
+    ent_status status = ent_hdf5_view(h, address, head, "a tree of chunks", &c);
+    if (status) return status;
+    bool marked = ent_hdf5_mark(&c, "TREE") && ent_hdf5_take(&c, 1) == 1;
+    unsigned level = (unsigned)ent_hdf5_take(&c, 1), n = (unsigned)ent_hdf5_take(&c, 2);
+    if (!marked || level >= above) return ent_hdf5_fail(h, ENT_ECORRUPT, "no tree of chunks at byte %" PRIu64, address);
+    status = ent_hdf5_view(h, address + head, (uint64_t)n * (key + h->address_bytes), "a tree of chunks", &c);
+    for (unsigned i = 0; i < n && !status; i++) {
+        ent_hdf5_chunk chunk = { .size = (uint32_t)ent_hdf5_take(&c, 4), .mask = (uint32_t)ent_hdf5_take(&c, 4) };
+        for (uint32_t k = 0; k < x->set->rank; k++) chunk.first[k] = ent_hdf5_take(&c, 8);
+        ent_hdf5_skip(&c, 8); /* along the bytes of an element: 0 */
+        chunk.address = ent_hdf5_address(h, &c);
+        status = level ? read_node(x, chunk.address, level) : take_chunk(x, &chunk);
+    }
+    return status;
+}
+
+/* ---- one after the other ------------------------------------------------------------------------------------ */
+
+/* Chunk number i of the grid; false: it is one of a shape that the dataset may grow to. */
+static bool find_corner(const ent_hdf5_dataset *set, uint64_t i, ent_hdf5_chunk *chunk)
+{
+    bool within = true;
+    for (uint32_t k = set->rank; k-- > 0;) {
+        uint64_t across = set->most[k] / set->chunk[k] + (set->most[k] % set->chunk[k] > 0);
+        chunk->first[k] = i % across * set->chunk[k];
+        within &= chunk->first[k] < set->shape[k];
+        i /= across;
+    }
+    return within;
+}
+
+/* The number of chunks in the grid; UINT64_MAX: more than any file has. */
+static uint64_t count_chunks(const ent_hdf5_dataset *set)
+{
+    uint64_t n = 1;
+    for (uint32_t k = 0; k < set->rank; k++)
+        if (__builtin_mul_overflow(n, set->most[k] / set->chunk[k] + (set->most[k] % set->chunk[k] > 0), &n)) return UINT64_MAX;
+    return n;
+}
+
+/* All chunks, side by side. */
+static ent_status read_implicit(const chunk_index *x)
+{
+    uint64_t n = count_chunks(x->set);
+    ent_status status = n > x->h->bytes.size ? ent_hdf5_fail(x->h, ENT_ECORRUPT, "more chunks than the file has bytes") : ENT_OK;
+    for (uint64_t i = 0; i < n && !status; i++) {
+        ent_hdf5_chunk chunk = { .address = x->set->address + i * x->set->chunk_bytes, .size = (uint32_t)x->set->chunk_bytes };
+        if (find_corner(x->set, i, &chunk)) status = take_chunk(x, &chunk);
+    }
+    return status;
+}
+
+static ent_status read_elements(const chunk_index *x, uint64_t address, uint64_t first, uint64_t n, unsigned bytes, bool filtered)
+{
+    unsigned size = bytes - x->h->address_bytes - 4; /* of a chunk's size, when it is there */
+    ent_hdf5_cursor c;
+    ent_status status = ent_hdf5_view(x->h, address, n * bytes, "an array of chunks", &c);
+    for (uint64_t i = first; i < first + n && !status; i++) {
+        ent_hdf5_chunk chunk = { .address = ent_hdf5_address(x->h, &c), .size = (uint32_t)x->set->chunk_bytes };
+        if (filtered) chunk.size = (uint32_t)ent_hdf5_take(&c, size);
+        if (filtered) chunk.mask = (uint32_t)ent_hdf5_take(&c, 4);
+        if (find_corner(x->set, i, &chunk)) status = take_chunk(x, &chunk);
+    }
+    return status;
+}
+
+/* An array of places, in pages if it is long; pages of which nothing was written are only marked. */
+static ent_status read_array(const chunk_index *x)
+{
+    enum { CHECKSUM = 4, MOST_PAGE_BITS = 32 };
+    ent_hdf5 *h = x->h;
+    ent_hdf5_cursor c;
+    ent_status status = ent_hdf5_view(h, x->set->address, 8 + h->length_bytes + h->address_bytes, "an array of chunks", &c);
+    if (status) return status;
+    bool marked = ent_hdf5_mark(&c, "FAHD") && !ent_hdf5_take(&c, 1), filtered = ent_hdf5_take(&c, 1);
+    unsigned bytes = (unsigned)ent_hdf5_take(&c, 1), bits = (unsigned)ent_hdf5_take(&c, 1);
+    uint64_t n = ent_hdf5_take(&c, h->length_bytes), block = ent_hdf5_address(h, &c), all = count_chunks(x->set);
+    bool widths = filtered ? bytes > h->address_bytes + 4 && bytes <= h->address_bytes + 12 : bytes == h->address_bytes;
+    if (!marked || !widths || bits > MOST_PAGE_BITS || n != all || n > h->bytes.size)
+        return ent_hdf5_fail(h, ENT_ECORRUPT, "no array of chunks at byte %" PRIu64, x->set->address);
+    if (block == UINT64_MAX) return ENT_OK;
+    uint64_t page = UINT64_C(1) << bits, pages = n > page ? (n + page - 1) / page : 0, head = 6 + h->address_bytes;
+    if ((status = ent_hdf5_view(h, block, head + (pages + 7) / 8, "an array of chunks", &c))) return status;
+    if (!ent_hdf5_mark(&c, "FADB")) return ent_hdf5_fail(h, ENT_ECORRUPT, "no array of chunks at byte %" PRIu64, block);
+    ent_hdf5_skip(&c, 2 + h->address_bytes);
+    if (!pages) return read_elements(x, block + head, 0, n, bytes, filtered);
+    uint64_t at = block + head + (pages + 7) / 8 + CHECKSUM;
+    for (uint64_t i = 0; i < pages && !status; i++) {
+        uint64_t of = i + 1 < pages ? page : n - i * page;
+        if (c.at[i / 8] & 0x80 >> i % 8) status = read_elements(x, at, i * page, of, bytes, filtered);
+        at += of * bytes + CHECKSUM;
+    }
+    return status;
+}
+
+/* ---- trees of version 2 ------------------------------------------------------------------------------------- */
+
+enum { PLAIN_CHUNKS = 10, FILTERED_CHUNKS = 11 }; /* types of trees */
+
+static ent_status take_record(void *context, ent_bytes record)
+{
+    const chunk_index *x = context;
+    unsigned fixed = x->h->address_bytes + 8 * x->set->rank;
+    ent_hdf5_cursor c = ent_hdf5_cursor_of(record);
+    ent_hdf5_chunk chunk = { .address = ent_hdf5_address(x->h, &c), .size = (uint32_t)x->set->chunk_bytes };
+    if (x->set->filters) {
+        if (record.size < fixed + 4 || record.size > fixed + 12) return ent_hdf5_fail(x->h, ENT_ECORRUPT, "a damaged tree of chunks");
+        chunk.size = (uint32_t)ent_hdf5_take(&c, (unsigned)(record.size - fixed - 4));
+        chunk.mask = (uint32_t)ent_hdf5_take(&c, 4);
+    }
+    for (uint32_t k = 0; k < x->set->rank; k++) {
+        uint64_t number = ent_hdf5_take(&c, 8);
+        if (__builtin_mul_overflow(number, x->set->chunk[k], &chunk.first[k])) chunk.first[k] = UINT64_MAX;
+    }
+    return take_chunk(x, &chunk);
+}
+
+ent_status ent_hdf5_read_chunks(ent_hdf5 *h, const ent_hdf5_dataset *set, ent_hdf5_take_chunk *take, void *context)
+{
+    enum { HIGHEST_TREE = 64 };
+    chunk_index x = { h, set, take, context };
+    ent_hdf5_chunk one = { .address = set->address, .size = (uint32_t)set->size, .mask = set->mask };
+    if (set->address == UINT64_MAX) return ENT_OK;
+    switch (set->index) {
+    case ENT_HDF5_OLD_TREE: return read_node(&x, set->address, HIGHEST_TREE);
+    case ENT_HDF5_ONE_CHUNK: return take_chunk(&x, &one);
+    case ENT_HDF5_IMPLICIT: return read_implicit(&x);
+    case ENT_HDF5_ARRAY: return read_array(&x);
+    default:
+        return ent_hdf5_read_tree(h, set->address, set->filters ? FILTERED_CHUNKS : PLAIN_CHUNKS,
+                                  h->address_bytes + 8 * (size_t)set->rank, take_record, &x);
+    }
+}
