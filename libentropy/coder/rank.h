@@ -2,6 +2,8 @@
 #ifndef ENT_CODER_RANK_H
 #define ENT_CODER_RANK_H
 
+#include <string.h>
+
 #include <entropy/count.h>
 
 /* Those that occur by falling count, ties by value; returns their number. */
@@ -16,6 +18,26 @@ static inline uint32_t ent_rank_symbols(const ent_counts *counts, uint8_t symbol
         live++;
     }
     return live;
+}
+
+/* A list of symbols in a table: appended, and read as the whole of `in`, each below the alphabet and there once. */
+static inline ent_status ent_symbols_write(const uint8_t *symbol, size_t n, ent_buffer *out)
+{
+    ent_status status = ent_buffer_reserve(out, out->size + n);
+    if (status || !n) return status;
+    memcpy(out->data + out->size, symbol, n);
+    out->size += n;
+    return ENT_OK;
+}
+
+static inline ent_status ent_symbols_read(ent_bytes in, uint32_t alphabet, size_t most, uint8_t *symbol)
+{
+    if (in.size > most) return ENT_ECORRUPT;
+    for (size_t i = 0; i < in.size; i++) {
+        if (in.data[i] >= alphabet || memchr(symbol, in.data[i], i)) return ENT_ECORRUPT;
+        symbol[i] = in.data[i];
+    }
+    return ENT_OK;
 }
 
 #endif

@@ -58,22 +58,14 @@ static ent_status write_table(const ent_coder_spec *spec, const void *table, ent
 {
     (void)spec;
     const palette_table *t = table;
-    ent_status status = ent_buffer_reserve(out, out->size + t->symbols);
-    if (status) return status;
-    memcpy(out->data + out->size, t->symbol, t->symbols);
-    out->size += t->symbols;
-    return ENT_OK;
+    return ent_symbols_write(t->symbol, t->symbols, out);
 }
 
 static ent_status read_table(const ent_coder_spec *spec, ent_bytes in, void *table)
 {
     palette_table *t = table;
-    if (!in.size || in.size > PALETTE_SYMBOLS) return ENT_ECORRUPT;
-    for (; t->symbols < in.size; t->symbols++) {
-        uint8_t s = in.data[t->symbols];
-        if (s >= spec->alphabet || memchr(t->symbol, s, t->symbols)) return ENT_ECORRUPT;
-        t->symbol[t->symbols] = s;
-    }
+    if (!in.size || ent_symbols_read(in, spec->alphabet, PALETTE_SYMBOLS, t->symbol)) return ENT_ECORRUPT;
+    t->symbols = (uint32_t)in.size;
     complete(t);
     return ENT_OK;
 }

@@ -123,11 +123,9 @@ static ent_status read_table(const ent_coder_spec *spec, ent_bytes in, void *tab
         if (t->width[k] < 1 || t->width[k] > TIERED_WIDTH) return ENT_ECORRUPT;
     size_t ranked = in.size - 1 - t->tiers, most = capacity(t);
     if (most + 1 == spec->alphabet ? ranked != spec->alphabet : ranked > most) return ENT_ECORRUPT;
-    for (; t->ranked < ranked; t->ranked++) {
-        uint8_t s = in.data[1 + t->tiers + t->ranked];
-        if (s >= spec->alphabet || memchr(t->symbol, s, t->ranked)) return ENT_ECORRUPT;
-        t->symbol[t->ranked] = s;
-    }
+    ent_bytes list = { in.data + 1 + t->tiers, ranked };
+    if (ent_symbols_read(list, spec->alphabet, ranked, t->symbol)) return ENT_ECORRUPT;
+    t->ranked = (uint32_t)ranked;
     complete(t);
     return ENT_OK;
 }
