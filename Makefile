@@ -1,7 +1,7 @@
 # Makefile - every entry point of libentropy.  `make help` lists them.
 #
 # Variables: CC, CFLAGS (optimisation), BUILD (where objects go), PREFIX, DESTDIR, H5PLUGINDIR, V (1: show commands),
-# QUICK (1: a short bench), MACHINE (a name for this machine).
+# QUICK (1: a short bench), MACHINE (a name for this machine), STORIES (a folder of stories260k, for bitstack).
 
 CC      = gcc
 AR      = ar
@@ -125,6 +125,11 @@ $(BUILD)/profile: $(PROFILE_OBJ) $(BUILD)/libentropy.a
 	@echo '  LD $@'
 	$(Q)$(CC) -fopenmp $(CFLAGS) -o $@ $^ $(LIBS)
 
+# Times of stacks, for results/bitstack-time.tsv.
+$(BUILD)/time_%: $(BUILD)/tests/timing/%.o $(BUILD)/libentropy.a
+	@echo '  LD $@'
+	$(Q)$(CC) -fopenmp $(CFLAGS) -o $@ $^ $(LIBS)
+
 # Fuzz targets: with libFuzzer (clang and -fsanitize=fuzzer-no-link in CFLAGS), or run over files.
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libentropy.a
 	@echo '  LD $@'
@@ -175,8 +180,8 @@ deltas: $(BUILD)/test_delta ## checkpoints told by others: bits a weight by shar
 machine: all ## this machine measured, with the errors of its predictions, into results/machines/MACHINE (5 min)
 	@analyses/machine.sh $(BUILD) $(MACHINE)
 
-bitstack: all ## BitStack's blocks on the shipped model: perplexity against bytes, into results/bitstack.tsv (minutes)
-	@analyses/bitstack.sh $(BUILD)
+bitstack: all $(BUILD)/time_stack ## BitStack's blocks on the shipped model: perplexity against bytes, their times, into results/bitstack* (minutes)
+	@analyses/bitstack.sh $(BUILD) $(STORIES)
 
 check: deps-test ## install what is missing, build, run every test
 	@tests/check.sh $(BUILD)
