@@ -129,12 +129,26 @@ static void sizes_are_refused(void **state)
     }
 }
 
+static void flipped_bits_never_crash(void **state)
+{
+    (void)state;
+    maker m;
+    put_0(&m, true);
+    expect_no_flip_crashes("flip.bin", m.bytes, m.size, 7 * 4);
+    for (uint32_t version = 1; version <= 2; version++) {
+        put_head(&m, version, sizes, true, 8);
+        zeros(&m, 4 * (2 * NORMS + 8 + TOKENS + LAYERS));
+        expect_no_flip_crashes("flip.bin", m.bytes, m.size, 64);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(version_0_is_read),
         cmocka_unit_test(versions_1_and_2_are_read),
         cmocka_unit_test(sizes_are_refused),
+        cmocka_unit_test(flipped_bits_never_crash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

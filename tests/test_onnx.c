@@ -218,21 +218,7 @@ static void flipped_bits_never_crash(void **state)
     put_external(&graph, "c", "a.data", "16", "16");
     write_file(scratch_path("a.data"), values, 64);
     uint8_t *file = read_file(model_of(&graph, "flip.onnx"), &size);
-    for (size_t bit = 0; bit < 8 * size; bit++) {
-        ent_weights *w;
-        ent_error error;
-        file[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        write_file(scratch_path("flip.onnx"), file, size);
-        ent_status status = ent_weights_open(&w, scratch_path("flip.onnx"), &error);
-        if (status && status != ENT_ECORRUPT && status != ENT_EUNSUPPORTED) fail_msg("bit %zu: %s", bit, error.text);
-        for (size_t i = 0; w && i < ent_weights_tensors(w); i++) {
-            const ent_tensor *t = ent_weights_tensor(w, i);
-            ent_bytes f = ent_weights_file_at(w, t->file)->bytes;
-            assert_true(t->offset <= f.size && t->bytes.size <= f.size - t->offset);
-        }
-        ent_weights_close(w);
-        file[bit / 8] ^= (uint8_t)(1u << bit % 8);
-    }
+    expect_no_flip_crashes("flip.onnx", file, size, size);
     for (size_t n = 0; n < size; n++) {
         ent_weights *w;
         write_file(scratch_path("cut.onnx"), file, n);

@@ -258,6 +258,10 @@ static void foreign_formats_are_named(void **state)
         write_file(scratch_path(cases[i].name), cases[i].bytes, cases[i].size);
         expect_open(scratch_path(cases[i].name), ENT_EUNSUPPORTED, cases[i].text);
     }
+    uint8_t tar[512] = "model/data.pkl";
+    memcpy(tar + 257, "ustar", 5);
+    write_file(scratch_path("tar.pt"), tar, sizeof tar);
+    expect_open(scratch_path("tar.pt"), ENT_EUNSUPPORTED, "a tar archive");
     expect_open(scratch_path("not-there"), ENT_EIO, "No such file");
     assert_int_equal(mkfifo(scratch_path("pipe.safetensors"), 0600), 0);
     expect_open(scratch_path("pipe.safetensors"), ENT_EUNSUPPORTED, "not a regular file"); /* and does not wait */

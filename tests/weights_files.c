@@ -132,3 +132,24 @@ void expect_open(const char *path, ent_status expected, const char *text)
     if (!text) return;
     assert_status(ent_weights_open(&weights, path, NULL), expected); /* without anybody to tell */
 }
+
+void expect_no_flip_crashes(const char *name, uint8_t *file, size_t size, size_t bytes)
+{
+    const char *path = scratch_path(name);
+    for (size_t bit = 0; bit < 8 * bytes; bit++) {
+        ent_weights *w = NULL;
+        ent_error error = { ENT_OK, "" };
+        file[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        write_file(path, file, size);
+        ent_status status = ent_weights_open(&w, path, &error);
+        bool refused = status == ENT_ECORRUPT || status == ENT_EUNSUPPORTED;
+        if (status && (!refused || !error.text[0])) fail_msg("bit %zu: %s", bit, error.text);
+        for (size_t i = 0; w && i < ent_weights_tensors(w); i++) {
+            const ent_tensor *t = ent_weights_tensor(w, i);
+            ent_bytes f = ent_weights_file_at(w, t->file)->bytes;
+            assert_true(t->offset <= f.size && t->bytes.size <= f.size - t->offset);
+        }
+        ent_weights_close(w);
+        file[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+}

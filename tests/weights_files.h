@@ -30,6 +30,10 @@ const char *make_zip(const char *name, const part *parts, size_t n);
 /* Compresses a model to a container and back; fails the test unless its file comes back byte for byte. */
 void expect_round_trip(const char *path, const char *codec);
 
+/* Flips each bit of the first `bytes` of a file in turn, as `name` in the scratch folder: it opens, with tensors inside of
+ * their files, or is refused as damaged or unsupported, with a reason. */
+void expect_no_flip_crashes(const char *name, uint8_t *file, size_t size, size_t bytes);
+
 /* Opens and closes; fails the test unless the status is as expected and, for an error, its text
  * holds the file's name and `text` (NULL: anything). */
 void expect_open(const char *path, ent_status expected, const char *text);

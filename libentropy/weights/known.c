@@ -21,8 +21,16 @@ static const struct {
 #undef MAGIC
 };
 
+/* PyTorch's first checkpoints were archives of tar, whose mark stands far in. */
+static bool is_tar(ent_bytes file)
+{
+    enum { MARK = 257 };
+    return file.size >= MARK + 5 && !memcmp(file.data + MARK, "ustar", 5);
+}
+
 const char *ent_known_format(ent_bytes file)
 {
+    if (is_tar(file)) return "a tar archive (PyTorch before 0.1.10, or a packed folder): unpack it, or save it again as safetensors";
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (file.size >= known[i].size && !memcmp(file.data, known[i].magic, known[i].size)) return known[i].text;
     return NULL;

@@ -1,7 +1,7 @@
 /* base.h - status, errors, byte views, CPU features, seeded random numbers, parallel loops.
  *
  * Layer 0: every other module may use this one.  The library never prints, never exits and keeps
- * no state but the CPU features, which are found once.
+ * no state but what is found or computed once: the CPU features, tables and grids of numbers.
  */
 #ifndef ENTROPY_BASE_H
 #define ENTROPY_BASE_H
