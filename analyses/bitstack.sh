@@ -91,7 +91,7 @@ if [ $# -gt 1 ]; then
     ladder 110000 125000 140000 160000 180000 200000 230000 270000 >"$work/bitstack-stories.tsv"
     coding >"$work/bitstack-stories-coding.tsv"
 fi
-"$build/time_stack" 2048 >"$work/bitstack-time.tsv"
+"$build/time_stack" 4096 >"$work/bitstack-time.tsv"
 cp "$work"/bitstack*.tsv results/
 
 command -v gnuplot >/dev/null || exit 0
