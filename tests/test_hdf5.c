@@ -284,7 +284,11 @@ static void large_file(H5F_libver_t low, bool fixed)
         t = ent_weights_tensor(w, i);
         if (strncmp(t->name, "chunks", 6) != 0) continue;
         assert_true(!t->unpacked && t->shape[1] == 2 && t->shape[2] == 2);
-        for (uint64_t e = 0; e < t->elements; e++) sum += ((const float *)(const void *)t->bytes.data)[e];
+        for (uint64_t e = 0; e < t->elements; e++) {
+            float value; /* maybe unaligned */
+            memcpy(&value, t->bytes.data + 4 * e, 4);
+            sum += value;
+        }
         elements += t->elements;
     }
     assert_int_equal(elements, SIDE * SIDE);
