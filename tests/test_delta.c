@@ -199,7 +199,7 @@ static void checkpoints_come_back(void **state)
     }
 }
 
-enum { NORMAL_ROWS = 1024, NORMAL_COLUMNS = 256, NORMALS = NORMAL_ROWS * NORMAL_COLUMNS };
+enum { NORMAL_ROWS = 256, NORMAL_COLUMNS = 256, NORMALS = NORMAL_ROWS * NORMAL_COLUMNS };
 
 /* A checkpoint with normal weights and two tensors of integers; and the next, with noise on all weights, one tensor of integers
  * unchanged, the other another. */

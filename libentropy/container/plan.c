@@ -27,7 +27,10 @@ static ent_status add_recipe(ent_plan *plan, const ent_codec *codec, const char 
     ent_buffer text = { NULL, 0, 0 };
     ent_status status = ent_codec_bind(codec, dtype, &r->recipe, error);
     if (status) return status;
-    if ((status = ent_codec_recipe_text(codec, dtype, &text))) return ent_fail(error, status, "out of memory");
+    if ((status = ent_codec_recipe_text(codec, dtype, &text))) {
+        ent_free(text.data);
+        return ent_fail(error, status, "out of memory");
+    }
     *r = (ent_index_recipe){ dtype, (char *)text.data, r->recipe };
     for (*number = 0; *number < x->recipes; ++*number)
         if (!strcmp(x->recipe[*number].dtype, dtype) && !strcmp(x->recipe[*number].text, r->text)) {

@@ -148,6 +148,10 @@ static void read_index(const uint8_t *data, size_t size)
             if (i && t->file != t[-1].file) end = 0;
             REQUIRE(t->offset >= end && t->offset <= x.file[t->file].bytes - t->bytes);
             end = t->offset + t->bytes;
+            REQUIRE(t->same < (int64_t)i && (t->same < 0 || x.tensor[t->same].bytes == t->bytes));
+            REQUIRE(!t->delta || t->base_file < x.bases);
+            REQUIRE(!t->delta || (t->bytes <= x.base[t->base_file].bytes &&
+                                  t->base_offset <= x.base[t->base_file].bytes - t->bytes));
             uint64_t blocks = ent_index_blocks(&x, t), offset;
             size_t part;
             REQUIRE(!blocks == !t->bytes);
