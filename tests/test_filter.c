@@ -180,6 +180,32 @@ static void test_part_of_a_chunk(void **state)
     ent_chunks_close(&chunks);
 }
 
+/* A chunk with a good checksum that holds more than there is room for, coded or stored: refused before anything is
+ * written past the end. */
+static void test_more_than_a_chunk(void **state)
+{
+    (void)state;
+    enum { BYTES = 4096 };
+    uint8_t data[BYTES];
+    for (int stored = 0; stored < 2; stored++) {
+        ent_filter_values large = values_of("exponent=huffman rest=raw", "BF16", 2, BYTES), small = large;
+        small.value[3] = BYTES / 2;
+        ent_chunks wrote = open_values(&large), reads = open_values(&small);
+        ent_random r;
+        ent_random_seed(&r, 8, 0);
+        fill("BF16", data, BYTES);
+        for (size_t i = 0; stored && i < BYTES; i++) data[i] = (uint8_t)ent_random_bits(&r);
+        ent_buffer out = encode(&wrote, data);
+        assert_int_equal(ent_load32(out.data + 4) >> 31, stored);
+        guarded back = guarded_new(reads.bytes);
+        assert_status(ent_chunk_decode(&reads, (ent_bytes){ out.data, out.size }, back.data), ENT_ECORRUPT);
+        guarded_free(&back);
+        ent_free(out.data);
+        ent_chunks_close(&wrote);
+        ent_chunks_close(&reads);
+    }
+}
+
 /* ---- damage ------------------------------------------------------------------------------------------------- */
 
 static ent_status decode_copy(const ent_chunks *chunks, const uint8_t *data, size_t size)
@@ -483,6 +509,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trips),  cmocka_unit_test(test_sizes),      cmocka_unit_test(test_part_of_a_chunk),
+        cmocka_unit_test(test_more_than_a_chunk),
         cmocka_unit_test(test_damaged_chunks), cmocka_unit_test(test_other_recipe), cmocka_unit_test(test_parameters),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_through_hdf5), cmocka_unit_test(test_refusals),   cmocka_unit_test(test_damaged_file),
