@@ -108,11 +108,6 @@ static void decodes(const ent_coder_spec *spec, sample_kind kind, size_t n, size
     free_coded(&c);
 }
 
-static uint32_t of_at_most(const ent_coder *coder, uint32_t alphabet)
-{
-    return coder->max_alphabet < alphabet ? coder->max_alphabet : alphabet;
-}
-
 static void oracle_decodes_what_is_coded(void **state)
 {
     static const uint32_t alphabets[] = { 1, 2, 3, 16, 37, 256, 257, 1500, 65536 };
@@ -160,7 +155,7 @@ static void oracle_decodes_long_codes(void **state)
 {
     const ent_coder *coder = *state;
     for (int params = 0; params < 3; params++) { /* preset, least, most */
-        ent_coder_spec spec = odd_spec(coder, of_at_most(coder, 256), params ? ENT_CODER_PARAMS : -1, params == 2);
+        ent_coder_spec spec = odd_spec(coder, 256, params ? ENT_CODER_PARAMS : -1, params == 2);
         decodes(&spec, SAMPLE_PEAKED, 20001, 0);
         decodes(&spec, SAMPLE_SKEWED, 20001, 20);
         if (!params) decodes(&spec, SAMPLE_PEAKED, 200003, 100);
@@ -232,7 +227,7 @@ static void agree_on_long_damaged_codes(void **state)
     static const size_t sizes[] = { 9001, 200003 };
     const ent_coder *coder = *state;
     for (size_t i = 0; i < 2; i++) {
-        ent_coder_spec spec = spec_of(coder, of_at_most(coder, 256));
+        ent_coder_spec spec = spec_of(coder, 256);
         say(&spec, "long", sizes[i]);
         coded c = code_sample(&spec, SAMPLE_PEAKED, sizes[i], 24, 40);
         damaged_agree(&c, false, i ? 8 : 40);
@@ -261,7 +256,7 @@ static void strings_agree(const ent_coder *coder, uint32_t alphabet, size_t n)
 static void both_refuse_the_same_short_strings(void **state)
 {
     strings_agree(*state, 2, 1);
-    strings_agree(*state, of_at_most(*state, 5), 3);
+    strings_agree(*state, 5, 3);
 }
 
 static void both_refuse_damaged_tables(void **state) { agree_on_damage(*state, true); }

@@ -23,7 +23,8 @@
 
 enum { WORD_BYTES = 2, MOST_RUN = 2 * QMOE_PAIRS };
 
-/* The symbols by rank: the commonest is digit 0. */
+/* The symbols by rank: the commonest is digit 0.  None where more than 4 occur: the code is then the symbols as they are, and a
+ * block of a codec stays raw. */
 typedef struct qmoe_table {
     uint8_t symbol[QMOE_DIGITS];
     uint32_t symbols;
@@ -32,13 +33,14 @@ typedef struct qmoe_table {
 enum { NO_DIGIT = 255 };
 
 typedef struct qmoe_encoder {
-    const qmoe_dictionary *dictionary; /* NULL for one symbol, whose code is empty */
+    const qmoe_dictionary *dictionary; /* NULL for one symbol, whose code is empty, and for none */
     unsigned digits;
     uint8_t digit[256]; /* of a symbol, or NO_DIGIT */
 } qmoe_encoder;
 
 typedef struct qmoe_decoder {
     const qmoe_dictionary *dictionary;
+    bool plain; /* no digits */
     uint8_t zero;
     uint32_t four[256]; /* the symbols of four digits */
 } qmoe_decoder;
@@ -57,6 +59,7 @@ static ent_status train(const ent_coder_spec *spec, const ent_counts *counts, vo
     qmoe_table *t = table;
     uint8_t symbol[256];
     t->symbols = ent_rank_symbols(counts, symbol);
+    if (t->symbols > QMOE_DIGITS) t->symbols = 0;
     memcpy(t->symbol, symbol, t->symbols);
     return ENT_OK;
 }
@@ -71,7 +74,7 @@ static ent_status write_table(const ent_coder_spec *spec, const void *table, ent
 static ent_status read_table(const ent_coder_spec *spec, ent_bytes in, void *table)
 {
     qmoe_table *t = table;
-    if (!in.size || ent_symbols_read(in, spec->alphabet, QMOE_DIGITS, t->symbol)) return ENT_ECORRUPT;
+    if (ent_symbols_read(in, spec->alphabet, QMOE_DIGITS, t->symbol)) return ENT_ECORRUPT;
     t->symbols = (uint32_t)in.size;
     return ENT_OK;
 }
@@ -105,6 +108,7 @@ static void build_decoder(const ent_coder_spec *spec, const void *table, void *d
     const qmoe_table *t = table;
     qmoe_decoder *d = decoder;
     d->dictionary = t->symbols > 1 ? ent_qmoe_dictionary(t->symbols) : NULL;
+    d->plain = !t->symbols;
     d->zero = t->symbol[0];
     for (uint32_t v = 0; v < 256; v++) {
         d->four[v] = 0;
@@ -130,11 +134,18 @@ static bool all_known(const qmoe_encoder *e, const uint8_t *symbols, size_t n)
 static ent_status encode(const ent_coder_spec *spec, const void *encoder, const void *symbols, size_t n, uint8_t *out,
                          size_t *size, ent_tally *tally, void *work)
 {
-    (void)spec, (void)work;
+    (void)work;
     const qmoe_encoder *e = encoder;
     const uint8_t *s = symbols;
     uint8_t *p = out;
     uint32_t word = QMOE_ROOT;
+    if (!e->digits) {
+        if (!ent_symbols_valid(spec, symbols, n)) return ENT_ERANGE;
+        memcpy(out, symbols, n);
+        *size = n;
+        tally->payload_bits = 8 * (uint64_t)n;
+        return ENT_OK;
+    }
     if (!all_known(e, s, n)) return ENT_ERANGE;
     for (size_t i = 0; i < n && e->dictionary; i += 2) {
         const unsigned first = e->digit[s[i]], second = i + 1 < n ? e->digit[s[i + 1]] : 0;
@@ -164,10 +175,15 @@ static void put_run(const qmoe_decoder *d, uint64_t word, uint8_t *out)
 static ent_status decode(const ent_coder_spec *spec, const void *decoder, ent_bytes in, void *symbols, size_t n,
                          void *work)
 {
-    (void)spec, (void)work;
+    (void)work;
     const qmoe_decoder *d = decoder;
     uint8_t *out = symbols, room[MOST_RUN];
     size_t left = n, at = 0;
+    if (d->plain) {
+        if (in.size != n) return ENT_ECORRUPT;
+        memcpy(symbols, in.data, n);
+        return ent_symbols_valid(spec, symbols, n) ? ENT_OK : ENT_ECORRUPT;
+    }
     if (!d->dictionary) {
         memset(symbols, d->zero, n);
         return in.size ? ENT_ECORRUPT : ENT_OK;
@@ -195,7 +211,7 @@ const ent_coder ent_coder_qmoe = {
     .brief = "16-bit words for runs of up to 28 symbols, one fixed dictionary",
     .cite = "frantar2024qmoe",
     .id = 17,
-    .max_alphabet = QMOE_DIGITS,
+    .max_alphabet = 256,
     .ops = { .lookups = 9 / 22., .simple = 30 / 22., .branches = 0.01, .chain = 1 / 22., .lanes = 1 }, /* 22 a word */
     .table_size = table_size,
     .train = train,

@@ -65,7 +65,7 @@ int oracle_qmoe(uint32_t alphabet, const uint32_t *param, const uint8_t *table, 
 {
     (void)param;
     byte_string in = { code, code_size, 0, false };
-    if (table_size < 1 || table_size > 4) return 1;
+    if (table_size > 4) return 1;
     for (size_t i = 0; i < table_size; i++) {
         if (table[i] >= alphabet) return 1;
         for (size_t k = 0; k < i; k++)
@@ -73,6 +73,11 @@ int oracle_qmoe(uint32_t alphabet, const uint32_t *param, const uint8_t *table, 
     }
     const unsigned digits = (unsigned)table_size;
     size_t i = 0;
+    if (digits == 0) {
+        for (; i < n; i++)
+            if ((symbols[i] = oracle_byte(&in)) >= alphabet) return 1;
+        return !oracle_all_read(&in);
+    }
     if (digits == 1) {
         for (; i < n; i++) symbols[i] = table[0];
         return code_size != 0;
