@@ -109,6 +109,8 @@ static ent_status add_measure(struct records *records, const struct field_record
     r.count = by->count;
     r.bits = m->estimate.bits;
     r.stderr_bits = m->estimate.stderr_bits;
+    r.low_bits = m->estimate.low_bits;
+    r.high_bits = m->estimate.high_bits;
     return records_add_field(records, &r, error);
 }
 
@@ -116,16 +118,18 @@ static ent_status add_measure(struct records *records, const struct field_record
 static ent_status add_fields(const struct plan *plan, struct records *records, struct field_record *row,
                              const ent_word_counts *counts, ent_error *error)
 {
-    ent_status status = ENT_OK;
+    struct measures measured[MAX_ESTIMATORS];
+    const ent_interval_options interval = { .seed = plan->seed };
+    const struct measuring how = { plan->estimator, plan->estimators, &interval, false };
+    ent_status status = measure(counts, &how, measured);
+    if (status) return ent_fail(error, status, "%s", ent_status_text(status));
     for (size_t e = 0; e < plan->estimators && !status; e++) {
-        struct measures by;
-        if ((status = measure(counts, &(struct measuring){ plan->estimator[e], NULL }, &by)))
-            return ent_fail(error, status, "%s", ent_status_text(status));
+        const struct measures *by = &measured[e];
         row->estimator = plan->estimator[e]->name;
-        for (uint32_t f = 0; f < by.fields && !status; f++)
-            status = add_measure(records, row, &by, &by.field[f], error);
-        if (!status && by.conditional.field[0]) status = add_measure(records, row, &by, &by.conditional, error);
-        if (!status && by.fields > 1) status = add_measure(records, row, &by, &by.word, error);
+        for (uint32_t f = 0; f < by->fields && !status; f++)
+            status = add_measure(records, row, by, &by->field[f], error);
+        if (!status && by->conditional.field[0]) status = add_measure(records, row, by, &by->conditional, error);
+        if (!status && by->fields > 1) status = add_measure(records, row, by, &by->word, error);
     }
     return status;
 }

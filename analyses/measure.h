@@ -21,11 +21,16 @@ struct measures { /* of one estimator; bits a word */
     double exponent_bits;       /* the exponent coded, all else as it is; NaN for words without one */
 };
 
+enum { MAX_ESTIMATORS = 16 };
+
 struct measuring {
-    const ent_estimator *estimator;
-    const ent_interval_options *interval; /* NULL: no intervals; `conditional` never has one */
+    const ent_estimator *const *estimator;
+    size_t estimators; /* at most MAX_ESTIMATORS */
+    const ent_interval_options *interval; /* NULL: no intervals, which are then NaN; `conditional` never has one */
+    bool words_too;                       /* whole words have many symbols, and their interval takes seconds */
 };
 
-ent_status measure(const ent_word_counts *counts, const struct measuring *how, struct measures *measures);
+/* measures: one an estimator. */
+ent_status measure(const ent_word_counts *counts, const struct measuring *how, struct measures measures[]);
 
 #endif

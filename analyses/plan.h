@@ -12,7 +12,7 @@
  *     measures: [stats, size, speed, predict]
  *     estimators: [plugin, nsb]      of the entropies that stats records; "all" (preset plugin and miller-madow)
  *     runs: 5                        repetitions of what is timed (preset 5)
- *     seed: 1                        of generated models that name none (preset 1)
+ *     seed: 1                        of generated models that name none, and of intervals (preset 1)
  *     seconds: 10                    fewer runs for codecs that would take longer (preset 10)
  *     sample_mib: 64                 weights that are timed (preset: the model's, but 64 to 256 MiB)
  *     parts: 16                      the statistics of a model in so many cells, each a range of its blocks, whose

@@ -76,6 +76,8 @@ const struct column field_columns[] = {
     COUNT(count, "symbols", E),
     REAL(bits, "bits/symbol", 6, E),
     REAL(stderr_bits, "standard error", 6, E),
+    REAL(low_bits, "95 % from", 6, E),
+    REAL(high_bits, "to", 6, E),
     { NULL, NULL, COLUMN_TEXT, 0, 0, 0 }
 };
 #undef ROW
@@ -295,6 +297,7 @@ static bool belongs(const struct records *records, size_t i, enum record_table t
 static void print_cell(const struct column *c, const void *row, enum table_style style, FILE *file)
 {
     const char *place = (const char *)row + c->offset;
+    int shown = c->tables & E ? 5 : 3; /* for people; errors of entropies are small */
     double real;
     uint64_t count;
     switch (c->type) {
@@ -305,7 +308,7 @@ static void print_cell(const struct column *c, const void *row, enum table_style
         break;
     case COLUMN_REAL:
         memcpy(&real, place, sizeof real);
-        if (isfinite(real)) fprintf(file, "%.*f", style == STYLE_TSV || c->digits < 3 ? c->digits : 3, real);
+        if (isfinite(real)) fprintf(file, "%.*f", style == STYLE_TSV || c->digits < shown ? c->digits : shown, real);
         break;
     }
 }

@@ -47,6 +47,7 @@ struct field_record {
     const char *model, *scope, *name, *dtype, *field, *estimator; /* scope: "model" or "role" */
     uint64_t count; /* symbols */
     double bits, stderr_bits;
+    double low_bits, high_bits; /* the 95 % interval; NaN where there is none */
 };
 
 struct records {

@@ -19,7 +19,7 @@
 
 enum { MOST_ROWS = 10000000 };
 
-static const char form[] = "libentropy records 1";
+static const char form[] = "libentropy records 2";
 
 /* ---- types ------------------------------------------------------------------------------------ */
 

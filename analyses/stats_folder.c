@@ -38,7 +38,7 @@ static void measure_row(const struct stats_report *report, const struct stats_ro
                         const struct measure *m, struct table *table)
 {
     const struct measures *by = &row->by[e];
-    bool word = m == &by->word, interval = report->intervals && m != &by->conditional;
+    bool word = m == &by->word;
     table_cell(table, "%s", row->scope);
     table_cell(table, "%s", row->name);
     table_cell(table, "%s", row->role);
@@ -48,8 +48,8 @@ static void measure_row(const struct stats_report *report, const struct stats_ro
     table_cell(table, "%s%s", report->estimator[e]->name, word && by->word_is_sum ? "-sum" : "");
     table_number(table, m->estimate.bits, 6);
     table_number(table, m->estimate.stderr_bits, 6);
-    table_number(table, interval ? m->estimate.low_bits : NAN, 6);
-    table_number(table, interval ? m->estimate.high_bits : NAN, 6);
+    table_number(table, m->estimate.low_bits, 6);
+    table_number(table, m->estimate.high_bits, 6);
     table_cell(table, "%" PRIu32, by->word_bits);
     table_number(table, word ? by->fields_bits : NAN, 6);
     table_number(table, word ? by->exponent_bits : NAN, 6);

@@ -25,9 +25,8 @@ static void json_measure(const struct stats_report *report, const struct stats_r
     json_real_or_null(object, "bits", m->estimate.bits);
     json_real_or_null(object, "stderr", m->estimate.stderr_bits);
     if (report->intervals) {
-        bool none = m == &by->conditional;
-        json_real_or_null(object, "low", none ? NAN : m->estimate.low_bits);
-        json_real_or_null(object, "high", none ? NAN : m->estimate.high_bits);
+        json_real_or_null(object, "low", m->estimate.low_bits);
+        json_real_or_null(object, "high", m->estimate.high_bits);
     }
     if (word) {
         json_count(object, "word_bits", by->word_bits);
@@ -67,10 +66,8 @@ static ent_status row_make(const struct stats_report *report, struct stats_row *
     ent_status status = row->name && row->role && row->dtype ? ENT_OK : ENT_ENOMEM;
     if (!status && !(row->by = ent_calloc(report->estimators, sizeof *row->by))) status = ENT_ENOMEM;
     bool intervals = report->intervals && (report->json || report->folder || !strcmp(row->scope, "model"));
-    for (size_t e = 0; e < report->estimators && !status; e++)
-        status = measure(counts, &(struct measuring){ report->estimator[e], intervals ? &report->interval : NULL },
-                         &row->by[e]);
-    return status;
+    const struct measuring how = { report->estimator, report->estimators, intervals ? &report->interval : NULL, true };
+    return status ? status : measure(counts, &how, row->by);
 }
 
 static ent_status rows_grow(struct stats_report *report)

@@ -6,8 +6,6 @@
 #include "measure.h"
 #include "output.h"
 
-enum { MAX_ESTIMATORS = 16 };
-
 struct stats_row { /* a tensor, a role or the model, of one dtype */
     const char *scope;
     char *name, *role, *dtype;

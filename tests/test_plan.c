@@ -191,6 +191,8 @@ static void records_travel_through_a_file(void **state)
                                   .field = i % 2 ? "odd" : "even",
                                   .bits = 1.5,
                                   .stderr_bits = NAN,
+                                  .low_bits = 1.25,
+                                  .high_bits = NAN,
                                   .count = UINT64_MAX };
         assert_ok(records_add_field(&records, &f, &error));
         assert_ok(records_write(&records, path, &error));
@@ -206,6 +208,7 @@ static void records_travel_through_a_file(void **state)
         assert_int_equal(back.field[i].cell, 2 + i);
         assert_close(back.row[i].bits_per_weight, 10.5, 0);
         assert_true(isnan(back.row[i].file_bits_per_weight) && isnan(back.field[i].stderr_bits));
+        assert_true(back.field[i].low_bits == 1.25 && isnan(back.field[i].high_bits));
         assert_string_equal(back.row[i].cpu, "c\tpu|&_");
         assert_string_equal(back.row[i].reason, "");
         assert_true(back.field[i].count == UINT64_MAX);
