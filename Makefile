@@ -17,7 +17,7 @@ Q = $(if $(V),,@)
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: FORCE all lib plugin demo huff-llm bitstack quality better-codecs rate-distortion targets machine coverage deltas check check-cluster check-quick bench profile fuzz deps deps-test man deb install uninstall clean help tests
+.PHONY: FORCE all lib plugin demo huff-llm bitstack quality better-codecs rate-distortion targets machine coverage calibration deltas check check-cluster check-quick bench profile fuzz deps deps-test man deb install uninstall clean help tests
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 STANDARD = -std=gnu11 -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off
@@ -176,6 +176,9 @@ coverage: $(BUILD)/test_coverage ## how often 95 % intervals hold the truth, 100
 
 deltas: $(BUILD)/test_delta ## checkpoints told by others: bits a weight by share and size of what changed, into results/deltas.tsv
 	@$< --figures datasets/gutenberg-llama-4.7m/model.safetensors >results/deltas.tsv.part && mv results/deltas.tsv.part results/deltas.tsv
+
+calibration: $(BUILD)/test_fit ## entropies of fields of rounded weights, ours beside published ones, into results/calibration.tsv (seconds)
+	@$< --calibration >results/calibration.tsv.part && mv results/calibration.tsv.part results/calibration.tsv
 
 machine: all ## this machine measured, with the errors of its predictions, into results/machines/MACHINE (5 min)
 	@analyses/machine.sh $(BUILD) $(MACHINE)

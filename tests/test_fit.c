@@ -217,40 +217,70 @@ static double bits_of(const ent_word_counts *counts, const char *text)
 }
 
 /* Figures computed apart from this library by quadrature, to 4 decimals; those of 8-bit formats to 3. */
+static const struct published {
+    const char *format;
+    char law;
+    double log2_scale, spread, exponent, mantissa, word;
+} published[] = {
+    { "BF16", 'n', -6, 0, 2.5449, 6.9722, 10.4644 },           { "F16", 'n', -6, 0, 2.5387, 9.9716, 13.4576 },
+    { "BF16", 'n', -5.875, 0, 2.5461, 6.9719, 10.4642 },       { "F16", 'n', -5.875, 0, 2.5404, 9.9713, 13.4579 },
+    { "BF16", 'n', -5.75, 0, 2.5461, 6.9717, 10.4639 },        { "F16", 'n', -5.75, 0, 2.5409, 9.9711, 13.4581 },
+    { "BF16", 'n', -5.625, 0, 2.545, 6.9716, 10.4638 },        { "F16", 'n', -5.625, 0, 2.5403, 9.971, 13.4584 },
+    { "BF16", 'n', -5.5, 0, 2.5435, 6.9717, 10.4639 },         { "F16", 'n', -5.5, 0, 2.5391, 9.9711, 13.4589 },
+    { "BF16", 'n', -5.375, 0, 2.5423, 6.9719, 10.4641 },       { "F16", 'n', -5.375, 0, 2.5383, 9.9713, 13.4595 },
+    { "BF16", 'n', -5.25, 0, 2.5423, 6.9722, 10.4644 },        { "F16", 'n', -5.25, 0, 2.5386, 9.9716, 13.4601 },
+    { "BF16", 'n', -5.125, 0, 2.5434, 6.9723, 10.4645 },       { "F16", 'n', -5.125, 0, 2.5399, 9.9717, 13.4605 },
+    { "BF16", 'l', -6.5, 0, 2.8319, 6.9719, 10.7761 },         { "F16", 'l', -6.5, 0, 2.8209, 9.9713, 13.7645 },
+    { "BF16", 'l', -6, 0, 2.832, 6.9719, 10.7761 },            { "F16", 'l', -6, 0, 2.8242, 9.9713, 13.7677 },
+    { "BF16", 'n', -6, 0.1, 2.5563, 6.9721, 10.478 },          { "F16", 'n', -6, 0.1, 2.55, 9.9715, 13.4712 },
+    { "BF16", 'n', -6, 0.2, 2.5883, 6.972, 10.5153 },          { "F16", 'n', -6, 0.2, 2.582, 9.9714, 13.5084 },
+    { "BF16", 'n', -6, 0.3, 2.6364, 6.9719, 10.5693 },         { "F16", 'n', -6, 0.3, 2.6299, 9.9713, 13.5622 },
+    { "BF16", 'n', -6, 0.4, 2.6955, 6.9719, 10.6338 },         { "F16", 'n', -6, 0.4, 2.6888, 9.9713, 13.6265 },
+    { "BF16", 'n', -6, 0.5, 2.7616, 6.9719, 10.7045 },         { "F16", 'n', -6, 0.5, 2.7545, 9.9713, 13.6969 },
+    { "BF16", 'n', -6, 0.7, 2.9039, 6.9719, 10.8541 },         { "F16", 'n', -6, 0.7, 2.896, 9.9713, 13.8455 },
+    { "F8_E4M3", 'n', 6, 0, 2.544, 2.981, 6.474 },             { "F8_E5M2", 'n', 6, 0, 2.543, 1.989, 5.485 },
+};
+
+enum { PUBLISHED = sizeof published / sizeof *published };
+
+/* `test_fit --calibration`: ours beside them. */
+static int calibration(void)
+{
+    printf("law\tlog2_scale\tspread\tformat\tfield\tbits\tpublished_bits\tdifference\n");
+    for (const struct published *p = published; p < published + PUBLISHED; p++) {
+        ent_word_counts counts;
+        const struct { const char *field; double bits; } row[] = {
+            { "exponent", p->exponent }, { "mantissa", p->mantissa }, { "word", p->word },
+        };
+        exact(ent_format_find(p->format), p->law, exp2(p->log2_scale), p->spread, &counts);
+        for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+            double bits = bits_of(&counts, row[i].field);
+            printf("%s\t%g\t%g\t%s\t%s\t%.4f\t%g\t%+.4f\n", p->law == 'l' ? "laplace" : p->spread > 0 ? "mixture" : "normal",
+                   p->log2_scale, p->spread, p->format, row[i].field, bits, row[i].bits, bits - row[i].bits);
+        }
+        ent_word_counts_free(&counts);
+    }
+    return 0;
+}
+
 static void rounded_weights_have_their_entropy(void **state)
 {
     (void)state;
-    static const struct {
-        const char *format;
-        char law;
-        double log2_scale, spread, exponent, mantissa, word;
-    } rows[] = {
-        { "BF16", 'n', -6, 0, 2.5449, 6.9722, 10.4644 },       { "F16", 'n', -6, 0, 2.5387, 9.9716, 13.4576 },
-        { "BF16", 'n', -5.75, 0, 2.5461, 6.9717, 10.4639 },    { "F16", 'n', -5.75, 0, 2.5409, 9.9711, 13.4581 },
-        { "BF16", 'n', -5.5, 0, 2.5435, 6.9717, 10.4639 },     { "F16", 'n', -5.5, 0, 2.5391, 9.9711, 13.4589 },
-        { "BF16", 'n', -5.25, 0, 2.5423, 6.9722, 10.4644 },    { "F16", 'n', -5.25, 0, 2.5386, 9.9716, 13.4601 },
-        { "BF16", 'l', -6.5, 0, 2.8319, 6.9719, 10.7761 },     { "F16", 'l', -6.5, 0, 2.8209, 9.9713, 13.7645 },
-        { "BF16", 'l', -6, 0, 2.832, 6.9719, 10.7761 },        { "F16", 'l', -6, 0, 2.8242, 9.9713, 13.7677 },
-        { "BF16", 'n', -6, 0.1, 2.5563, 6.9721, 10.478 },      { "F16", 'n', -6, 0.1, 2.55, 9.9715, 13.4712 },
-        { "BF16", 'n', -6, 0.3, 2.6364, 6.9719, 10.5693 },     { "F16", 'n', -6, 0.3, 2.6299, 9.9713, 13.5622 },
-        { "BF16", 'n', -6, 0.7, 2.9039, 6.9719, 10.8541 },     { "F16", 'n', -6, 0.7, 2.896, 9.9713, 13.8455 },
-        { "F8_E4M3", 'n', 6, 0, 2.544, 2.981, 6.474 },         { "F8_E5M2", 'n', 6, 0, 2.543, 1.989, 5.485 },
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (const struct published *p = published; p < published + PUBLISHED; p++) {
         ent_word_counts counts;
-        if (SANITIZED && rows[i].spread > 0) continue; /* takes its time, and learns nothing there */
-        exact(ent_format_find(rows[i].format), rows[i].law, exp2(rows[i].log2_scale), rows[i].spread, &counts);
+        if (SANITIZED && p->spread > 0) continue; /* takes its time, and learns nothing there */
+        exact(ent_format_find(p->format), p->law, exp2(p->log2_scale), p->spread, &counts);
         double exponent = bits_of(&counts, "exponent");
-        assert_close(exponent, rows[i].exponent, 0.005);
-        assert_close(bits_of(&counts, "mantissa"), rows[i].mantissa, 0.005);
-        assert_close(bits_of(&counts, "word"), rows[i].word, 0.005);
+        assert_close(exponent, p->exponent, 0.005);
+        assert_close(bits_of(&counts, "mantissa"), p->mantissa, 0.005);
+        assert_close(bits_of(&counts, "word"), p->word, 0.005);
         ent_word_counts_free(&counts);
-        if (rows[i].spread > 0) continue;
+        if (p->spread > 0) continue;
         /* what a fit foretells is the same, from edges of binades alone */
-        ent_fit fit = { .law = ent_fit_law_find(rows[i].law == 'n' ? "normal" : "laplace"),
-                        .parameter = { 0, exp2(rows[i].log2_scale) } };
+        ent_fit fit = { .law = ent_fit_law_find(p->law == 'n' ? "normal" : "laplace"),
+                        .parameter = { 0, exp2(p->log2_scale) } };
         double bits;
-        assert_ok(ent_fit_exponent_bits(&fit, ent_format_find(rows[i].format), 0, &bits));
+        assert_ok(ent_fit_exponent_bits(&fit, ent_format_find(p->format), 0, &bits));
         assert_close(bits, exponent, 1e-6);
     }
     ent_fit fit = { .law = ent_fit_law_find("normal"), .parameter = { 0, 0.02 } };
@@ -321,7 +351,7 @@ static void odd_tensors_are_named(void **state)
     ent_weights_close(w);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(laws_find_themselves),
@@ -331,5 +361,6 @@ int main(void)
         cmocka_unit_test(rounded_weights_have_their_entropy),
         cmocka_unit_test(odd_tensors_are_named),
     };
+    if (argc == 2 && !strcmp(argv[1], "--calibration")) return calibration();
     return cmocka_run_group_tests_name("fit", tests, NULL, NULL);
 }
