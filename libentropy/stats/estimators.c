@@ -60,19 +60,19 @@ static ent_estimate grassberger(const ent_counts *counts)
 
 const ent_estimator ent_estimator_plugin = {
     "plugin", "entropy of the observed frequencies; too low by about (live symbols - 1)/(2n) nats", "shannon1948",
-    plugin, ent_shannon_of, &ent_estimator_miller_madow, false, NULL,
+    plugin, ent_shannon_of, &ent_estimator_miller_madow, NULL, false, NULL,
 };
 const ent_estimator ent_estimator_miller_madow = {
     "miller-madow", "plug-in plus (live symbols - 1)/(2n) nats, which removes its bias to first order", "miller1955",
-    miller_madow, ent_shannon_of, &ent_estimator_miller_madow, false, NULL,
+    miller_madow, ent_shannon_of, &ent_estimator_miller_madow, NULL, false, NULL,
 };
 const ent_estimator ent_estimator_jackknife = {
     "jackknife", "plug-in with the bias taken off that leaving out one observation shows", "efron1981",
-    jackknife, ent_shannon_of, &ent_estimator_miller_madow, false, NULL,
+    jackknife, ent_shannon_of, &ent_estimator_miller_madow, NULL, false, NULL,
 };
 const ent_estimator ent_estimator_grassberger = {
     "grassberger", "sum over symbols with ln k replaced by a digamma function; little bias at low counts",
-    "grassberger2003", grassberger, ent_shannon_of, &ent_estimator_miller_madow, false, NULL,
+    "grassberger2003", grassberger, ent_shannon_of, &ent_estimator_miller_madow, NULL, false, NULL,
 };
 
 const ent_estimator *const ent_estimators[] = {

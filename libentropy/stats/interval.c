@@ -11,6 +11,12 @@
  * The lower end comes from the first law, the upper end from the second: how many symbols of low probability
  * there are cannot be learnt from a small sample.  When no symbol was seen once they are the same.  Whether the upper
  * end is log2 of the number of symbols is a test of equal probabilities, on samples of that law.
+ *
+ * Errors on one law stand for those on all near it only where they are alike there.  Those of the collision entropy are
+ * not (it is skewed: 92 to 93 % instead of 95 at 100 observations), so that its ends come from laws that have them, in
+ * the least favourable family through the first (diciccio1990): the end is the entropy of the member on which the
+ * estimate is as extreme as it was.  Shannon's do not: tilting towards a higher entropy spreads over symbols that were
+ * only supposed, and 98 % of intervals held the truth of Zipf's law.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -82,8 +88,29 @@ static ent_status law_of(const ent_counts *counts, law_kind kind, law *l)
     if (!l->symbol || !l->p) return ENT_ENOMEM;
     fill(l, counts, unseen, coverage);
     for (uint32_t i = 0; i < l->support && kind == LAW_EVEN; i++) l->p[i] = 1. / l->support;
-    if (l->n < l->support && !(l->draw = gsl_ran_discrete_preproc(l->support, l->p))) return ENT_ENOMEM;
     return ENT_OK;
+}
+
+/* p proportional to from x exp(strength x influence), of which positive strength lowers the entropy.  From -1 on the order
+ * of symbols stays, and with it the entropy's. */
+static void tilt(law *l, const double *from, const ent_estimator *e, double strength)
+{
+    double top = 0, sum = 0;
+    for (uint32_t i = 0; i < l->support; i++) top = fmax(top, e->influence(from[i]));
+    for (uint32_t i = 0; i < l->support; i++)
+        sum += l->p[i] = from[i] * exp(strength * (e->influence(from[i]) / top - 1));
+    for (uint32_t i = 0; i < l->support; i++) l->p[i] /= sum;
+}
+
+/* The law of that family with an entropy of `bits`, or as near as there is one. */
+static void tilt_to(law *l, const double *from, const ent_estimator *e, double bits)
+{
+    double low = -1, high = 64;
+    for (int i = 0; i < 40; i++) {
+        double middle = (low + high) / 2;
+        tilt(l, from, e, middle);
+        *(e->of_probabilities(l->p, l->support) > bits ? &low : &high) = middle;
+    }
 }
 
 /* ---- samples ------------------------------------------------------------------------------------- */
@@ -132,6 +159,7 @@ typedef struct boot {
     member *member;
     size_t members, replicates;
     uint64_t seed;
+    unsigned threads;
     law law;
     double most_bits; /* what equal probabilities of all symbols of the law have */
     ent_counts *room; /* one a thread */
@@ -155,13 +183,17 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static ent_status draw_all(boot *b, const ent_counts *counts, law_kind kind, unsigned threads)
+/* The errors of all members on samples of b's law. */
+static ent_status draw(boot *b)
 {
-    ent_status status = law_of(counts, kind, &b->law);
-    b->most_bits = log2(b->law.support);
-    for (member *m = b->member; m < b->member + b->members && !status; m++)
-        m->truth = m->estimator->of_probabilities(b->law.p, b->law.support);
-    if (!status) status = ent_parallel(b->replicates, threads, replicate, b);
+    law *l = &b->law;
+    if (l->n < l->support) {
+        if (l->draw) gsl_ran_discrete_free(l->draw);
+        if (!(l->draw = gsl_ran_discrete_preproc(l->support, l->p))) return ENT_ENOMEM;
+    }
+    for (member *m = b->member; m < b->member + b->members; m++)
+        m->truth = m->estimator->of_probabilities(l->p, l->support);
+    ent_status status = ent_parallel(b->replicates, b->threads, replicate, b);
     for (member *m = b->member; m < b->member + b->members && !status; m++)
         qsort(m->error, b->replicates, sizeof *m->error, ascending);
     return status;
@@ -192,35 +224,82 @@ static member *member_of(const boot *b, const ent_estimator *estimator)
 
 static const ent_estimator *pivot_of(const ent_estimator *e) { return e->pivot ? e->pivot : e; }
 
-typedef void end_setter(const boot *b, const ent_estimator *estimator, const ent_counts *counts, ent_estimate *e);
+/* The ends by the errors on b's law.  An estimate above what the law can have says that symbols are about equally
+ * probable, not that there is nothing below. */
+typedef double end_rule(const boot *b, const member *pivot, double bits);
 
-/* The law of few unseen symbols gives standard errors and lower ends.  An estimate above what the law can have says
- * that symbols are about equally probable, not that there is nothing below. */
-static void lower(const boot *b, const ent_estimator *estimator, const ent_counts *counts, ent_estimate *e)
+static double low_end(const boot *b, const member *pivot, double bits)
 {
-    const member *own = member_of(b, estimator), *pivot = member_of(b, pivot_of(estimator));
-    double middle = quantile(b, pivot, 0.5), bits = pivot->estimator->from_counts(counts).bits - middle;
-    if (own) e->stderr_bits = deviation(b, own);
-    e->low_bits = fmax(fmin(bits, b->most_bits) - (quantile(b, pivot, 0.975) - middle), 0);
-    if (estimator->end) e->low_bits = estimator->end(counts, b->law.p, b->law.support, false);
+    double middle = quantile(b, pivot, 0.5);
+    return fmax(fmin(bits - middle, b->most_bits) - (quantile(b, pivot, 0.975) - middle), 0);
 }
 
-/* The law of many gives upper ends, */
-static void upper(const boot *b, const ent_estimator *estimator, const ent_counts *counts, ent_estimate *e)
+static double high_end(const boot *b, const member *pivot, double bits)
+{
+    return fmax(fmin(bits - quantile(b, pivot, 0.025), b->most_bits - ENT_OPEN_END), 0);
+}
+
+/* Moves from `end` to the entropy of the law, among those tilted from b's, on which `rule` gives that entropy itself; two
+ * rounds come near enough, as errors change slowly along the family. */
+static ent_status refine(const boot *b, const member *pivot, double bits, end_rule *rule, double *end)
+{
+    member m = *pivot;
+    boot tilted = *b;
+    ent_status status = ENT_OK;
+    tilted.member = &m;
+    tilted.members = 1;
+    tilted.law.draw = NULL;
+    m.error = ent_alloc(b->replicates * sizeof *m.error);
+    tilted.law.p = ent_alloc(b->law.support * sizeof *tilted.law.p);
+    if (!m.error || !tilted.law.p) status = ENT_ENOMEM;
+    for (int round = 0; round < 2 && !status; round++) {
+        tilt_to(&tilted.law, b->law.p, m.estimator, *end);
+        status = draw(&tilted);
+        if (!status) *end = rule(&tilted, &m, bits);
+    }
+    ent_free(m.error);
+    tilted.law.symbol = NULL; /* b's */
+    law_free(&tilted.law);
+    return status;
+}
+
+static ent_status end_of(const boot *b, const ent_estimator *estimator, const ent_counts *counts, end_rule *rule, double *end)
 {
     const member *pivot = member_of(b, pivot_of(estimator));
-    double high = pivot->estimator->from_counts(counts).bits - quantile(b, pivot, 0.025);
-    e->high_bits = fmax(fmin(high, b->most_bits - ENT_OPEN_END), 0);
-    if (estimator->end) e->high_bits = estimator->end(counts, b->law.p, b->law.support, true);
+    bool upper = rule == high_end;
+    if (estimator->end) {
+        *end = estimator->end(counts, b->law.p, b->law.support, upper);
+        if (upper) *end = fmin(*end, b->most_bits - ENT_OPEN_END);
+        return ENT_OK;
+    }
+    double bits = pivot->estimator->from_counts(counts).bits;
+    *end = rule(b, pivot, bits);
+    return estimator->influence ? refine(b, pivot, bits, rule, end) : ENT_OK;
+}
+
+typedef ent_status end_setter(const boot *b, const ent_estimator *estimator, const ent_counts *counts, ent_estimate *e);
+
+/* The law of few unseen symbols gives standard errors and lower ends, */
+static ent_status lower(const boot *b, const ent_estimator *estimator, const ent_counts *counts, ent_estimate *e)
+{
+    const member *own = member_of(b, estimator);
+    if (own) e->stderr_bits = deviation(b, own);
+    return end_of(b, estimator, counts, low_end, &e->low_bits);
+}
+
+/* the law of many gives upper ends, */
+static ent_status upper(const boot *b, const ent_estimator *estimator, const ent_counts *counts, ent_estimate *e)
+{
+    return end_of(b, estimator, counts, high_end, &e->high_bits);
 }
 
 /* but the most that there can be is excluded, or not, by a test of equal probabilities: there the truth can be missed
  * on one side only, and that side gets all of the 5 %. */
-static void upper_if_even(const boot *b, const ent_estimator *estimator, const ent_counts *counts, ent_estimate *e)
+static ent_status upper_if_even(const boot *b, const ent_estimator *estimator, const ent_counts *counts, ent_estimate *e)
 {
     const member *pivot = member_of(b, pivot_of(estimator));
-    if (estimator->end) return;
     if (pivot->estimator->from_counts(counts).bits >= b->most_bits + quantile(b, pivot, 0.05)) e->high_bits = b->most_bits;
+    return ENT_OK;
 }
 
 /* False where the likelihood ratio 2 n ln 2 (most - plug-in), chi-square with support - 1 degrees of freedom at equal
@@ -247,18 +326,17 @@ static ent_status members_new(boot *b, const ent_estimator *const estimators[], 
     return ENT_OK;
 }
 
-static ent_status boot_new(boot *b, const ent_estimator *const estimators[], size_t n, uint32_t alphabet,
-                           unsigned threads)
+static ent_status boot_new(boot *b, const ent_estimator *const estimators[], size_t n, uint32_t alphabet)
 {
     ent_status status = members_new(b, estimators, n);
-    if (!status && !(b->room = ent_calloc(threads, sizeof *b->room))) status = ENT_ENOMEM;
-    for (unsigned t = 0; t < threads && !status; t++) status = ent_counts_init(&b->room[t], alphabet);
+    if (!status && !(b->room = ent_calloc(b->threads, sizeof *b->room))) status = ENT_ENOMEM;
+    for (unsigned t = 0; t < b->threads && !status; t++) status = ent_counts_init(&b->room[t], alphabet);
     return status;
 }
 
-static void boot_free(boot *b, unsigned threads)
+static void boot_free(boot *b)
 {
-    for (unsigned t = 0; b->room && t < threads; t++) ent_counts_free(&b->room[t]);
+    for (unsigned t = 0; b->room && t < b->threads; t++) ent_counts_free(&b->room[t]);
     for (size_t i = 0; i < b->members; i++) ent_free(b->member[i].error);
     ent_free(b->room);
     ent_free(b->member);
@@ -267,23 +345,25 @@ static void boot_free(boot *b, unsigned threads)
 ent_status ent_estimate_intervals(const ent_estimator *const estimators[], size_t n, const ent_counts *counts,
                                   const ent_interval_options *options, ent_estimate estimates[])
 {
-    boot b = { .seed = options->seed, .replicates = options->replicates ? options->replicates : 499 };
-    unsigned threads = ent_threads(options->threads);
+    boot b = { .seed = options->seed, .replicates = options->replicates ? options->replicates : 499,
+               .threads = ent_threads(options->threads) };
     for (size_t i = 0; i < n; i++) {
         estimates[i] = estimators[i]->from_counts(counts);
         estimates[i].high_bits = log2(counts->alphabet); /* one observation tells nothing */
     }
     if (ent_counts_total(counts) < 2 || b.replicates < 2) return b.replicates < 2 ? ENT_EINVAL : ENT_OK;
-    ent_status status = boot_new(&b, estimators, n, counts->alphabet, threads);
+    ent_status status = boot_new(&b, estimators, n, counts->alphabet);
     const struct { law_kind law; end_setter *set; } step[] = {
         { LAW_FEW, lower }, { LAW_MOST, upper }, { LAW_EVEN, upper_if_even },
     };
     for (size_t k = 0; k < sizeof step / sizeof *step && !status; k++) {
         if (step[k].law == LAW_EVEN && !may_be_even(&b, counts)) break;
-        status = draw_all(&b, counts, step[k].law, threads);
-        for (size_t i = 0; i < n && !status; i++) step[k].set(&b, estimators[i], counts, &estimates[i]);
+        status = law_of(counts, step[k].law, &b.law);
+        b.most_bits = log2(b.law.support);
+        if (!status) status = draw(&b);
+        for (size_t i = 0; i < n && !status; i++) status = step[k].set(&b, estimators[i], counts, &estimates[i]);
         law_free(&b.law);
     }
-    boot_free(&b, threads);
+    boot_free(&b);
     return status;
 }

@@ -16,27 +16,19 @@
 static double binomial_below(double n, double p, double m)
 {
     double mean = n * p, variance = mean * (1 - p);
-    if (m < 0 || m >= n) return m >= n;
+    if (m < 0 || m >= n || p <= 0) return m >= 0;
     if (p >= 1) return 0;
     if (variance > 1e4) return gsl_cdf_ugaussian_P((m + 0.5 - mean) / sqrt(variance));
     return n < UINT32_MAX ? gsl_cdf_binomial_P((unsigned)m, p, (unsigned)n) : gsl_cdf_poisson_P((unsigned)m, mean);
 }
 
-/* P(M <= m), p falling; NULL: all are theta. */
-static double largest_below(const double *p, size_t symbols, double n, double theta, double m)
-{
-    double one = log(binomial_below(n, theta, m)), all = one;
-    for (size_t i = 1; i < symbols && one < -1e-12; i++) { /* the rest have still less to say */
-        if (p && p[i] < theta && p[i] < p[i - 1]) one = log(binomial_below(n, p[i], m));
-        all += one;
-    }
-    return exp(all);
-}
-
-static double below(const double *p, size_t symbols, double n, double theta, double m)
-{
-    return (largest_below(p, symbols, n, theta, m - 1) + largest_below(p, symbols, n, theta, m)) / 2;
-}
+/* What the other symbols do, so that each theta costs two of these: */
+typedef struct largest {
+    double n, most;  /* most: M as observed */
+    const double *p; /* falling */
+    double *rest[2]; /* [k][i]: ln P(no count of the symbols from i on is above most - 1 + k) */
+    size_t symbols;
+} largest;
 
 static int falling(const void *a, const void *b)
 {
@@ -44,15 +36,45 @@ static int falling(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
+static ent_status prepare(largest *l)
+{
+    for (int k = 0; k < 2; k++) {
+        double *rest = l->rest[k] = ent_alloc((l->symbols + 1) * sizeof *rest), one = 0;
+        if (!rest) return ENT_ENOMEM;
+        rest[l->symbols] = 0;
+        for (size_t i = l->symbols; i--; rest[i] = rest[i + 1] + one)
+            if (i + 1 == l->symbols || l->p[i] > l->p[i + 1]) one = log(binomial_below(l->n, l->p[i], l->most - 1 + k));
+    }
+    return ENT_OK;
+}
+
+/* P(M < most) + P(M = most) / 2, when the commonest symbol has theta and no other has more. */
+static double below(const largest *l, double theta)
+{
+    size_t lower = l->symbols, upper = 1; /* the first of those below theta */
+    double both = 0;
+    while (upper < lower) {
+        size_t middle = (upper + lower) / 2;
+        if (l->p[middle] >= theta) upper = middle + 1;
+        else lower = middle;
+    }
+    for (int k = 0; k < 2; k++)
+        both += exp((double)upper * log(binomial_below(l->n, theta, l->most - 1 + k)) + l->rest[k][upper]) / 2;
+    return both;
+}
+
 double ent_largest_end(const ent_counts *counts, double *p, size_t symbols, bool upper)
 {
-    double n = (double)ent_counts_total(counts), most = 0, even = 1. / (double)symbols, low = even, high = 1;
-    for (uint32_t s = 0; s < counts->alphabet; s++) most = fmax(most, (double)counts->count[s]);
+    double low = 1. / (double)symbols, high = 1;
+    largest l = { .n = (double)ent_counts_total(counts), .p = p, .symbols = symbols };
+    for (uint32_t s = 0; s < counts->alphabet; s++) l.most = fmax(l.most, (double)counts->count[s]);
     qsort(p, symbols, sizeof *p, falling);
-    if (upper && below(NULL, symbols, n, even, most) <= 0.95) return log2((double)symbols);
-    for (int i = 0; i < 60; i++) {
+    ent_status status = prepare(&l);
+    for (int i = 0; i < 60 && !status; i++) {
         double theta = (low + high) / 2;
-        *(below(p, symbols, n, theta, most) > (upper ? 0.975 : 0.025) ? &low : &high) = theta;
+        *(below(&l, theta) > (upper ? 0.975 : 0.025) ? &low : &high) = theta;
     }
-    return upper ? fmin(-log2(low), log2((double)symbols) - ENT_OPEN_END) : -log2(high);
+    ent_free(l.rest[0]);
+    ent_free(l.rest[1]);
+    return status ? NAN : -log2(upper ? low : high);
 }

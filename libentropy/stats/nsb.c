@@ -120,5 +120,5 @@ static ent_estimate nsb(const ent_counts *counts)
 
 const ent_estimator ent_estimator_nsb = {
     "nsb", "Bayesian, a prior that is flat in the entropy; the alphabet taken as known; the posterior's error",
-    "nemenman2002", nsb, ent_shannon_of, &ent_estimator_miller_madow, true, NULL,
+    "nemenman2002", nsb, ent_shannon_of, &ent_estimator_miller_madow, NULL, true, NULL,
 };

@@ -51,6 +51,8 @@ ent_estimate ent_renyi(const ent_counts *counts, double order)
     return (ent_estimate){ .bits = log2(sum) / (1 - order), .stderr_bits = power_stderr(counts, n, order, sum) };
 }
 
+static double own_share(double p) { return p; } /* d sum p^2 / dp, but for a factor */
+
 static ent_estimate collision(const ent_counts *counts) { return ent_renyi(counts, 2); }
 
 static ent_estimate min_entropy(const ent_counts *counts)
@@ -78,9 +80,9 @@ double ent_min_of(const double *p, size_t n)
 
 const ent_estimator ent_estimator_renyi2 = {
     "renyi-2", "Renyi entropy of order 2, from the unbiased number of pairs that agree", "acharya2017",
-    collision, ent_collision_of, NULL, false, NULL,
+    collision, ent_collision_of, NULL, own_share, false, NULL,
 };
 const ent_estimator ent_estimator_min_entropy = {
     "min-entropy", "-log2 of the commonest symbol's frequency; too low where several are about as common",
-    "renyi1961", min_entropy, ent_min_of, NULL, false, ent_largest_end,
+    "renyi1961", min_entropy, ent_min_of, &ent_estimator_renyi2, NULL, false, ent_largest_end,
 };

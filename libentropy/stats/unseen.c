@@ -47,9 +47,9 @@ static ent_estimate james_stein(const ent_counts *counts)
 
 const ent_estimator ent_estimator_chao_shen = {
     "chao-shen", "coverage-adjusted: allows for symbols not seen, however many there are", "chao2003",
-    chao_shen, ent_shannon_of, &ent_estimator_miller_madow, false, NULL,
+    chao_shen, ent_shannon_of, &ent_estimator_miller_madow, NULL, false, NULL,
 };
 const ent_estimator ent_estimator_james_stein = {
     "james-stein", "plug-in of frequencies shrunk towards equal ones over the alphabet", "hausser2009",
-    james_stein, ent_shannon_of, &ent_estimator_miller_madow, false, NULL,
+    james_stein, ent_shannon_of, &ent_estimator_miller_madow, NULL, false, NULL,
 };
