@@ -17,7 +17,7 @@ Q = $(if $(V),,@)
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: FORCE all lib plugin demo huff-llm bitstack quality better-codecs rate-distortion targets machine coverage calibration deltas check check-cluster check-quick bench profile fuzz deps deps-test man deb install uninstall clean help tests
+.PHONY: FORCE all lib plugin demo huff-llm bitstack quality better-codecs systems rate-distortion targets machine coverage calibration deltas check check-cluster check-quick bench profile fuzz deps deps-test man deb install uninstall clean help tests
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 STANDARD = -std=gnu11 -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off
@@ -164,6 +164,9 @@ quality: all ## quantizers, bits shared out and Double Compression on the shippe
 
 better-codecs: all ## what contexts are worth: row classes, joined fields, context mixing, into results/better-codecs
 	@analyses/better-codecs.sh $(BUILD)
+
+systems: all ## every published system on the shipped model, sizes, losses and speeds, into results/systems (minutes)
+	@analyses/systems.sh $(BUILD)
 
 rate-distortion: all ## every scalar quantizer on normal weights, plain and coded, into results/rate-distortion
 	@analyses/rate-distortion.sh $(BUILD)
