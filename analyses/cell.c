@@ -119,7 +119,7 @@ static ent_status add_fields(const struct plan *plan, struct records *records, s
                              const ent_word_counts *counts, ent_error *error)
 {
     struct measures measured[MAX_ESTIMATORS];
-    const ent_interval_options interval = { .seed = plan->seed };
+    const ent_interval_options interval = { .seed = plan->seed, .threads = 1 }; /* fields have few symbols */
     const struct measuring how = { plan->estimator, plan->estimators, &interval, false };
     ent_status status = measure(counts, &how, measured);
     if (status) return ent_fail(error, status, "%s", ent_status_text(status));

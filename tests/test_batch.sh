@@ -27,6 +27,7 @@ started() { # DIR: runs the plan there, waits for its worker; $run and $worker
     tries=0
     until worker=$(pgrep -P $run) || [ $tries -gt 200 ]; do tries=$((tries + 1)); sleep 0.01; done
 }
+some_done() { [ "$(count "$1" done)" -gt 0 ]; }
 ended() { wait $run; [ $? -eq "$1" ]; }
 
 plan "$work/plan.yaml" 2000000
@@ -113,6 +114,7 @@ check "and the counts go" none ls "$work"/parts/counts-*.jsonl
 started "$work/busy"
 check "what is at work is not merged" fails 2 "at work" "$entropy" merge "$work/busy"
 check "nor begun anew" fails 2 "at work" "$entropy" run "$work/plan.yaml" -o "$work/busy" --fresh
+until_true 20 some_done "$work/busy"
 kill -TERM $run; wait $run
 check "merging an incomplete run says so" fails 1 "are not there" "$entropy" merge "$work/busy"
 
