@@ -145,7 +145,7 @@ static ent_status codecs_open(struct contestant *list, size_t *count, const stru
                               unsigned threads, ent_error *error)
 {
     ent_status status = ENT_OK;
-    for (const ent_codec_row *row = ent_codecs; row->name && !row->slow && !status; row++) {
+    for (const ent_codec_row *row = ent_codecs; row->name && !row->aside && !status; row++) {
         ent_codec *codec;
         status = ent_codec_parse(&codec, row->name, error);
         if (status == ENT_EUNSUPPORTED) { /* its coder's library is not in this build */
