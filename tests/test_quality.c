@@ -1,6 +1,8 @@
 /* test_quality.c - the forward pass against reference logits and against a plain one in double
  * precision; loss, divergence and errors against their definitions; calibration files, damaged ones
- * too. */
+ * too.
+ *
+ * Over 500 lines because all of them run the same small model, which is made here. */
 #include <math.h>
 
 #include "oracle/llama.h"
