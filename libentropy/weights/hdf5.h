@@ -94,7 +94,7 @@ typedef struct ent_hdf5_dataset {
     uint32_t width;    /* bytes of an element */
     enum { ENT_HDF5_COMPACT, ENT_HDF5_CONTIGUOUS, ENT_HDF5_CHUNKED } layout;
     uint64_t address, size; /* of its bytes, or of the index of its chunks */
-    enum { ENT_HDF5_OLD_TREE, ENT_HDF5_ONE_CHUNK, ENT_HDF5_IMPLICIT, ENT_HDF5_ARRAY, ENT_HDF5_NEW_TREE } index;
+    enum { ENT_HDF5_OLD_TREE, ENT_HDF5_ONE_CHUNK, ENT_HDF5_IMPLICIT, ENT_HDF5_ARRAY, ENT_HDF5_GROWING_ARRAY, ENT_HDF5_NEW_TREE } index;
     uint32_t chunk[ENT_HDF5_AXES], mask; /* mask: of the only chunk */
     uint64_t chunk_bytes;
     bool plain_edges; /* chunks that go beyond the shape have no filters */

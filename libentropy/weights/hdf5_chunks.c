@@ -1,6 +1,6 @@
 /* hdf5_chunks.c - what filters made of the chunks of a dataset in an HDF5 file.
  *
- * Filters that are undone: deflate, shuffle and Fletcher-32, which come with HDF5 and h5py. */
+ * Filters that are undone: deflate, shuffle and Fletcher-32, which come with HDF5, and LZF, which comes with h5py. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include "weights/hdf5.h"
 #include "weights/unpack.h"
 
-enum { DEFLATE = 1, SHUFFLE = 2, FLETCHER32 = 3 }; /* numbers of filters */
+enum { DEFLATE = 1, SHUFFLE = 2, FLETCHER32 = 3, LZF = 32000 }; /* numbers of filters */
 
 /* ---- filters ------------------------------------------------------------------------------------------------ */
 
@@ -44,6 +44,31 @@ static void unshuffle(ent_bytes in, uint32_t width, uint8_t *out)
     if (in.size % width) memcpy(out + n * width, in.data + n * width, in.size % width);
 }
 
+/* Lehmann's LZF: a byte below 32 and as many bytes as they are, one more; or the length of a copy in 3 bits, 7 of which says
+ * that a byte more follows, and in 13 bits how far back it begins.  Returns the bytes made; SIZE_MAX for what is damaged. */
+static size_t expand_lzf(ent_bytes in, uint8_t *out, size_t room)
+{
+    const uint8_t *p = in.data, *end = in.data + in.size;
+    size_t n = 0;
+    while (p < end) {
+        size_t head = *p++, length = head + 1;
+        if (head < 32) {
+            if (length > (size_t)(end - p) || length > room - n) return SIZE_MAX;
+            memcpy(out + n, p, length);
+            p += length;
+            n += length;
+            continue;
+        }
+        length = (head >> 5) + 2;
+        if (length == 9 && p < end) length += *p++;
+        if (p == end) return SIZE_MAX;
+        size_t back = ((head & 31) << 8 | *p++) + 1;
+        if (back > n || length > room - n) return SIZE_MAX;
+        for (size_t i = 0; i < length; i++, n++) out[n] = out[n - back]; /* byte by byte: it may run into itself */
+    }
+    return n;
+}
+
 typedef struct unpacking {
     ent_hdf5 *h;
     const ent_hdf5_dataset *set;
@@ -65,6 +90,12 @@ static ent_status undo(const unpacking *u, unsigned i, ent_bytes *data)
         *data = (ent_bytes){ out, size };
         return ENT_OK;
     }
+    case LZF: {
+        size_t size = expand_lzf(*data, out, u->room);
+        if (size == SIZE_MAX) return ent_hdf5_fail(u->h, ENT_ECORRUPT, "a chunk coded by LZF that cannot be expanded");
+        *data = (ent_bytes){ out, size };
+        return ENT_OK;
+    }
     case SHUFFLE:
         if (!value || data->size > u->room) return ent_hdf5_fail(u->h, ENT_ECORRUPT, "a shuffled chunk of a wrong size");
         unshuffle(*data, value, out);
@@ -77,7 +108,7 @@ static ent_status undo(const unpacking *u, unsigned i, ent_bytes *data)
             return ent_hdf5_fail(u->h, ENT_ECORRUPT, "a chunk whose checksum is wrong");
         return ENT_OK;
     default:
-        return ent_hdf5_fail(u->h, ENT_EUNSUPPORTED, "chunks coded by filter %u; deflate (gzip), shuffle and Fletcher-32 are "
+        return ent_hdf5_fail(u->h, ENT_EUNSUPPORTED, "chunks coded by filter %u; deflate (gzip), LZF, shuffle and Fletcher-32 are "
                              "read: run `h5repack -f NONE FILE NEW` and take the new file", u->set->filter[i].id);
     }
 }

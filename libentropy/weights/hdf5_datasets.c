@@ -137,9 +137,7 @@ static ent_status read_new_chunks(const ent_hdf5 *h, ent_hdf5_cursor c, ent_hdf5
         break;
     case IMPLICIT: set->index = ENT_HDF5_IMPLICIT; break;
     case ARRAY: set->index = ENT_HDF5_ARRAY, ent_hdf5_skip(&c, 1); break;
-    case EXTENSIBLE_ARRAY:
-        return ent_hdf5_fail(h, ENT_EUNSUPPORTED, "its chunks are in an extensible array, of HDF5's newest format: run "
-                             "`h5repack -l CONTI -f NONE FILE NEW` and take the new file");
+    case EXTENSIBLE_ARRAY: set->index = ENT_HDF5_GROWING_ARRAY, ent_hdf5_skip(&c, 5); break;
     case TREE: set->index = ENT_HDF5_NEW_TREE, ent_hdf5_skip(&c, 6); break;
     default: return ent_hdf5_fail(h, ENT_ECORRUPT, "a damaged layout");
     }
