@@ -31,7 +31,9 @@ some_done() { [ "$(count "$1" done)" -gt 0 ]; }
 ended() { wait $run; [ $? -eq "$1" ]; }
 
 plan "$work/plan.yaml" 2000000
-check "a plan runs" status 0 "$entropy" run "$work/plan.yaml" -o "$work/whole"
+begun=$(date +%s%N)
+check "a plan runs" status 0 "$entropy" run "$work/plan.yaml" -o "$work/whole" --threads 1
+took=$((($(date +%s%N) - begun) / 1000000)) # milliseconds
 check "all its cells are done" holds "$work/whole" waiting 0
 
 # ---- isolation ---------------------------------------------------------------------------------------------------------
@@ -66,14 +68,16 @@ check "no worker outlives it" none kill -0 "$worker"
 check "the same command goes on" status 0 "$entropy" run "$work/plan.yaml" -o "$work/stop"
 check "to the same tables" same "$work/stop" "$work/whole"
 
-killed=0
-while [ $killed -lt "$kills" ]; do
+killed=0 attempts=0
+while [ $killed -lt "$kills" ] && [ $attempts -lt $((20 * kills)) ]; do
+    attempts=$((attempts + 1)) # one that comes too late is tried again, at another moment
     started "$work/kill"
-    sleep "0.$(awk -v n=$killed 'BEGIN { srand(n); printf "%03d", 1000 * rand() * rand() }')"
+    sleep "$(awk -v n=$attempts -v took="$took" 'BEGIN { srand(n); printf "%.3f", took / 1000 * rand() * rand() }')"
     kill -KILL $run 2>/dev/null && killed=$((killed + 1))
     wait $run 2>/dev/null
     [ "$(count "$work/kill" waiting)" = 0 ] && rm -rf "$work/kill"
 done
+check "so many kills in time" [ $killed -eq "$kills" ]
 "$entropy" run "$work/plan.yaml" -o "$work/kill" --quiet >"$work/log" 2>&1
 check "$kills kills at random moments, and it goes on to the same tables" same "$work/kill" "$work/whole"
 check "without litter" no_litter "$work/kill"
@@ -111,12 +115,14 @@ check "they merge" status 0 "$entropy" merge "$work/parts"
 check "to the same" cmp "$work/parts/entropy.tsv" "$work/whole/entropy.tsv"
 check "and the counts go" none ls "$work"/parts/counts-*.jsonl
 
+plan "$work/plan.yaml" 20000000 # long enough to be met at work
 started "$work/busy"
 check "what is at work is not merged" fails 2 "at work" "$entropy" merge "$work/busy"
 check "nor begun anew" fails 2 "at work" "$entropy" run "$work/plan.yaml" -o "$work/busy" --fresh
 until_true 20 some_done "$work/busy"
 kill -TERM $run; wait $run
 check "merging an incomplete run says so" fails 1 "are not there" "$entropy" merge "$work/busy"
+plan "$work/plan.yaml" 2000000
 
 mkdir "$work/disagree"
 sed 's/generated:/models: [MODEL]\ngenerated:/' "$work/plan.yaml" | sed "s|MODEL|$work/model.safetensors|" >"$work/file.yaml"

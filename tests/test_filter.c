@@ -468,7 +468,6 @@ static void test_refusals(void **state)
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     cannot_create(H5T_STD_U8LE, VALUES(999), "no coder");
     cannot_create(H5T_STD_U8LE, VALUES(0x10008), "no coder");
-    cannot_create(H5T_STD_U8LE, VALUES(17), "qmoe does not take");
     cannot_create(H5T_STD_U8LE, VALUES(8, 99), "no format");
     cannot_create(H5T_STD_U8LE, VALUES(8, 2), "elements of 1 bytes");
     cannot_create(H5T_STD_U16LE, VALUES(8, 2, 7), "third");
