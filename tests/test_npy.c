@@ -164,12 +164,13 @@ static void magics_and_lengths_are_refused(void **state)
     }
 }
 
-static void every_truncation_is_refused(void **state)
+static void truncations_are_refused_and_flips_never_crash(void **state)
 {
     (void)state;
     maker m = { .size = 0 };
     put_array(&m, 1, SOUND, 12);
     expect_open(save(&m, "cut.npy"), ENT_OK, NULL);
+    expect_no_flip_crashes("flip.npy", m.bytes, m.size, m.size);
     while (m.size--) expect_open(save(&m, "cut.npy"), ENT_ECORRUPT, NULL);
 }
 
@@ -444,7 +445,7 @@ int main(void)
         cmocka_unit_test(raw_words_are_named),
         cmocka_unit_test(arrays_are_refused),
         cmocka_unit_test(magics_and_lengths_are_refused),
-        cmocka_unit_test(every_truncation_is_refused),
+        cmocka_unit_test(truncations_are_refused_and_flips_never_crash),
         cmocka_unit_test(archives_are_read),
         cmocka_unit_test(archives_are_refused),
         cmocka_unit_test(deflated_archives_are_read),
