@@ -250,14 +250,18 @@ static void records_travel_as_json(void **state)
                         f_back;
     read_plan(&plan, four);
     struct record r = record_of(&plan, 11);
-    char *text = json_dumps(record_object(&r), 0);
-    json_t *object = json_loads(text, 0, NULL);
+    json_t *object = record_object(&r);
+    char *text = json_dumps(object, 0);
+    json_decref(object);
+    object = json_loads(text, 0, NULL);
     assert_true(record_from_object(&back, object));
     assert_true(back.bits_per_weight == r.bits_per_weight && isnan(back.decode_gbps)); /* every bit of it */
     assert_string_equal(back.key, r.key);
     assert_int_equal(back.cell, 11);
     free(text), json_decref(object);
-    text = json_dumps(field_object(&f), 0);
+    object = field_object(&f);
+    text = json_dumps(object, 0);
+    json_decref(object);
     object = json_loads(text, 0, NULL);
     assert_true(field_from_object(&f_back, object));
     assert_true(f_back.bits == f.bits && isnan(f_back.stderr_bits) && f_back.count == f.count);

@@ -274,7 +274,9 @@ ent_status ent_load_block(const ent_container *container, const ent_loaded *load
     if (!status) status = read_at(container->fd, scratch->coded.data, head + place.size, place.address - head);
     if (!status && head && !(flags & ENT_TRUSTED))
         status = check_head(container, loaded, (ent_bytes){ scratch->coded.data, head + place.size }, n);
-    ent_bytes coded = { scratch->coded.data + head, place.size };
-    if (!status) status = ent_load_decode(loaded, coded, flags, offset, out, n, scratch);
+    if (!status) {
+        ent_bytes coded = { scratch->coded.data + head, place.size };
+        status = ent_load_decode(loaded, coded, flags, offset, out, n, scratch);
+    }
     return status ? block_failed(container, loaded, k, status, error) : ENT_OK;
 }
