@@ -35,7 +35,12 @@ check "and says what the program says" awk -v theirs="$work/theirs" '
     }
     { n++; if (!($1 in expected) || ($2 - expected[$1]) ^ 2 > 1e-8) bad = 1 }
     END { exit bad || n < 10 }' "$work/mine"
-check "every public header compiles in C++" sh -c "printf '#include <entropy/entropy.h>\nint main() { return 0; }\n' >'$work/h.cc' && g++ -fsyntax-only '$work/h.cc' $(pkg-config --cflags libentropy)"
+printf '#include <entropy/entropy.h>\nint main() { return 0; }\n' >"$work/h.cc"
+for compiler in g++ clang++; do
+    command -v $compiler >/dev/null || continue
+    # shellcheck disable=SC2046
+    check "$compiler takes the public headers" $compiler -fsyntax-only "$work/h.cc" $(pkg-config --cflags libentropy)
+done
 
 # ---- the manual ---------------------------------------------------------------------------------------------------------
 commands=$("$entropy" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z]*\) .*/\1/p')
