@@ -4,8 +4,8 @@
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "bench_with.h"
 #include "coded.h"
 #include "layer_inputs.h"
@@ -45,13 +45,6 @@ struct sums {
     ent_distortion distortion;
     bool verified;
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static ent_status no_memory(ent_error *error) { return ent_fail(error, ENT_ENOMEM, "no memory for a matrix"); }
 
@@ -153,13 +146,13 @@ static ent_status time_decode(struct packed *p, unsigned runs, struct sums *s, e
     double decode_least = INFINITY, copy_least = INFINITY;
     ent_status status = ENT_OK;
     for (unsigned r = 0; r < runs && !status; r++) {
-        double start = now();
+        double start = ent_seconds(CLOCK_MONOTONIC);
         memcpy(p->out, p->words, p->n * ent_format_width(p->format));
-        copy_least = fmin(copy_least, now() - start);
+        copy_least = fmin(copy_least, ent_seconds(CLOCK_MONOTONIC) - start);
         if (r + 1 == runs) spoil(p);
-        start = now();
+        start = ent_seconds(CLOCK_MONOTONIC);
         status = decode(p, error);
-        decode_least = fmin(decode_least, now() - start);
+        decode_least = fmin(decode_least, ent_seconds(CLOCK_MONOTONIC) - start);
     }
     s->decode += decode_least;
     s->copy += copy_least;
@@ -179,9 +172,9 @@ static ent_status bench_matrix(const struct bench_with *b, const struct trial *t
     ent_status status = p.values && p.back && p.said && p.out ? ENT_OK : no_memory(error);
     if (!status) {
         ent_format_floats(p.format, p.words, p.n, p.values);
-        double start = now();
+        double start = ent_seconds(CLOCK_MONOTONIC);
         status = encode(&p, trial, t, input, error);
-        s->encode += now() - start;
+        s->encode += ent_seconds(CLOCK_MONOTONIC) - start;
     }
     if (!status) status = time_decode(&p, b->runs, s, error);
     if (!status) status = verify(&p, &same, error);

@@ -21,13 +21,6 @@ static ent_status no_memory(ent_error *error) { return ent_fail(error, ENT_ENOME
 
 /* ---- sums over roles and dtypes -------------------------------------------------------------- */
 
-static char *copy_text(const char *text)
-{
-    size_t size = strlen(text) + 1;
-    char *copy = ent_alloc(size);
-    return copy ? memcpy(copy, text, size) : NULL;
-}
-
 static struct census_entry *entry_find(const struct census *census, const char *role, const char *dtype)
 {
     for (size_t i = 0; i < census->entries; i++)
@@ -40,8 +33,8 @@ static ent_status entry_new(struct census *census, const char *role, const char 
     if (!census->entry) census->entry = ent_calloc(MAX_ENTRIES, sizeof *census->entry);
     if (!census->entry || census->entries == MAX_ENTRIES) return ENT_ENOMEM;
     struct census_entry *entry = &census->entry[census->entries++];
-    entry->role = copy_text(role);
-    entry->dtype = copy_text(dtype);
+    entry->role = ent_copy_text(role);
+    entry->dtype = ent_copy_text(dtype);
     *out = entry;
     return entry->role && entry->dtype ? ent_word_counts_init(&entry->counts, ent_format_find(dtype)) : ENT_ENOMEM;
 }

@@ -9,14 +9,11 @@
 #include "batch/parts.h"
 #include "command.h"
 
-struct options {
-    struct common common;
-    const char *folder;
-};
-
 static ent_status count_file(void *context, const char *path, ent_error *error)
 {
-    (void)context, (void)path, (void)error;
+    size_t *files = context;
+    (void)path, (void)error;
+    ++*files;
     return ENT_OK;
 }
 
@@ -41,24 +38,22 @@ static ent_status merge(const char *folder, struct records *records, size_t *fil
 {
     struct claims claims = { .fd = -1 };
     char path[PATH_MAX];
-    size_t removed;
+    *files = 0;
     ent_status status = claims_open(&claims, folder, 0, error);
     if (!status) status = check_idle(&claims, folder, error);
-    if (!status) status = folder_records(records, folder, NULL, error);
-    if (!status && !records->plan_hash)
-        status = ent_fail(error, ENT_EINVAL, "%s: no records*.h5 in it; `entropy run` writes them", folder);
+    if (!status) status = folder_all_records(records, folder, error);
     if (!status) status = parts_join(records, folder, error);
     if (!status) status = records_sort(records, error);
     if (!status) status = folder_path(path, folder, "records.h5", error);
-    if (!status) status = folder_files(folder, count_file, NULL, files, error);
+    if (!status) status = folder_files(folder, count_file, files, error);
     if (!status) status = records_write(records, path, error);
-    if (!status) status = folder_files(folder, remove_part, path, &removed, error);
+    if (!status) status = folder_files(folder, remove_part, path, error);
     if (!status) parts_remove(records, folder);
     claims_close(&claims);
     return status;
 }
 
-static void tell(const struct options *o, const struct records *records, size_t files, size_t failed)
+static void tell(const struct folder_options *o, const struct records *records, size_t files, size_t failed)
 {
     if (o->common.json) {
         json_t *object = json_object();
@@ -74,34 +69,17 @@ static void tell(const struct options *o, const struct records *records, size_t 
     }
 }
 
-static error_t parse(int key, char *text, struct argp_state *state)
-{
-    struct options *o = state->input;
-    switch (key) {
-        case ARGP_KEY_ARG:
-            if (o->folder) argp_error(state, "one folder at a time");
-            o->folder = text;
-            return 0;
-        case ARGP_KEY_END:
-            if (!o->folder) argp_error(state, "which folder?");
-            return 0;
-        default:
-            return ARGP_ERR_UNKNOWN;
-    }
-}
-
 int cmd_merge(int argc, char **argv)
 {
     static const struct argp argp = {
-        .parser = parse,
+        .parser = folder_option,
         .args_doc = "DIR",
-        .doc =
-            "Joins the records of all tasks of a run into DIR/records.h5, in the order of the plan, and removes the "
-            "joined files.  Records of another plan or version are refused, and so are two of one cell that differ in "
-            "anything but times.  Exit status 1 when cells are missing or have failed; what there is has been joined "
-            "then.\vJSON keys: folder, files, cells (of the plan), records, failed.",
+        .doc = "Joins the records of all tasks of a run into DIR/records.h5, in the order of the plan, and removes the "
+               "joined files.  Records of another plan or version are refused, and so are two of one cell that "
+               "differ in anything but times.  Exit status 1 when cells are missing or have failed; what there is "
+               "has been joined then.\vJSON keys: folder, files, cells (of the plan), records, failed.",
     };
-    struct options o = { .folder = NULL };
+    struct folder_options o = { .folder = NULL };
     struct records records = { .row = NULL };
     ent_error error;
     size_t files, failed = 0;

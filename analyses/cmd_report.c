@@ -21,16 +21,6 @@ struct options {
     bool tables_only;
 };
 
-/* One file, or all records of a folder: whole runs and shards. */
-static ent_status gather(struct records *records, const char *folder, const char *file, ent_error *error)
-{
-    if (file) return records_read(records, file, error);
-    ent_status status = folder_records(records, folder, NULL, error);
-    if (!status && !records->plan_hash)
-        status = ent_fail(error, ENT_EINVAL, "%s: no records*.h5 in it; `entropy run` writes them", folder);
-    return status;
-}
-
 static ent_status write_tables(const struct records *records, const char *folder, ent_error *error)
 {
     ent_status status = ENT_OK;
@@ -119,7 +109,8 @@ int cmd_report(int argc, char **argv)
     int length = is_folder || !slash ? (int)strlen(o.run) : (int)(slash - o.run);
     if (snprintf(folder, sizeof folder, "%.*s", length, is_folder || slash ? o.run : ".") >= (int)sizeof folder)
         status = ent_fail(&error, ENT_EINVAL, "%s: too long", o.run);
-    if (!status) status = gather(&records, folder, is_folder ? NULL : o.run, &error);
+    if (!status && is_folder) status = folder_all_records(&records, folder, &error);
+    else if (!status) status = records_read(&records, o.run, &error);
     if (!status) status = report(&o, folder, &records, &error);
     records_free(&records);
     return status ? complain_error(&error) : EXIT_DONE;

@@ -10,7 +10,6 @@
 #include "batch/scratch.h"
 #include "batch/slurm.h"
 #include "command.h"
-#include "model.h"
 #include "run.h"
 
 enum { KEY_SHARD = 0x2001, KEY_FRESH, KEY_RETRY, KEY_SECONDS, KEY_MEMORY };
@@ -40,13 +39,12 @@ static ent_status clear_folder(const char *folder, ent_error *error)
     static const char *const others[] = { ".claims", "models.json", "plan.yaml" };
     struct claims claims;
     char path[PATH_MAX];
-    size_t n;
     ent_status status = claims_open(&claims, folder, 0, error);
     if (!status && claims_processes(&claims))
         status = ent_fail(error, ENT_EINVAL,
                           "%s: another process is at work in it; --fresh would take its records away", folder);
     claims_close(&claims);
-    if (!status) status = folder_files(folder, remove_file, NULL, &n, error);
+    if (!status) status = folder_files(folder, remove_file, NULL, error);
     for (size_t i = 0; i < sizeof others / sizeof *others && !status; i++)
         if (!(status = folder_path(path, folder, others[i], error))) unlink(path);
     if (!status) parts_remove_all(folder);
@@ -113,14 +111,12 @@ static ent_status run_shard(struct run *run, struct claims *claims, const struct
 
 static ent_status run_plan(const struct options *o, struct run *run, ent_error *error)
 {
-    char folder[PATH_MAX - 100];
+    char folder[PATH_MAX];
     struct claims claims = { .fd = -1 };
     const struct plan *plan = run->work.plan;
-    int length = o->folder ? snprintf(folder, sizeof folder, "%s", o->folder)
-                           : snprintf(folder, sizeof folder, "results/%s", plan->name);
-    if (length >= (int)sizeof folder) return ent_fail(error, ENT_EINVAL, "%s: too long", o->folder);
+    ent_status status = folder_of_run(folder, o->folder, plan, error);
     run->work.folder = folder;
-    ent_status status = folder_make(folder, error);
+    if (!status) status = folder_make(folder, error);
     if (!status && o->fresh) status = clear_folder(folder, error);
     if (!status) status = claims_open(&claims, folder, plan->cells, error);
     if (!status && !claims.locks && !o->common.quiet)
@@ -144,38 +140,25 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct options *o = state->input;
     switch (key) {
-        case 'o':
-            o->folder = text;
-            return 0;
-        case 'j':
-            o->jobs = option_count(state, "--jobs", text);
-            if (o->jobs < 1 || o->jobs > MOST_JOBS) argp_error(state, "--jobs: 1 to %d", MOST_JOBS);
-            return 0;
-        case KEY_SHARD:
-            parse_shard(o, text, state);
-            return 0;
-        case KEY_FRESH:
-            o->fresh = true;
-            return 0;
-        case KEY_RETRY:
-            o->retry = true;
-            return 0;
-        case KEY_SECONDS:
-            o->seconds = option_number(state, "--cell-seconds", text, 0);
-            return 0;
-        case KEY_MEMORY:
-            o->memory = option_count(state, "--cell-memory", text);
-            return 0;
-        case ARGP_KEY_ARG:
-            if (o->plan) argp_error(state, "one plan at a time");
-            o->plan = text;
-            return 0;
-        case ARGP_KEY_END:
-            if (!o->plan) argp_error(state, "which plan?");
-            if (!o->shards) slurm_shard(&o->shard, &o->shards);
-            return 0;
-        default:
-            return ARGP_ERR_UNKNOWN;
+    case 'o': o->folder = text; return 0;
+    case 'j':
+        o->jobs = option_count(state, "--jobs", text);
+        if (o->jobs < 1 || o->jobs > MOST_JOBS) argp_error(state, "--jobs: 1 to %d", MOST_JOBS);
+        return 0;
+    case KEY_SHARD: parse_shard(o, text, state); return 0;
+    case KEY_FRESH: o->fresh = true; return 0;
+    case KEY_RETRY: o->retry = true; return 0;
+    case KEY_SECONDS: o->seconds = option_number(state, "--cell-seconds", text, 0); return 0;
+    case KEY_MEMORY: o->memory = option_count(state, "--cell-memory", text); return 0;
+    case ARGP_KEY_ARG:
+        if (o->plan) argp_error(state, "one plan at a time");
+        o->plan = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (!o->plan) argp_error(state, "which plan?");
+        if (!o->shards) slurm_shard(&o->shard, &o->shards);
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
     }
 }
 
@@ -206,22 +189,18 @@ int cmd_run(int argc, char **argv)
         .options = argp_options,
         .parser = parse,
         .args_doc = "PLAN",
-        .doc =
-            "Runs a plan: a file, or the name of one that comes with the program.  Every cell, model x codec x "
-            "target, becomes a record in DIR, failures and crashes too, and the run goes on; exit status 0 when no "
-            "cell failed.  What a codec or target cannot do at all is recorded, and no failure.  Cells that DIR has "
-            "are left alone, so the same command goes on after a stop (signals INT, TERM and USR1; exit status 75), "
-            "and "
-            "any number of processes may work in one DIR.\vJSON: each record as it comes, keys as the columns of the "
-            "tables.",
+        .doc = "Runs a plan: a file, or the name of one that comes with the program.  Every cell, model x codec x "
+               "target, becomes a record in DIR, failures and crashes too, and the run goes on; exit status 0 when no "
+               "cell failed.  What a codec or target cannot do at all is recorded, and no failure.  Cells that DIR has "
+               "are left alone, so the same command goes on after a stop (signals INT, TERM and USR1; exit status "
+               "75), and any number of processes may work in one DIR.\vJSON: each record as it comes, keys as the "
+               "columns of the tables.",
     };
     struct options o = { .jobs = 1 };
     struct plan plan;
-    char path[PATH_MAX];
     ent_error error;
     command_parse(&argp, argc, argv, &o, &o.common);
-    ent_status status = data_path(path, "plans", o.plan, &error);
-    if (!status) status = plan_read(&plan, path, &error);
+    ent_status status = plan_open(&plan, o.plan, &error);
     if (status) return complain_error(&error);
     if (!o.common.threads) o.common.threads = slurm_threads();
     if (!o.common.threads && o.jobs > 1) {

@@ -11,11 +11,6 @@
 #include "batch/slurm.h"
 #include "command.h"
 
-struct options {
-    struct common common;
-    const char *folder;
-};
-
 struct progress_of_run {
     size_t done, unsupported, failed, running, waiting, processes;
     double seconds_spent, seconds_left; /* of cells, one at a time; NaN: unknown */
@@ -75,7 +70,7 @@ static void print_state(const char *state, size_t n, size_t all, struct table *t
     table_number(table, all ? 100 * (double)n / (double)all : 0, 1);
 }
 
-static void print_status(const struct options *o, const struct plan *plan, const struct progress_of_run *p,
+static void print_status(const struct folder_options *o, const struct plan *plan, const struct progress_of_run *p,
                          const struct records *records)
 {
     struct table table;
@@ -115,7 +110,7 @@ static void print_json(const struct plan *plan, const struct progress_of_run *p)
     json_line(object);
 }
 
-static ent_status show(const struct options *o, ent_error *error)
+static ent_status show(const struct folder_options *o, ent_error *error)
 {
     struct plan plan;
     struct records records = { .row = NULL };
@@ -147,34 +142,17 @@ static ent_status show(const struct options *o, ent_error *error)
     return status;
 }
 
-static error_t parse(int key, char *text, struct argp_state *state)
-{
-    struct options *o = state->input;
-    switch (key) {
-        case ARGP_KEY_ARG:
-            if (o->folder) argp_error(state, "one folder at a time");
-            o->folder = text;
-            return 0;
-        case ARGP_KEY_END:
-            if (!o->folder) argp_error(state, "which folder?");
-            return 0;
-        default:
-            return ARGP_ERR_UNKNOWN;
-    }
-}
-
 int cmd_status(int argc, char **argv)
 {
     static const struct argp argp = {
-        .parser = parse,
+        .parser = folder_option,
         .args_doc = "DIR",
         .doc = "How far the run in DIR is: cells done, failed and why, running, waiting; the hours that cells took, "
-               "and those "
-               "that the others will take by the rates measured so far.\vJSON keys: plan, cells, done, unsupported "
-               "(done as "
-               "well as it can be), failed, running, waiting, processes, hours_spent, hours_left (null: unknown).",
+               "and those that the others will take by the rates measured so far.\vJSON keys: plan, cells, done, "
+               "unsupported (done as well as it can be), failed, running, waiting, processes, hours_spent, hours_left "
+               "(null: unknown).",
     };
-    struct options o = { .folder = NULL };
+    struct folder_options o = { .folder = NULL };
     ent_error error;
     command_parse(&argp, argc, argv, &o, &o.common);
     ent_status status = show(&o, &error);

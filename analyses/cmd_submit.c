@@ -11,7 +11,6 @@
 #include "batch/shares.h"
 #include "batch/slurm.h"
 #include "command.h"
-#include "model.h"
 #include "output.h"
 
 enum {
@@ -126,13 +125,12 @@ static ent_status submit(struct options *o, const struct plan *plan, ent_error *
     char folder[PATH_MAX], absolute[PATH_MAX], program[PATH_MAX], run_options[200];
     struct expected e;
     ent_buffer said = { NULL, 0, 0 };
-    if (snprintf(folder, sizeof folder, o->folder ? "%s" : "results/%s", o->folder ? o->folder : plan->name) >=
-        (int)sizeof folder)
-        return ent_fail(error, ENT_EINVAL, "%s: too long", o->folder);
+    ent_status status = folder_of_run(folder, o->folder, plan, error);
+    if (status) return status;
     ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
     if (n < 0) return ent_fail(error, ENT_EIO, "/proc/self/exe: cannot tell where this program lies");
     program[n] = '\0';
-    ent_status status = folder_make(folder, error);
+    status = folder_make(folder, error);
     if (!status && !realpath(folder, absolute))
         status = ent_fail(error, ENT_EIO, "%s: cannot tell where it lies", folder);
     if (status) return status;
@@ -159,54 +157,33 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct options *o = state->input;
     switch (key) {
-        case 'o':
-            o->folder = text;
-            return 0;
-        case 'n':
-            o->job.tasks = option_count(state, "--tasks", text);
-            if (o->job.tasks < 1 || o->job.tasks > 1000000) argp_error(state, "--tasks: 1 to a million");
-            return 0;
-        case 'c':
-            o->job.cpus = option_count(state, "--cpus", text);
-            if (o->job.cpus < 1) argp_error(state, "--cpus: at least 1");
-            return 0;
-        case KEY_TIME:
-            o->job.time = text;
-            return 0;
-        case KEY_PARTITION:
-            o->job.partition = text;
-            return 0;
-        case KEY_ACCOUNT:
-            o->job.account = text;
-            return 0;
-        case KEY_MEMORY:
-            o->job.memory = text;
-            return 0;
-        case KEY_RATES:
-            o->rates = text;
-            return 0;
-        case KEY_DRY:
-            o->dry = true;
-            return 0;
-        case KEY_PRINT:
-            o->print = true;
-            return 0;
-        case KEY_RETRY:
-            o->retry = true;
-            return 0;
-        case KEY_SECONDS:
-            option_number(state, "--cell-seconds", text, 0);
-            o->cell_seconds = text;
-            return 0;
-        case ARGP_KEY_ARG:
-            if (o->plan) argp_error(state, "one plan at a time");
-            o->plan = text;
-            return 0;
-        case ARGP_KEY_END:
-            if (!o->plan) argp_error(state, "which plan?");
-            return 0;
-        default:
-            return ARGP_ERR_UNKNOWN;
+    case 'o': o->folder = text; return 0;
+    case 'n':
+        o->job.tasks = option_count(state, "--tasks", text);
+        if (o->job.tasks < 1 || o->job.tasks > 1000000) argp_error(state, "--tasks: 1 to a million");
+        return 0;
+    case 'c':
+        o->job.cpus = option_count(state, "--cpus", text);
+        if (o->job.cpus < 1) argp_error(state, "--cpus: at least 1");
+        return 0;
+    case KEY_TIME: o->job.time = text; return 0;
+    case KEY_PARTITION: o->job.partition = text; return 0;
+    case KEY_ACCOUNT: o->job.account = text; return 0;
+    case KEY_MEMORY: o->job.memory = text; return 0;
+    case KEY_RATES: o->rates = text; return 0;
+    case KEY_DRY: o->dry = true; return 0;
+    case KEY_PRINT: o->print = true; return 0;
+    case KEY_RETRY: o->retry = true; return 0;
+    case KEY_SECONDS:
+        option_number(state, "--cell-seconds", text, 0);
+        o->cell_seconds = text;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (o->plan) argp_error(state, "one plan at a time");
+        o->plan = text;
+        return 0;
+    case ARGP_KEY_END: if (!o->plan) argp_error(state, "which plan?"); return 0;
+    default: return ARGP_ERR_UNKNOWN;
     }
 }
 
@@ -240,21 +217,17 @@ int cmd_submit(int argc, char **argv)
         .options = argp_options,
         .parser = parse,
         .args_doc = "PLAN",
-        .doc =
-            "Gives a plan to Slurm: an array of tasks, and a job after them that merges and reports.  Tasks that meet "
-            "their "
-            "time limit save what is done and go back to the queue; `entropy status DIR` shows how far they are.  The "
-            "scripts stay in DIR.\vJSON keys: plan, folder, cells, tasks, model_bytes, node_hours and "
-            "longest_task_hours "
-            "(by measured rates; null: none), said (the jobs, or with --dry-run the commands).",
+        .doc = "Gives a plan to Slurm: an array of tasks, and a job after them that merges and reports.  Tasks that "
+               "meet their time limit save what is done and go back to the queue; `entropy status DIR` shows how far "
+               "they are.  The scripts stay in DIR.\vJSON keys: plan, folder, cells, tasks, model_bytes, node_hours "
+               "and longest_task_hours (by measured rates; null: none), said (the jobs, or with --dry-run the "
+               "commands).",
     };
     struct options o = { .plan = NULL };
     struct plan plan;
-    char path[PATH_MAX];
     ent_error error;
     command_parse(&argp, argc, argv, &o, &o.common);
-    ent_status status = data_path(path, "plans", o.plan, &error);
-    if (!status) status = plan_read(&plan, path, &error);
+    ent_status status = plan_open(&plan, o.plan, &error);
     if (status) return complain_error(&error);
     status = submit(&o, &plan, &error);
     plan_free(&plan);

@@ -5,31 +5,24 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
 #include <entropy/base.h>
 
+#include "base/clock.h"
 #include "core_speed.h"
 
 enum { STEPS = 200000, RUNS = 41, LANES = 16 };
 
 #define HIDE(x) __asm__ volatile("" : "+r"(x))
 
-static double now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return 1e9 * (double)t.tv_sec + (double)t.tv_nsec;
-}
-
 /* The fastest run of a loop of STEPS steps, in ns a step. */
 static double fastest(void (*loop)(const void *), const void *data)
 {
     double best = INFINITY;
     for (int r = 0; r < RUNS; r++) {
-        double start = now_ns();
+        double start = ent_nanoseconds(CLOCK_MONOTONIC);
         loop(data);
-        best = fmin(best, now_ns() - start);
+        best = fmin(best, ent_nanoseconds(CLOCK_MONOTONIC) - start);
     }
     return best / STEPS;
 }
@@ -108,9 +101,9 @@ static double branch_ns(uint8_t *bits, bool chance)
     for (uint64_t r = 0; r < RUNS; r++) {
         ent_random_seed(&random, 1, r);
         for (int i = 0; i < STEPS; i++) bits[i] = chance ? ent_random_bits(&random) & 1 : 0;
-        double start = now_ns();
+        double start = ent_nanoseconds(CLOCK_MONOTONIC);
         branches(bits);
-        best = fmin(best, now_ns() - start);
+        best = fmin(best, ent_nanoseconds(CLOCK_MONOTONIC) - start);
     }
     return best / STEPS;
 }
@@ -224,9 +217,9 @@ double read_gbps(size_t bytes, unsigned threads)
     for (size_t i = 0; i < bytes / 8; i++) words[i] = i; /* pages of its own */
     reader.words = words;
     for (int r = 0; r < TIMES; r++) {
-        double start = now_ns();
+        double start = ent_nanoseconds(CLOCK_MONOTONIC);
         ent_parallel(threads, threads, read_part, &reader);
-        best = fmin(best, now_ns() - start);
+        best = fmin(best, ent_nanoseconds(CLOCK_MONOTONIC) - start);
     }
     ent_free(words);
     return (double)reader.words_each * 8 * threads * reader.passes / best;

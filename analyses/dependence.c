@@ -267,12 +267,6 @@ static ent_status find_fields(const ent_word_counts *counts, struct findings *f)
 
 /* ---- sums ------------------------------------------------------------------------------------------------------- */
 
-static char *copy_text(const char *text)
-{
-    char *copy = ent_alloc(strlen(text) + 1);
-    return copy ? strcpy(copy, text) : NULL;
-}
-
 static ent_status add_to(struct dependence *d, const char *scope, const char *name, const struct findings *f)
 {
     struct findings *sum = NULL;
@@ -284,7 +278,7 @@ static ent_status add_to(struct dependence *d, const char *scope, const char *na
         if (!larger) return ENT_ENOMEM;
         d->sum = larger;
         sum = &d->sum[d->sums++];
-        *sum = (struct findings){ .scope = scope, .name = copy_text(name), .dtype = copy_text(f->dtype), .n = f->n };
+        *sum = (struct findings){ .scope = scope, .name = ent_copy_text(name), .dtype = ent_copy_text(f->dtype), .n = f->n };
         if (!sum->name || !sum->dtype) return ENT_ENOMEM;
         for (size_t k = 0; k < f->n; k++) {
             sum->finding[k] = f->finding[k];

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "language_model.h"
 #include "layer_inputs.h"
 #include "lossy.h"
@@ -208,13 +208,6 @@ static ent_run long_run(const struct work *w, struct progress *progress, const c
                       .context = progress };
 }
 
-static double seconds_of(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static uint64_t peak_bytes(void)
 {
     struct rusage usage;
@@ -232,11 +225,11 @@ static ent_status pack(struct work *w, ent_error *error)
         return ent_fail(error, ENT_EIO, "%s: cannot make a folder beside it", w->lossy->output);
     }
     snprintf(w->file, sizeof w->file, "%s/packed.safetensors", w->folder);
-    double start = seconds_of(CLOCK_MONOTONIC);
+    double start = ent_seconds(CLOCK_MONOTONIC);
     ent_run run = long_run(w, &progress, "pack");
     ent_status status = ent_pack(w->file, w->weights, &packing, &run, &w->result.packing, error);
     progress_end(&progress);
-    w->result.pack_wall_seconds = seconds_of(CLOCK_MONOTONIC) - start;
+    w->result.pack_wall_seconds = ent_seconds(CLOCK_MONOTONIC) - start;
     return status;
 }
 
@@ -288,12 +281,12 @@ static ent_status code(struct work *w, ent_error *error)
     ent_weights *packed;
     ent_status status = ent_weights_open(&packed, w->file, error);
     if (status) return status;
-    double start = seconds_of(CLOCK_PROCESS_CPUTIME_ID), wall_start = seconds_of(CLOCK_MONOTONIC);
+    double start = ent_seconds(CLOCK_PROCESS_CPUTIME_ID), wall_start = ent_seconds(CLOCK_MONOTONIC);
     ent_run run = long_run(w, &progress, "code");
     status = ent_container_write(w->lossy->output, packed, w->codec, NULL, &run, &w->result.sizes, error);
     progress_end(&progress);
-    w->result.code_seconds = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - start;
-    w->result.code_wall_seconds = seconds_of(CLOCK_MONOTONIC) - wall_start;
+    w->result.code_seconds = ent_seconds(CLOCK_PROCESS_CPUTIME_ID) - start;
+    w->result.code_wall_seconds = ent_seconds(CLOCK_MONOTONIC) - wall_start;
     w->result.peak_bytes = peak_bytes();
     ent_weights_close(packed);
     return status;

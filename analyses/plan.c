@@ -11,6 +11,7 @@
 
 #include <entropy/codec.h>
 
+#include "model.h"
 #include "plan.h"
 #include "target/yaml.h"
 
@@ -278,6 +279,13 @@ ent_status plan_read(struct plan *plan, const char *path, ent_error *error)
     plan->file->yaml = yaml;
     if ((status = fill(plan, error))) plan_free(plan);
     return status;
+}
+
+ent_status plan_open(struct plan *plan, const char *argument, ent_error *error)
+{
+    char path[PATH_MAX];
+    ent_status status = data_path(path, "plans", argument, error);
+    return status ? status : plan_read(plan, path, error);
 }
 
 void plan_free(struct plan *plan)

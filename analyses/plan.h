@@ -59,6 +59,8 @@ struct plan {
 
 /* ENT_ECORRUPT, with file and line, for what a plan may not say. */
 ent_status plan_read(struct plan *plan, const char *path, ent_error *error);
+/* The same, of a file or of the name of one that comes with the program. */
+ent_status plan_open(struct plan *plan, const char *argument, ent_error *error);
 void plan_free(struct plan *plan);
 
 #endif

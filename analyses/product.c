@@ -4,14 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "product.h"
-
-static double now(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- what is multiplied ------------------------------------------------------------------------ */
 
@@ -208,9 +202,9 @@ static ent_status run(struct product *p, unsigned threads, unsigned repeat, bool
         memset(p->y, 0xff, p->rows * sizeof *p->y);
         if (t->way == PRODUCT_UNPACK) memset(p->decoded, 0xff, p->n * sizeof *p->decoded);
     }
-    double start = now(clock);
+    double start = ent_seconds(clock);
     for (unsigned i = 0; i < repeat && !status; i++) status = multiply(p, t, threads);
-    double seconds = (now(clock) - start) / repeat;
+    double seconds = (ent_seconds(clock) - start) / repeat;
     if (seconds < t->seconds) t->seconds = seconds;
     if (last && !status) verify(p, t);
     return status;
@@ -286,9 +280,9 @@ ent_status product_measure_beside(struct product *p, unsigned copiers, unsigned 
                          .part = part > 8 * COPY ? part : 8 * COPY };
     c.memory = ent_calloc(copiers, 2 * c.part);
     if (!c.memory) return ENT_ENOMEM;
-    double start = now(CLOCK_MONOTONIC);
+    double start = ent_seconds(CLOCK_MONOTONIC);
     ent_status status = ent_parallel(1 + (size_t)copiers, 1 + copiers, measure_or_copy, &c);
-    *copied_gbps = 1e-9 * (double)atomic_load(&c.copied) / (now(CLOCK_MONOTONIC) - start);
+    *copied_gbps = 1e-9 * (double)atomic_load(&c.copied) / (ent_seconds(CLOCK_MONOTONIC) - start);
     ent_free(c.memory);
     return status;
 }

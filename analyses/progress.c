@@ -1,22 +1,15 @@
 /* progress.c - see progress.h. */
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "command.h"
 #include "output.h"
 #include "progress.h"
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 ent_run progress_begin(struct progress *progress, const struct common *common, const char *what)
 {
-    *progress = (struct progress){ .shown = !common->quiet && isatty(STDERR_FILENO), .what = what, .start = now() };
+    *progress = (struct progress){ .shown = !common->quiet && isatty(STDERR_FILENO), .what = what, .start = ent_seconds(CLOCK_MONOTONIC) };
     return (ent_run){ .threads = common->threads, .progress = progress->shown ? progress_show : NULL,
                       .context = progress };
 }
@@ -26,7 +19,7 @@ void progress_show(void *context, uint64_t done, uint64_t total)
     static const char bar[] = "##############################";
     enum { WIDTH = sizeof bar - 1 };
     struct progress *progress = context;
-    double time = progress->shown ? now() : 0;
+    double time = progress->shown ? ent_seconds(CLOCK_MONOTONIC) : 0;
     if (!progress->shown || time - progress->last < 0.1) return;
     progress->last = time;
     if (done > total) done = total;
@@ -48,7 +41,7 @@ void progress_end(struct progress *progress)
 void progress_note(struct progress *progress, const char *text)
 {
     if (!progress->shown) return;
-    progress->last = now();
+    progress->last = ent_seconds(CLOCK_MONOTONIC);
     fprintf(stderr, "\r%s: %s\033[K", progress->what, text);
     fflush(stderr);
 }

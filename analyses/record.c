@@ -89,14 +89,6 @@ const char **column_text(const struct column *column, void *row)
 
 /* ---- rows ------------------------------------------------------------------------------------- */
 
-static char *copy_text(const char *text)
-{
-    if (!text) text = "";
-    size_t size = strlen(text) + 1;
-    char *copy = ent_alloc(size);
-    return copy ? memcpy(copy, text, size) : NULL;
-}
-
 static void free_texts(void *row, const struct column *columns)
 {
     for (const struct column *c = columns; c->name; c++)
@@ -111,7 +103,7 @@ static bool copy_row(void *to, const void *from, size_t size, const struct colum
     for (const struct column *c = columns; c->name; c++) {
         if (c->type != COLUMN_TEXT) continue;
         const char **text = column_text(c, to);
-        *text = copy_text(*text);
+        *text = ent_copy_text(*text);
         complete &= *text != NULL;
     }
     if (!complete) free_texts(to, columns);
@@ -123,10 +115,10 @@ static ent_status no_memory(ent_error *error) { return ent_fail(error, ENT_ENOME
 ent_status records_init(struct records *records, const struct plan *plan, ent_error *error)
 {
     *records = (struct records){ .cells = plan->cells };
-    records->plan_name = copy_text(plan->name);
-    records->plan_text = copy_text(plan->text);
-    records->plan_hash = copy_text(plan->hash);
-    records->version = copy_text(ENT_VERSION);
+    records->plan_name = ent_copy_text(plan->name);
+    records->plan_text = ent_copy_text(plan->text);
+    records->plan_hash = ent_copy_text(plan->hash);
+    records->version = ent_copy_text(ENT_VERSION);
     records->place = ent_calloc(plan->cells, sizeof *records->place);
     if (records->plan_name && records->plan_text && records->plan_hash && records->version && records->place) return ENT_OK;
     records_free(records);

@@ -13,17 +13,15 @@ static json_t *object_of(const void *row, const struct column *columns)
         double real;
         uint64_t count;
         switch (c->type) {
-            case COLUMN_TEXT:
-                json_text(object, c->name, *column_text(c, (void *)(size_t)row));
-                break;
-            case COLUMN_COUNT:
-                memcpy(&count, place, sizeof count);
-                json_count(object, c->name, count);
-                break;
-            case COLUMN_REAL:
-                memcpy(&real, place, sizeof real);
-                json_real_or_null(object, c->name, real);
-                break;
+        case COLUMN_TEXT: json_text(object, c->name, *column_text(c, (void *)(size_t)row)); break;
+        case COLUMN_COUNT:
+            memcpy(&count, place, sizeof count);
+            json_count(object, c->name, count);
+            break;
+        case COLUMN_REAL:
+            memcpy(&real, place, sizeof real);
+            json_real_or_null(object, c->name, real);
+            break;
         }
     }
     return object;
@@ -38,15 +36,9 @@ static bool row_of(void *row, const struct column *columns, const json_t *object
         uint64_t count = (uint64_t)json_integer_value(value);
         if (!value) return false;
         switch (c->type) {
-            case COLUMN_TEXT:
-                *column_text(c, row) = json_string_value(value);
-                break;
-            case COLUMN_COUNT:
-                memcpy(place, &count, sizeof count);
-                break;
-            case COLUMN_REAL:
-                memcpy(place, &real, sizeof real);
-                break;
+        case COLUMN_TEXT: *column_text(c, row) = json_string_value(value); break;
+        case COLUMN_COUNT: memcpy(place, &count, sizeof count); break;
+        case COLUMN_REAL: memcpy(place, &real, sizeof real); break;
         }
     }
     return true;

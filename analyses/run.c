@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "batch/shares.h"
 #include "command.h"
 #include "progress.h"
@@ -46,18 +47,17 @@ static void utc_time(char *text, size_t size)
     if (!gmtime_r(&now, &parts) || !strftime(text, size, "%Y-%m-%dT%H:%M:%SZ", &parts)) text[0] = '\0';
 }
 
-/* ---- records --------------------------------------------------------------------------------------------------------
- */
+/* ---- records -------------------------------------------------------------------------------------------------- */
 
 static ent_status write_records(struct running *r, ent_error *error)
 {
-    double start = monotonic_seconds();
+    double start = ent_seconds(CLOCK_MONOTONIC);
     ent_status status = r->waiting ? records_write(r->run->records, r->path, error) : ENT_OK;
     for (; r->waiting && !status; r->waiting--) {
         size_t cell = r->unwritten[r->waiting - 1];
         claims_release(r->claims, cell, record_finished(records_find(r->run->records, cell)));
     }
-    r->written = monotonic_seconds();
+    r->written = ent_seconds(CLOCK_MONOTONIC);
     r->took = r->written - start;
     return status;
 }
@@ -102,13 +102,11 @@ static bool wanted(struct running *r, size_t cell)
         return false;
     }
     switch (claims_take(r->claims, cell)) {
-        case CLAIM_TAKEN:
-            return true;
-        case CLAIM_BUSY:
-            return false;
-        case CLAIM_DONE:
-            run->kept++;
-            return false;
+    case CLAIM_TAKEN: return true;
+    case CLAIM_BUSY: return false;
+    case CLAIM_DONE:
+        run->kept++;
+        return false;
     }
     return false;
 }
@@ -156,7 +154,7 @@ static int time_left(const struct running *r, double grace_end)
         double deadline = r->worker[i].busy ? r->worker[i].deadline : 0;
         if (deadline > 0 && (first <= 0 || deadline < first)) first = deadline;
     }
-    double left = first - monotonic_seconds();
+    double left = first - ent_seconds(CLOCK_MONOTONIC);
     return first <= 0 ? -1 : left <= 0 ? 0 : left > 1e6 ? 1000000000 : (int)(1000 * left) + 1;
 }
 
@@ -174,7 +172,7 @@ static ent_status take_in(struct running *r, double grace_end, const sigset_t *u
     for (unsigned i = 0; i < r->run->jobs && !status; i++) {
         struct worker *w = &r->worker[i];
         struct answer answer;
-        bool late = w->busy && w->deadline > 0 && monotonic_seconds() > w->deadline;
+        bool late = w->busy && w->deadline > 0 && ent_seconds(CLOCK_MONOTONIC) > w->deadline;
         if (!w->busy || (!late && (n <= 0 || !poll_on[i].revents))) continue;
         if (!worker_receive(w, &r->run->work, &answer)) continue;
         progress_end(&r->progress);
@@ -197,10 +195,10 @@ static ent_status loop(struct running *r, const sigset_t *unblocked, ent_error *
     ent_status status = employ(r, error);
     while (!status && any_busy(r)) {
         if (stop_signal && grace_end <= 0)
-            grace_end = monotonic_seconds() + (stop_signal == SIGUSR1 ? GRACE_SECONDS : 0);
-        if (grace_end > 0 && monotonic_seconds() >= grace_end) break;
+            grace_end = ent_seconds(CLOCK_MONOTONIC) + (stop_signal == SIGUSR1 ? GRACE_SECONDS : 0);
+        if (grace_end > 0 && ent_seconds(CLOCK_MONOTONIC) >= grace_end) break;
         status = take_in(r, grace_end, unblocked, error);
-        if (!status && monotonic_seconds() - r->written >= (WRITE_SHARE - 1) * r->took)
+        if (!status && ent_seconds(CLOCK_MONOTONIC) - r->written >= (WRITE_SHARE - 1) * r->took)
             status = write_records(r, error);
         if (!status) status = employ(r, error);
     }

@@ -55,12 +55,6 @@ static void row_free(struct stats_row *row)
     ent_free(row->by);
 }
 
-static char *copy_text(const char *text)
-{
-    char *copy = ent_alloc(strlen(text) + 1);
-    return copy ? strcpy(copy, text) : NULL;
-}
-
 static ent_status row_make(const struct stats_report *report, struct stats_row *row, const ent_word_counts *counts)
 {
     ent_status status = row->name && row->role && row->dtype ? ENT_OK : ENT_ENOMEM;
@@ -82,8 +76,8 @@ static ent_status rows_grow(struct stats_report *report)
 static ent_status add_row(struct stats_report *report, const char *scope, const char *name, const char *role,
                           const char *dtype, const ent_word_counts *counts, ent_error *error)
 {
-    struct stats_row row = { .scope = scope, .name = copy_text(name), .role = copy_text(role),
-                             .dtype = copy_text(dtype) };
+    struct stats_row row = { .scope = scope, .name = ent_copy_text(name), .role = ent_copy_text(role),
+                             .dtype = ent_copy_text(dtype) };
     ent_status status = row_make(report, &row, counts);
     bool keep = !report->json || report->folder;
     if (!status && keep) status = rows_grow(report);

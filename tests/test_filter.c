@@ -1,5 +1,7 @@
 /* test_filter.c - the HDF5 filter: chunks by themselves, decoded by an oracle of their layout too, damaged chunks and
- * parameters, and the plugin as HDF5 loads it. */
+ * parameters, and the plugin as HDF5 loads it.
+ *
+ * Over 500 lines because the oracle of the layout is written out here, apart from the code. */
 #include <limits.h>
 
 #include <hdf5.h>

@@ -41,7 +41,7 @@ static void unlock(const struct claims *c, off_t byte)
 ent_status claims_open(struct claims *c, const char *folder, size_t cells, ent_error *error)
 {
     char path[PATH_MAX];
-    *c = (struct claims){ .fd = -1, .cells = cells };
+    *c = (struct claims){ .fd = -1 };
     if (snprintf(path, sizeof path, "%s/.claims", folder) >= (int)sizeof path)
         return ent_fail(error, ENT_EINVAL, "%s: too long", folder);
     c->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);

@@ -11,7 +11,6 @@
 struct claims {
     int fd;
     bool locks; /* the file system has them */
-    size_t cells;
     char *before; /* the bytes as they were found */
 };
 

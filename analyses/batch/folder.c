@@ -39,18 +39,16 @@ static int is_records(const struct dirent *entry)
     return !strncmp(entry->d_name, "records", 7) && length > 3 && !strcmp(entry->d_name + length - 3, ".h5");
 }
 
-ent_status folder_files(const char *folder, folder_file *each, void *context, size_t *n, ent_error *error)
+ent_status folder_files(const char *folder, folder_file *each, void *context, ent_error *error)
 {
     struct dirent **entry;
     char path[PATH_MAX];
     int found = scandir(folder, &entry, is_records, alphasort);
-    *n = 0;
     if (found < 0) return ent_fail(error, ENT_EIO, "%s: %s", folder, strerror(errno));
     ent_status status = ENT_OK;
     for (int i = 0; i < found; i++) {
         if (!status) status = folder_path(path, folder, entry[i]->d_name, error);
         if (!status) status = each(context, path, error);
-        *n += !status;
         free(entry[i]);
     }
     free(entry);
@@ -82,11 +80,41 @@ static ent_status join(void *context, const char *path, ent_error *error)
 ent_status folder_records(struct records *records, const char *folder, const char *except, ent_error *error)
 {
     struct joining j = { records, except };
-    size_t n;
     *records = (struct records){ .row = NULL };
-    ent_status status = folder_files(folder, join, &j, &n, error);
+    ent_status status = folder_files(folder, join, &j, error);
     if (status) records_free(records);
     return status;
+}
+
+ent_status folder_all_records(struct records *records, const char *folder, ent_error *error)
+{
+    ent_status status = folder_records(records, folder, NULL, error);
+    if (status || records->plan_hash) return status;
+    return ent_fail(error, ENT_EINVAL, "%s: no records*.h5 in it; `entropy run` writes them", folder);
+}
+
+/* ---- the folder an argument names --------------------------------------------------------------------------- */
+
+error_t folder_option(int key, char *text, struct argp_state *state)
+{
+    struct folder_options *o = state->input;
+    switch (key) {
+    case ARGP_KEY_ARG:
+        if (o->folder) argp_error(state, "one folder at a time");
+        o->folder = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (!o->folder) argp_error(state, "which folder?");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+ent_status folder_of_run(char folder[PATH_MAX], const char *given, const struct plan *plan, ent_error *error)
+{
+    if (!given) return folder_path(folder, "results", plan->name, error);
+    if (snprintf(folder, PATH_MAX, "%s", given) < PATH_MAX) return ENT_OK;
+    return ent_fail(error, ENT_EINVAL, "%s: too long", given);
 }
 
 /* ---- the plan ------------------------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 
 #include <limits.h>
 
+#include "../command.h"
 #include "../plan.h"
 #include "../record.h"
 
@@ -12,9 +13,22 @@
  * disagree. */
 ent_status folder_records(struct records *records, const char *folder, const char *except, ent_error *error);
 
-/* Calls `each` with the path of every file of records; *n counts them. */
+/* The same, of all files; ENT_EINVAL when there is none. */
+ent_status folder_all_records(struct records *records, const char *folder, ent_error *error);
+
+/* Calls `each` with the path of every file of records. */
 typedef ent_status folder_file(void *context, const char *path, ent_error *error);
-ent_status folder_files(const char *folder, folder_file *each, void *context, size_t *n, ent_error *error);
+ent_status folder_files(const char *folder, folder_file *each, void *context, ent_error *error);
+
+/* The options of a command that takes a run folder and nothing else, and their parser. */
+struct folder_options {
+    struct common common;
+    const char *folder;
+};
+error_t folder_option(int key, char *text, struct argp_state *state);
+
+/* The folder that a run of the plan has: the one given, or results/ and the plan's name for NULL. */
+ent_status folder_of_run(char folder[PATH_MAX], const char *given, const struct plan *plan, ent_error *error);
 
 /* Makes the folder and those above it. */
 ent_status folder_make(const char *path, ent_error *error);

@@ -80,7 +80,8 @@ ent_status parts_join(struct records *records, const char *folder, ent_error *er
     if ((status = folder_read_plan(&plan, folder, error))) return status;
     bool ours = !strcmp(plan.hash, records->plan_hash) && plan.parts > 1;
     for (size_t i = next_parts(&plan, 0); i < plan.cells && ours && !status; i = next_parts(&plan, i + 1))
-        if (all_done(records, i, plan.parts) && !has_fields(records, i)) status = join_model(records, &plan, i, folder, error);
+        if (all_done(records, i, plan.parts) && !has_fields(records, i))
+            status = join_model(records, &plan, i, folder, error);
     plan_free(&plan);
     return status;
 }
@@ -91,8 +92,9 @@ void parts_remove(const struct records *records, const char *folder)
     char path[PATH_MAX];
     if (folder_read_plan(&plan, folder, NULL)) return;
     for (size_t i = next_parts(&plan, 0); i < plan.cells && plan.parts > 1; i = next_parts(&plan, i + 1))
-        for (uint64_t part = 0; part < plan.parts && has_fields(records, i); part++)
-            if (!counts_path(path, folder, i + part, NULL)) unlink(path);
+        if (has_fields(records, i))
+            for (uint64_t part = 0; part < plan.parts; part++)
+                if (!counts_path(path, folder, i + part, NULL)) unlink(path);
     plan_free(&plan);
 }
 

@@ -78,8 +78,7 @@ ent_status model_bytes(uint64_t *bytes, const struct plan *plan, const char *fol
     return status;
 }
 
-/* ---- shards -------------------------------------------------------------------------------------------------------
- */
+/* ---- shards --------------------------------------------------------------------------------------------------- */
 
 size_t group_end(const struct plan *plan, size_t first)
 {

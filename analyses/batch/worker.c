@@ -15,26 +15,18 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <build.h>
 
+#include "base/clock.h"
 #include "../cell.h"
 #include "../command.h"
 #include "worker.h"
 
 enum { ANSWERS = 3 }; /* a worker's pipe up; its pipe down is its standard input */
 
-double monotonic_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* ---- in the worker ------------------------------------------------------------------------------------------------
- */
+/* ---- in the worker -------------------------------------------------------------------------------------------- */
 
 static void send_object(FILE *out, json_t *object)
 {
@@ -49,11 +41,11 @@ static void measure_cell(struct bench *bench, const struct plan_cell *cell, FILE
     struct records found;
     ent_error why = { .text = "" };
     bool model_failed = false;
-    double start = monotonic_seconds();
+    double start = ent_seconds(CLOCK_MONOTONIC);
     ent_status status = records_init(&found, bench->plan, &why);
     if (status) _exit(EXIT_SYSTEM); /* no memory: the parent says that the worker ended */
     status = cell_measure(bench, cell, &record, &found, &model_failed, &why);
-    record.seconds = monotonic_seconds() - start;
+    record.seconds = ent_seconds(CLOCK_MONOTONIC) - start;
     record.outcome = status ? ent_status_text(status) : "ok";
     record.reason = why.text;
     record.cpu = ent_cpu_text();
@@ -80,8 +72,7 @@ static _Noreturn void work_on(const struct work *work)
     _exit(EXIT_DONE);
 }
 
-/* ---- in the process that started it -------------------------------------------------------------------------------
- */
+/* ---- in the process that started it --------------------------------------------------------------------------- */
 
 ent_status worker_start(struct worker *worker, const struct work *work, ent_error *error)
 {
@@ -119,12 +110,11 @@ void worker_send(struct worker *worker, const struct work *work, size_t cell)
     worker->busy = true;
     worker->late = false;
     worker->cell = cell;
-    worker->deadline = work->seconds > 0 ? monotonic_seconds() + work->seconds : 0;
+    worker->deadline = work->seconds > 0 ? ent_seconds(CLOCK_MONOTONIC) + work->seconds : 0;
     dprintf(worker->to, "%zu\n", cell); /* a worker that is gone is seen when its answer is read */
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------------
- */
+/* ---- answers -------------------------------------------------------------------------------------------------- */
 
 static void fail_cell(struct worker *worker, const struct work *work, struct answer *answer, const char *reason)
 {
@@ -190,7 +180,7 @@ bool worker_receive(struct worker *worker, const struct work *work, struct answe
 {
     char reason[200];
     *answer = (struct answer){ .object = NULL };
-    if (worker->deadline > 0 && monotonic_seconds() > worker->deadline) {
+    if (worker->deadline > 0 && ent_seconds(CLOCK_MONOTONIC) > worker->deadline) {
         worker->late = true;
         kill(worker->pid, SIGKILL); /* the end of its pipe follows */
     }

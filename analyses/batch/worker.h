@@ -26,7 +26,7 @@ struct worker { /* zero: not started */
     int to, from; /* pipes */
     bool busy, late;
     size_t cell;     /* in hand, when busy */
-    double deadline; /* by ent_clock; 0: none */
+    double deadline; /* by the monotonic clock; 0: none */
     char *text;      /* what came, up to `used`, of lines that are not complete */
     size_t used, room;
     json_t *fields; /* of the cell in hand: a list of field records */
@@ -51,7 +51,5 @@ bool worker_receive(struct worker *worker, const struct work *work, struct answe
 void answer_free(struct answer *answer);
 /* Ends it, at once when it is busy, and removes its files. */
 void worker_stop(struct worker *worker, const struct work *work);
-
-double monotonic_seconds(void);
 
 #endif

@@ -21,6 +21,13 @@ void *ent_calloc(size_t count, size_t size)
 
 void ent_free(void *memory) { free(memory); }
 
+char *ent_copy_text(const char *text)
+{
+    size_t size = text ? strlen(text) + 1 : 1;
+    char *copy = ent_alloc(size);
+    return copy ? memcpy(copy, text ? text : "", size) : NULL;
+}
+
 void *ent_grow(void *array, size_t *capacity, size_t n, size_t size)
 {
     if (n < *capacity) return array;

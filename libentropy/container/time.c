@@ -4,8 +4,8 @@
  * is the time from code in memory to weights in memory.  All blocks of all tensors are one parallel loop. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "container/load.h"
 
 typedef struct timed_block {
@@ -26,13 +26,6 @@ typedef struct timing {
     ent_scratch *scratch; /* of each thread */
     unsigned flags;
 } timing;
-
-static double now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return 1e9 * (double)t.tv_sec + (double)t.tv_nsec;
-}
 
 static size_t aligned(size_t n) { return (n + 63) / 64 * 64; }
 
@@ -122,9 +115,9 @@ static double median(double *ns, unsigned runs)
 
 static ent_status run_timed(timing *t, ent_job *job, size_t n, double *ns)
 {
-    double start = now_ns();
+    double start = ent_nanoseconds(CLOCK_MONOTONIC);
     ent_status status = ent_parallel(n, (unsigned)t->threads, job, t);
-    *ns = now_ns() - start;
+    *ns = ent_nanoseconds(CLOCK_MONOTONIC) - start;
     return status;
 }
 

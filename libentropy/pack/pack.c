@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "base/clock.h"
 #include "container/output.h"
 #include "pack/layout.h"
 
@@ -46,13 +46,6 @@ static uint32_t pick_of(const ent_packing *packing, size_t i) { return packing->
 static ent_status no_memory(const packer *p) { return ent_fail(p->error, ENT_ENOMEM, "%s: out of memory", p->output.final); }
 
 /* ---- packing one ------------------------------------------------------------------------------------------ */
-
-static double now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
 
 /* Sum of squared differences, in lanes that do not wait for each other. */
 static double squares_of(const float *a, const float *b, size_t n)
@@ -157,19 +150,19 @@ static ent_status pack_item(size_t i, unsigned thread, void *context)
     if (!values) return ent_fail(&it->error, ENT_ENOMEM, "%s: out of memory", t->name);
     const ent_pipeline *pipeline = &packing->pipeline[pick_of(packing, p->first + i)];
     sight s = { .item = it, .stages = pipeline->stages };
-    double start = now_ns();
+    double start = ent_nanoseconds(CLOCK_MONOTONIC);
     ent_error why = { 0 };
     ent_format_floats(ent_format_find(t->dtype), t->bytes.data, (size_t)t->elements, values);
-    it->report = (ent_pack_report){ .matrices = 1, .weights = t->elements, .bytes = t->bytes.size, .read_ns = now_ns() - start };
+    it->report = (ent_pack_report){ .matrices = 1, .weights = t->elements, .bytes = t->bytes.size, .read_ns = ent_nanoseconds(CLOCK_MONOTONIC) - start };
     ent_status status = ent_pipeline_apply_seen(pipeline, rows, cols, values,
                                                 packing->input ? packing->input[p->first + i] : NULL, &it->packed, seen, &s, &why);
     ent_free(values);
     if (status) return ent_fail(&it->error, status, "tensor %.200s: %.700s", t->name, why.text);
     it->report.stages = s.stages;
     for (uint32_t k = s.stages; k < ENT_STAGES; k++) it->report.noise_after[k] = it->report.noise_after[s.stages - 1];
-    start = now_ns();
+    start = ent_nanoseconds(CLOCK_MONOTONIC);
     status = finish_parts(it);
-    it->report.part_ns = now_ns() - start;
+    it->report.part_ns = ent_nanoseconds(CLOCK_MONOTONIC) - start;
     return status;
 }
 

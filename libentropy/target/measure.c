@@ -9,10 +9,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <entropy/target.h>
 
+#include "base/clock.h"
 #include "target/meter.h"
 
 /* Encoding is slow and its time matters less: again only while that takes a second at most. */
@@ -33,13 +33,6 @@ typedef struct bench_work {
     unsigned threads;
     ent_workspace *work; /* of each thread */
 } bench_work;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static size_t block_words(const bench_work *w, size_t i)
 {
@@ -129,9 +122,9 @@ static ent_status time_encode(bench_work *w, double *seconds, unsigned runs, ent
     unsigned most = runs < MOST_ENCODES ? runs : MOST_ENCODES, encodes = 0;
     double spent = 0;
     for (; encodes < most && spent < 1; encodes++) {
-        double start = now();
+        double start = ent_seconds(CLOCK_MONOTONIC);
         ent_status status = ent_parallel(w->blocks, w->threads, encode_block, w);
-        spent += seconds[encodes] = now() - start;
+        spent += seconds[encodes] = ent_seconds(CLOCK_MONOTONIC) - start;
         if (status) return status;
     }
     bench->encode_gbps = gbps(w, seconds, encodes, NULL);
@@ -157,15 +150,15 @@ static ent_status time_decode(bench_work *w, double *copy, double *decode, unsig
     for (unsigned r = 0; r < runs; r++) {
         bool last = r + 1 == runs;
         if (last) spoil(w);
-        double start = now();
+        double start = ent_seconds(CLOCK_MONOTONIC);
         ent_status status = ent_parallel(w->threads, w->threads, copy_part, w);
-        copy[r] = now() - start;
+        copy[r] = ent_seconds(CLOCK_MONOTONIC) - start;
         if (last && memcmp(w->output, w->words, w->bytes)) return ENT_ECHECK; /* the yardstick itself */
         if (last) spoil(w);
         ent_meter_read(meter, &from);
-        start = now();
+        start = ent_seconds(CLOCK_MONOTONIC);
         if (!status) status = ent_parallel(w->blocks, w->threads, decode_block, w);
-        decode[r] = now() - start;
+        decode[r] = ent_seconds(CLOCK_MONOTONIC) - start;
         ent_meter_read(meter, &to);
         cycles += ent_meter_cycles(meter, &from, &to);
         joules += ent_meter_joules(meter, &from, &to);

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "transform/parts.h"
 
 const ent_transform *const ent_transforms[] = {
@@ -191,13 +191,6 @@ static ent_status undo_before(const ent_pipeline *pipeline, uint32_t stage, cons
     return status;
 }
 
-static double now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
 typedef struct watch {
     ent_stage_seen *seen; /* NULL: nobody looks */
     void *context;
@@ -226,10 +219,10 @@ static ent_status run_stages(const ent_pipeline *pipeline, ent_matrix_job *job, 
     uint32_t quantizer = ent_pipeline_quantizer(pipeline);
     const ent_input_stats *input = job->input;
     for (uint32_t i = 0; i < pipeline->stages && !status; i++) {
-        double start = now_ns();
+        double start = ent_nanoseconds(CLOCK_MONOTONIC);
         if (i > quantizer) job->input = input; /* repairs work on the matrix as it came */
         status = pipeline->stage[i].transform->forward(pipeline->stage[i].setting, job, error);
-        double ns = now_ns() - start;
+        double ns = ent_nanoseconds(CLOCK_MONOTONIC) - start;
         if (!status && i == quantizer) status = undo_before(pipeline, quantizer, job->packed, job->values, error);
         if (!status && w->seen && i < quantizer) status = show(pipeline, i, job, w, ns, error);
         if (!status && w->seen && i >= quantizer) w->seen(w->context, i, ns, job->values);

@@ -67,6 +67,8 @@ ENT_API void *ent_alloc(size_t size);
 /* The same, `count` items of `size` bytes, all zero; NULL also when the product overflows. */
 ENT_API void *ent_calloc(size_t count, size_t size);
 ENT_API void ent_free(void *memory);
+/* A copy of a text, of "" for NULL, to be freed by ent_free; NULL when there is no memory. */
+ENT_API char *ent_copy_text(const char *text);
 /* An array of `n` items of `size` bytes with room for one more: `array` itself when *capacity, its room, is over
  * n, else a copy with twice the room, zero past the items, that replaces it.  Adding costs O(1) each.  NULL when
  * there is no memory; the array stays as it is then.  Starts from NULL with room for none. */
