@@ -7,17 +7,21 @@ set -u
 cd "$(dirname "$0")/.."
 build=${1:-build}
 export QUIET_TOTAL=1
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 broken=
 
 say() { printf '\n== %s\n' "$1"; }
-add() { passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + ${3:-0})); }
+add() { # LABEL PASSED FAILED [SKIPPED]
+    passed=$((passed + $2)) failed=$((failed + $3)) skipped=$((skipped + ${4:-0}))
+    [ "$3" -eq 0 ] || broken="$broken
+  $3 failed: $1"
+}
 
 make_in() { # BUILD VARIABLE=VALUE... : a build that must succeed without a warning
     dir=$1; shift
     if ! make -j"$(nproc)" --no-print-directory BUILD="$dir" "$@" all tests >"$dir.log" 2>&1; then
         tail -n 40 "$dir.log"
         echo "build in $dir failed"
-        add 0 1
+        add "build in $dir" 0 1
         return 1
     fi
     rm -f "$dir.log"
@@ -27,20 +31,22 @@ units() { # BUILD LABEL
     rm -f "$1/unit.count"
     tests/unit.sh "$1" "$2"
     # shellcheck disable=SC2046
-    add $(cat "$1/unit.count" 2>/dev/null || echo 0 1)
+    add "unit tests${2:+ [$2]}" $(cat "$1/unit.count" 2>/dev/null || echo 0 1)
 }
 
 rule() { # a script that passes or fails as one check
-    if "$@"; then add 1 0; else echo "FAILED: $*"; add 0 1; fi
+    if "$@"; then add "$*" 1 0; else echo "FAILED: $*"; add "$*" 0 1; fi
 }
 
 cases() { # a script that prints its own "N passed, M failed" as its last line
+    label="$*"
     "$@" >"$build/cases.out"
     cat "$build/cases.out"
     last=$(tail -n 1 "$build/cases.out")
     # shellcheck disable=SC2046
     set -- $(echo "$last" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed\(, \([0-9]*\) skipped\)\{0,1\}$/\1 \2 \4/p')
-    if [ $# -ge 2 ]; then add "$@"; else echo "FAILED: no count in '$last'"; add 0 1; fi
+    label="$label$(awk '/^FAILED/ { printf "\n    %.200s", $0 }' "$build/cases.out")"
+    if [ $# -ge 2 ]; then add "$label" "$@"; else echo "FAILED: no count in '$last'"; add "$label" 0 1; fi
 }
 
 say "build with gcc"
@@ -81,5 +87,5 @@ if make_in "$build-tsan" CC=clang CFLAGS="-O1 -g -fsanitize=thread"; then
 fi
 
 say "in all"
-echo "$passed passed, $failed failed, $skipped skipped"
+echo "$passed passed, $failed failed, $skipped skipped$broken"
 [ $failed -eq 0 ]
