@@ -61,6 +61,17 @@ static void floats_by_table(const ent_format *format, const uint8_t *words, size
     for (size_t i = 0; i < n; i++) values[i] = table[words[i]];
 }
 
+/* Of I9 to I16, U9 to U16. */
+static void floats_of_integers(const ent_format *format, const void *words, size_t n, float *values)
+{
+    const int mask = (1 << format->bits) - 1, sign = format->kind == ENT_KIND_SIGNED ? 1 << (format->bits - 1) : 0;
+    for (size_t i = 0; i < n; i++) {
+        uint16_t word;
+        memcpy(&word, (const uint8_t *)words + 2 * i, 2);
+        values[i] = (float)(((word & mask) ^ sign) - sign);
+    }
+}
+
 void ent_format_floats(const ent_format *format, const void *words, size_t n, float *values)
 {
     uint32_t width = ent_format_width(format);
@@ -73,6 +84,8 @@ void ent_format_floats(const ent_format *format, const void *words, size_t n, fl
         floats_of_f16(words, n, values);
     else if (width == 1)
         floats_by_table(format, words, n, values);
+    else if (width == 2 && (format->kind == ENT_KIND_SIGNED || format->kind == ENT_KIND_UNSIGNED))
+        floats_of_integers(format, words, n, values);
     else
         for (size_t i = 0; i < n; i++) values[i] = (float)ent_format_value(format, load(words, width, i));
 }

@@ -243,11 +243,11 @@ static ent_status inverse(const double setting[], const ent_packed *packed, floa
     const ent_part *part = ent_packed_need(packed, "codes", format, packed->rows, packed->cols, error);
     const ent_part *scales = part ? ent_packed_need(packed, "scales", "BF16", packed->rows, 1, error) : NULL;
     if (!scales) return ENT_ECORRUPT;
-    for (uint32_t r = 0; r < packed->rows; r++)
-        for (uint32_t c = 0; c < packed->cols; c++) {
-            size_t at = (size_t)r * packed->cols + c;
-            values[at] = ent_part_value(part, at) * ent_part_value(scales, r);
-        }
+    ent_format_floats(part->format, part->words, (size_t)packed->rows * packed->cols, values);
+    for (uint32_t r = 0; r < packed->rows; r++) {
+        const float scale = ent_part_value(scales, r);
+        for (uint32_t c = 0; c < packed->cols; c++) values[(size_t)r * packed->cols + c] *= scale;
+    }
     return ENT_OK;
 }
 

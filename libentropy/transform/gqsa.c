@@ -95,14 +95,17 @@ static ent_status inverse(const double setting[], const ent_packed *packed, floa
     const ent_part *scales = codes ? ent_packed_need(packed, "scales", "F16", k.list.n, 1, error) : NULL;
     const ent_part *zeros = scales && setting[GRID_SYMMETRIC] == 0 ? ent_packed_need(packed, "zeros", format, k.list.n, 1, error) : NULL;
     if (!scales || (setting[GRID_SYMMETRIC] == 0 && !zeros)) return ENT_ECORRUPT;
+    float *code = ent_part_floats(codes, error);
+    if (!code) return ENT_ENOMEM;
     memset(values, 0, (size_t)packed->rows * packed->cols * sizeof *values);
     for (uint32_t r = 0; r < packed->rows; r++)
         for (uint32_t i = ent_csr_first(&k.list, r); i < ent_csr_first(&k.list, r + 1); i++) {
             uint32_t n = place(&k, packed->cols, i, &c);
-            float *w = values + (size_t)r * packed->cols + c;
-            ent_format_floats(codes->format, (const uint8_t *)codes->words + (size_t)i * k.width, n, w);
-            grid_values(ent_part_value(scales, i), zeros ? ent_part_value(zeros, i) : 0, w, n);
+            float *from = code + (size_t)i * k.width;
+            grid_values(ent_part_value(scales, i), zeros ? ent_part_value(zeros, i) : 0, from, n);
+            memcpy(values + (size_t)r * packed->cols + c, from, n * sizeof *from);
         }
+    ent_free(code);
     return ENT_OK;
 }
 

@@ -51,10 +51,25 @@ static void rotation_free(rotation *t)
     ent_free(t->row);
 }
 
+/* Two steps of the transform in one pass, over 4 * half numbers. */
+static void two_steps(double *restrict a, double *restrict b, double *restrict c, double *restrict d, uint32_t half)
+{
+    for (uint32_t i = 0; i < half; i++) {
+        double sum = a[i] + b[i], less = a[i] - b[i], sum2 = c[i] + d[i], less2 = c[i] - d[i];
+        a[i] = sum + sum2;
+        b[i] = less + less2;
+        c[i] = sum - sum2;
+        d[i] = less - less2;
+    }
+}
+
 /* H x for every group of a row. */
 static void transform(double *x, uint32_t cols, uint32_t group)
 {
-    for (uint32_t half = 1; half < group; half *= 2)
+    uint32_t half = 1;
+    for (; 4 * half <= group; half *= 4)
+        for (double *at = x; at < x + cols; at += 4 * half) two_steps(at, at + half, at + 2 * half, at + 3 * half, half);
+    for (; half < group; half *= 2)
         for (uint32_t c = 0; c < cols; c += 2 * half)
             for (uint32_t i = c; i < c + half; i++) {
                 double a = x[i], b = x[i + half];

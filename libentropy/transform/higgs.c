@@ -88,6 +88,19 @@ static ent_status forward(const double setting[], ent_matrix_job *job, ent_error
     return ENT_OK;
 }
 
+/* The `width` weights from row r, column c, which begin with a code of their own. */
+static ent_status read_group(const layout *plan, const ent_part *codes, float scale, uint32_t r, uint32_t c, uint32_t width, float *w,
+                             ent_error *error)
+{
+    const uint8_t *code = (const uint8_t *)codes->words + (size_t)r * plan->cols + c / plan->p;
+    for (uint32_t i = 0; i < width; i += plan->p, code++) {
+        if (*code >= plan->n) return ent_fail(error, ENT_ECORRUPT, "row %u, column %u: code %u of %u points", r, c + i, *code, plan->n);
+        w[i] = plan->grid[*code].x * scale;
+        if (plan->p > 1 && i + 1 < width) w[i + 1] = plan->grid[*code].y * scale;
+    }
+    return ENT_OK;
+}
+
 static ent_status inverse(const double setting[], const ent_packed *packed, float *values, ent_error *error)
 {
     layout plan;
@@ -97,16 +110,11 @@ static ent_status inverse(const double setting[], const ent_packed *packed, floa
     const ent_part *codes = ent_packed_need(packed, "codes", plan.format, packed->rows, plan.cols, error);
     const ent_part *scales = codes ? ent_packed_need(packed, "scales", "F16", g->rows, g->cols, error) : NULL;
     if (!scales) return ENT_ECORRUPT;
-    for (uint32_t r = 0; r < packed->rows; r++)
-        for (uint32_t c = 0; c < packed->cols; c += g->width) {
-            float scale = ent_part_value(scales, group_of(g, r, c)), *w = values + (size_t)r * packed->cols;
-            for (uint32_t i = c; i < c + group_width(g, packed->cols, c); i++) {
-                uint32_t code = ((const uint8_t *)codes->words)[(size_t)r * plan.cols + i / plan.p];
-                if (code >= plan.n) return ent_fail(error, ENT_ECORRUPT, "row %u, column %u: code %u of %u points", r, i, code, plan.n);
-                w[i] = (i % plan.p ? plan.grid[code].y : plan.grid[code].x) * scale;
-            }
-        }
-    return ENT_OK;
+    for (uint32_t r = 0; r < packed->rows && !status; r++)
+        for (uint32_t c = 0; c < packed->cols && !status; c += g->width)
+            status = read_group(&plan, codes, ent_part_value(scales, group_of(g, r, c)), r, c, group_width(g, packed->cols, c),
+                                values + (size_t)r * packed->cols + c, error);
+    return status;
 }
 
 const ent_transform ent_transform_higgs = {

@@ -51,6 +51,17 @@ static float level_of(const levels *l, const ent_part *codes, size_t i)
     return l->list ? l->list[ent_part_word(codes, i) & 15] : ent_part_value(codes, i);
 }
 
+/* Of all codes. */
+static void levels_of(const levels *l, const ent_part *codes, float *values)
+{
+    size_t n = (size_t)codes->rows * codes->cols;
+    const uint8_t *code = codes->words;
+    if (!l->list)
+        ent_format_floats(codes->format, code, n, values);
+    else
+        for (size_t i = 0; i < n; i++) values[i] = l->list[code[i] & 15];
+}
+
 /* The word of a group's scale. */
 static uint64_t scale_word(const levels *l, const ent_format *format, double most, double tensor)
 {
@@ -121,11 +132,16 @@ static ent_status unpack(const levels *l, double group, const ent_packed *packed
     const ent_part *whole = scales && l->two ? ent_packed_need(packed, "scale", "F32", 1, 1, error) : NULL;
     if (!scales || (l->two && !whole)) return ENT_ECORRUPT;
     if (whole) memcpy(&tensor, whole->words, sizeof tensor);
+    float *scale = ent_part_floats(scales, error);
+    if (!scale) return ENT_ENOMEM;
+    levels_of(l, codes, values);
     for (uint32_t r = 0; r < packed->rows; r++)
-        for (uint32_t c = 0; c < packed->cols; c++) {
-            size_t at = (size_t)r * packed->cols + c;
-            values[at] = (float)(level_of(l, codes, at) * ((double)ent_part_value(scales, group_of(&g, r, c)) * tensor));
+        for (uint32_t c = 0; c < packed->cols; c += g.width) {
+            float *first = values + (size_t)r * packed->cols + c;
+            const double factor = (double)scale[group_of(&g, r, c)] * tensor;
+            for (uint32_t i = 0, n = group_width(&g, packed->cols, c); i < n; i++) first[i] = (float)(first[i] * factor);
         }
+    ent_free(scale);
     return ENT_OK;
 }
 

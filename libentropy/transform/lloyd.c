@@ -124,11 +124,14 @@ static ent_status palette_inverse(const double setting[], const ent_packed *pack
     const ent_part *codes = ent_packed_need(packed, "codes", code_format(setting, format), packed->rows, packed->cols, error);
     const ent_part *levels = codes ? ent_packed_need(packed, "levels", half_format(setting[PALETTE_HALF]), palettes, k, error) : NULL;
     if (!levels) return ENT_ECORRUPT;
-    for (uint32_t r = 0; r < packed->rows; r++)
-        for (uint32_t c = 0; c < packed->cols; c++) {
-            size_t at = (size_t)r * packed->cols + c;
-            values[at] = ent_part_value(levels, (size_t)(r / rows) * k + (ent_part_word(codes, at) & (k - 1)));
-        }
+    float *level = ent_part_floats(levels, error);
+    if (!level) return ENT_ENOMEM;
+    for (uint32_t r = 0; r < packed->rows; r++) {
+        const float *palette = level + (size_t)(r / rows) * k;
+        for (size_t i = (size_t)r * packed->cols, end = i + packed->cols; i < end; i++)
+            values[i] = palette[((const uint8_t *)codes->words)[i] & (k - 1)];
+    }
+    ent_free(level);
     return ENT_OK;
 }
 

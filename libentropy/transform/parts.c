@@ -72,6 +72,17 @@ float ent_part_value(const ent_part *part, size_t i)
     return (float)ent_format_value(part->format, word); /* one word: the bulk functions may build a table first */
 }
 
+float *ent_part_floats(const ent_part *part, ent_error *error)
+{
+    size_t n = (size_t)part->rows * part->cols;
+    float *values = ent_alloc((n ? n : 1) * sizeof *values);
+    if (values)
+        ent_format_floats(part->format, part->words, n, values);
+    else
+        ent_fail(error, ENT_ENOMEM, "no memory for the %s of a matrix", part->name);
+    return values;
+}
+
 void ent_input_stats_free(ent_input_stats *input)
 {
     ent_free(input->largest);

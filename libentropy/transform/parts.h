@@ -21,6 +21,8 @@ uint32_t ent_part_word(const ent_part *part, size_t i);
 void ent_part_set_word(ent_part *part, size_t i, uint32_t word);
 /* Its value in its format. */
 float ent_part_value(const ent_part *part, size_t i);
+/* The values of all words, many times as fast as one by one; to be freed.  NULL (and an error) when there is no memory. */
+float *ent_part_floats(const ent_part *part, ent_error *error);
 
 /* ---- groups ------------------------------------------------------------------------------------- */
 

@@ -75,6 +75,17 @@ ent_status ent_scaled_store(ent_matrix_job *job, double group, const float *scal
     return ENT_OK;
 }
 
+static ent_status read_group(const ent_part *codes, const float *level, uint32_t levels, float scale, uint32_t r, uint32_t c, uint32_t n,
+                             float *values, ent_error *error)
+{
+    for (size_t i = (size_t)r * codes->cols + c, end = i + n; i < end; i++, c++) {
+        uint32_t code = ent_part_word(codes, i);
+        if (code >= levels) return ent_fail(error, ENT_ECORRUPT, "row %u, column %u: code %u of %u levels", r, c, code, levels);
+        values[i] = level[code] * scale;
+    }
+    return ENT_OK;
+}
+
 ent_status ent_scaled_read(const ent_packed *packed, double group, const char *format, float *values, ent_error *error)
 {
     groups g = ent_groups(group, packed->rows, packed->cols);
@@ -85,12 +96,12 @@ ent_status ent_scaled_read(const ent_packed *packed, double group, const char *f
     if (!levels) return ENT_ECORRUPT;
     if (codes->format->kind != ENT_KIND_UNSIGNED || codes->format->bits > 16)
         return ent_fail(error, ENT_ECORRUPT, "the codes of a packed matrix are %s, not unsigned", codes->format->name);
-    for (uint32_t r = 0; r < packed->rows; r++)
-        for (uint32_t c = 0; c < packed->cols; c++) {
-            size_t at = (size_t)r * packed->cols + c;
-            uint32_t code = ent_part_word(codes, at);
-            if (code >= levels->cols) return ent_fail(error, ENT_ECORRUPT, "row %u, column %u: code %u of %u levels", r, c, code, levels->cols);
-            values[at] = ent_part_value(levels, code) * ent_part_value(scales, group_of(&g, r, c));
-        }
-    return ENT_OK;
+    float *scale = ent_part_floats(scales, error), *level = scale ? ent_part_floats(levels, error) : NULL;
+    ent_status status = level ? ENT_OK : ENT_ENOMEM;
+    for (uint32_t r = 0; r < packed->rows && !status; r++)
+        for (uint32_t c = 0; c < packed->cols && !status; c += g.width)
+            status = read_group(codes, level, levels->cols, scale[group_of(&g, r, c)], r, c, group_width(&g, packed->cols, c), values, error);
+    ent_free(scale);
+    ent_free(level);
+    return status;
 }

@@ -278,10 +278,9 @@ static ent_status inverse(const double setting[], const ent_packed *packed, floa
                 number[kind] = decoded(ent_part_value(ranges, at), ent_part_value(ranges, at + 1), ent_part_word(part[kind], group_of(&g, r, c)));
             }
             const affine grid = { number[SCALES], number[ZEROS] };
-            for (uint32_t i = c; i < c + group_width(&g, packed->cols, c); i++) {
-                size_t at = (size_t)r * packed->cols + i;
-                values[at] = value_of(&grid, (float)ent_part_word(codes, at));
-            }
+            const size_t first = (size_t)r * packed->cols + c;
+            for (uint32_t i = 0, n = group_width(&g, packed->cols, c); i < n; i++)
+                values[first + i] = value_of(&grid, ((const uint8_t *)codes->words)[first + i]);
         }
     return ent_outliers_add(packed, list_name, values, error);
 }

@@ -59,8 +59,8 @@ ent_status ent_step_read(const ent_packed *packed, float *values, ent_error *err
         return ent_fail(error, ENT_ECORRUPT, "the codes of a packed matrix are %s, not signed", codes->format->name);
     memcpy(&step, steps->words, sizeof step);
     ent_format_floats(leans->format, leans->words, LEANS, lean);
-    for (size_t i = 0; i < (size_t)packed->rows * packed->cols; i++)
-        values[i] = step_value((int)ent_part_value(codes, i), step, lean);
+    ent_format_floats(codes->format, codes->words, (size_t)packed->rows * packed->cols, values);
+    for (size_t i = 0; i < (size_t)packed->rows * packed->cols; i++) values[i] = step_value((int)values[i], step, lean);
     return ENT_OK;
 }
 

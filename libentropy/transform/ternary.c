@@ -67,14 +67,22 @@ static ent_status inverse(const double setting[], const ent_packed *packed, floa
     const ent_part *codes = ent_packed_need(packed, "codes", "U2", packed->rows, packed->cols, error);
     const ent_part *levels = codes ? ent_packed_need(packed, "levels", "BF16", g.rows * g.cols, LEVELS, error) : NULL;
     if (!levels) return ENT_ECORRUPT;
-    for (uint32_t r = 0; r < packed->rows; r++)
-        for (uint32_t c = 0; c < packed->cols; c++) {
-            const size_t i = (size_t)r * packed->cols + c;
-            const uint32_t code = ent_part_word(codes, i);
-            if (code >= CODES) return ent_fail(error, ENT_ECORRUPT, "row %u, column %u: a ternary code of 3", r, c);
-            values[i] = code ? ent_part_value(levels, LEVELS * group_of(&g, r, c) + code - 1) : 0;
+    float *level = ent_part_floats(levels, error);
+    ent_status status = level ? ENT_OK : ENT_ENOMEM;
+    for (uint32_t r = 0; r < packed->rows && !status; r++)
+        for (uint32_t c = 0; c < packed->cols && !status; c += g.width) {
+            const float *of = level + LEVELS * group_of(&g, r, c), value[CODES] = { 0, of[0], of[1] };
+            const size_t first = (size_t)r * packed->cols + c;
+            for (uint32_t i = 0, n = group_width(&g, packed->cols, c); i < n && !status; i++) {
+                const uint8_t code = ((const uint8_t *)codes->words)[first + i];
+                if (code < CODES)
+                    values[first + i] = value[code];
+                else
+                    status = ent_fail(error, ENT_ECORRUPT, "row %u, column %u: a ternary code of %u", r, c + i, code);
+            }
         }
-    return ENT_OK;
+    ent_free(level);
+    return status;
 }
 
 const ent_transform ent_transform_ternary = {

@@ -342,22 +342,23 @@ static ent_status forward(const double setting[], ent_matrix_job *job, ent_error
 static ent_status inverse(const double setting[], const ent_packed *packed, float *values, ent_error *error)
 {
     layout l = layout_of(setting, packed->cols);
-    float basis[MOST_DIM * MOST_DIM], entry[MOST_DIM], full[MOST_DIM];
+    float basis[MOST_DIM * MOST_DIM], full[MOST_DIM];
     char format[8];
     const ent_part *codes = ent_packed_need(packed, "codes", code_format(setting, format), packed->rows, l.places, error);
     const ent_part *books = codes ? ent_packed_need(packed, "books", "F16", l.books * l.entries, l.width, error) : NULL;
     const ent_part *part = books && l.rank ? ent_packed_need(packed, "basis", "F16", l.rank, l.dim, error) : NULL;
     if (!books || (l.rank && !part)) return ENT_ECORRUPT;
     if (part) ent_format_floats(part->format, part->words, (size_t)l.rank * l.dim, basis);
+    float *entry = ent_part_floats(books, error);
+    if (!entry) return ENT_ENOMEM;
     for (uint32_t r = 0; r < packed->rows; r++)
         for (uint32_t p = 0; p < l.places; p++) {
             size_t code = ent_part_word(codes, (size_t)r * l.places + p) & (l.entries - 1), first = (size_t)p * l.dim;
-            size_t at = ((size_t)(p % l.books) * l.entries + code) * l.width;
-            ent_format_floats(books->format, (const uint16_t *)books->words + at, l.width, entry);
-            full_entry(&l, basis, entry, full);
+            full_entry(&l, basis, entry + ((size_t)(p % l.books) * l.entries + code) * l.width, full);
             memcpy(values + (size_t)r * packed->cols + first, full,
                    (packed->cols - first < l.dim ? packed->cols - first : l.dim) * sizeof *values);
         }
+    ent_free(entry);
     return ENT_OK;
 }
 

@@ -176,9 +176,13 @@ static ent_status inverse(const double setting[], const ent_packed *packed, floa
     (void)setting;
     const ent_part *columns = ent_packed_need(packed, "spread", "I8", 1, packed->cols, error);
     ent_status status = columns ? ent_step_read(packed, values, error) : ENT_ECORRUPT;
-    for (size_t i = 0; i < (size_t)packed->rows * packed->cols && !status; i++)
-        values[i] *= scale_of((int)ent_part_value(columns, i % packed->cols));
-    return status;
+    float *scale = status ? NULL : ent_part_floats(columns, error);
+    if (!scale) return status ? status : ENT_ENOMEM;
+    for (uint32_t c = 0; c < packed->cols; c++) scale[c] = scale_of((int)scale[c]);
+    for (uint32_t r = 0; r < packed->rows; r++)
+        for (uint32_t c = 0; c < packed->cols; c++) values[(size_t)r * packed->cols + c] *= scale[c];
+    ent_free(scale);
+    return ENT_OK;
 }
 
 const ent_transform ent_transform_watersic = {
