@@ -17,7 +17,7 @@ Q = $(if $(V),,@)
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: FORCE all lib plugin demo huff-llm bitstack quality better-codecs systems rate-distortion targets machine coverage calibration deltas check check-cluster check-quick bench profile fuzz deps deps-test man deb install uninstall clean help tests
+.PHONY: FORCE all lib plugin demo huff-llm bitstack quality better-codecs systems rate-distortion targets notebooks machine coverage calibration deltas check check-cluster check-quick bench profile fuzz deps deps-test man deb install uninstall clean help tests
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 STANDARD = -std=gnu11 -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off
@@ -125,6 +125,11 @@ $(BUILD)/profile: $(PROFILE_OBJ) $(BUILD)/libentropy.a
 	@echo '  LD $@'
 	$(Q)$(CC) -fopenmp $(CFLAGS) -o $@ $^ $(LIBS)
 
+# What makes pages of the notebooks.
+$(BUILD)/weave: $(BUILD)/notebooks-c/tools/weave.o $(BUILD)/libentropy.a
+	@echo '  LD $@'
+	$(Q)$(CC) -fopenmp $(CFLAGS) -o $@ $^ $(LIBS) $(shell pkg-config --libs md4c-html)
+
 # Times of stacks, for results/bitstack-time.tsv.
 $(BUILD)/time_%: $(BUILD)/tests/timing/%.o $(BUILD)/libentropy.a
 	@echo '  LD $@'
@@ -150,7 +155,7 @@ deps:
 	@analyses/packages.sh build
 
 deps-test:
-	@analyses/packages.sh build test
+	@analyses/packages.sh build test notebooks
 
 demo: deps ## install what is missing, build, run the demo plan on the shipped model, draw it
 	@$(MAKE) --no-print-directory all
@@ -185,6 +190,11 @@ calibration: $(BUILD)/test_fit ## entropies of fields of rounded weights, ours b
 
 machine: all ## this machine measured, with the errors of its predictions, into results/machines/MACHINE (5 min)
 	@analyses/machine.sh $(BUILD) $(MACHINE)
+
+notebooks: ## the notebooks run again and woven with what they print: Markdown beside them, HTML and Jupyter into build/notebooks; ONLY=03
+	@analyses/packages.sh build notebooks
+	@$(MAKE) --no-print-directory all $(BUILD)/weave
+	@ONLY='$(ONLY)' notebooks-c/tools/notebooks.sh $(BUILD)
 
 bitstack: all $(BUILD)/time_stack ## BitStack's blocks on the shipped model: perplexity against bytes, their times, into results/bitstack* (minutes)
 	@analyses/bitstack.sh $(BUILD) $(STORIES)
@@ -229,8 +239,8 @@ install: all ## install into $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 644 $(BUILD)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 analyses/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/entropy
-	printf 'Name: libentropy\nDescription: entropy, coding and decode cost of neural-network weights\nVersion: %s\nLibs: -L%s/lib -lentropy\nLibs.private: %s\nCflags: -I%s/include\n' \
-	  "$$(sed -n 's/.*ENT_VERSION "\(.*\)"/\1/p' libentropy/include/entropy/base.h)" '$(PREFIX)' '$(LIBS)' '$(PREFIX)' \
+	printf 'prefix=%s\ndatadir=$${prefix}/share/libentropy\n\nName: libentropy\nDescription: entropy, coding and decode cost of neural-network weights\nVersion: %s\nLibs: -L$${prefix}/lib -lentropy\nLibs.private: %s\nCflags: -I$${prefix}/include\n' \
+	  '$(PREFIX)' "$$(sed -n 's/.*ENT_VERSION "\(.*\)"/\1/p' libentropy/include/entropy/base.h)" '$(LIBS)' \
 	  >$(DESTDIR)$(PREFIX)/lib/pkgconfig/libentropy.pc
 
 uninstall: ## remove what install put there

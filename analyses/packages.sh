@@ -1,5 +1,5 @@
 #!/bin/sh
-# packages.sh SET... - install the distribution packages that a set (build, test, bench) needs and that are
+# packages.sh SET... - install the distribution packages that a set (build, test, bench, notebooks) needs and that are
 # missing, saying so first.  Without root, says what to ask for and stops with status 4.
 set -eu
 
@@ -7,6 +7,7 @@ build="gcc libc6-dev pkg-config libgsl-dev libopenblas-openmp-dev liblapacke-dev
        libcurl4-openssl-dev libssl-dev gnuplot-nox"
 test="procps dpkg-dev man-db groff-base slurm-wlm munge iproute2 libcmocka-dev hdf5-tools clang libclang-rt-dev libomp-dev zstd"
 bench="libzstd-dev liblz4-dev libhtscodecs-dev libdeflate-dev libblosc-dev"
+notebooks="libmd4c-dev libmd4c-html0-dev"
 
 wanted=
 for set in "$@"; do
@@ -14,7 +15,8 @@ for set in "$@"; do
         build) wanted="$wanted $build" ;;
         test) wanted="$wanted $test" ;;
         bench) wanted="$wanted $bench" ;;
-        *) echo "packages.sh: unknown set '$set' (build, test, bench)" >&2; exit 2 ;;
+        notebooks) wanted="$wanted $notebooks" ;;
+        *) echo "packages.sh: unknown set '$set' (build, test, bench, notebooks)" >&2; exit 2 ;;
     esac
 done
 
