@@ -1,23 +1,26 @@
 # Makefile - every entry point of libentropy.  `make help` lists them.
 #
 # Variables: CC, CFLAGS (optimisation), BUILD (where objects go), PREFIX, DESTDIR, H5PLUGINDIR, V (1: show commands),
-# QUICK (1: a short bench), MACHINE (a name for this machine), STORIES (a folder of stories260k, for bitstack).
+# QUICK (1: a short bench or check-results), RESULTS (where tables and figures go), MACHINE (a name for this machine, for its times),
+# STORIES (a folder of stories260k, for bitstack).
 
 CC      = gcc
 AR      = ar
 CFLAGS  = -O3 -g
 BUILD   = build
+RESULTS = results
 PREFIX  = /usr/local
 DESTDIR =
 # Where HDF5 looks for filters by itself, unless PREFIX is a place of one's own.
 H5PLUGINDIR = $(if $(filter /usr /usr/local,$(PREFIX)),$(or $(shell pkg-config --variable=PluginDir hdf5-serial 2>/dev/null),/usr/local/hdf5/lib/plugin),$(PREFIX)/lib/hdf5/plugins)
 
 Q = $(if $(V),,@)
+export RESULTS MACHINE STORIES
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: FORCE all lib plugin demo huff-llm bitstack quality better-codecs systems rate-distortion targets notebooks machine coverage calibration deltas check check-cluster check-quick bench profile fuzz deps deps-test man deb install uninstall clean help tests
+.PHONY: FORCE all lib plugin demo huff-llm bitstack quality better-codecs systems rate-distortion targets notebooks machine coverage calibration deltas check check-results check-cluster check-quick bench profile fuzz deps deps-test man deb install uninstall clean help tests
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 STANDARD = -std=gnu11 -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off
@@ -130,7 +133,7 @@ $(BUILD)/weave: $(BUILD)/notebooks-c/tools/weave.o $(BUILD)/libentropy.a
 	@echo '  LD $@'
 	$(Q)$(CC) -fopenmp $(CFLAGS) -o $@ $^ $(LIBS) $(shell pkg-config --libs md4c-html)
 
-# Times of stacks, for results/bitstack-time.tsv.
+# Times of stacks, for results/machines/MACHINE/bitstack.tsv.
 $(BUILD)/time_%: $(BUILD)/tests/timing/%.o $(BUILD)/libentropy.a
 	@echo '  LD $@'
 	$(Q)$(CC) -fopenmp $(CFLAGS) -o $@ $^ $(LIBS)
@@ -180,16 +183,16 @@ targets: all ## a page for each modelled target, plot and tables of every codec,
 	@analyses/targets.sh $(BUILD)
 
 coverage: $(BUILD)/test_coverage ## how often 95 % intervals hold the truth, 1000 trials a row, into results/coverage.tsv (20 core minutes)
-	@$< --trials 1000 >results/coverage.tsv.part && mv results/coverage.tsv.part results/coverage.tsv
+	@$< --trials 1000 >$(RESULTS)/coverage.tsv.part && mv $(RESULTS)/coverage.tsv.part $(RESULTS)/coverage.tsv
 
 deltas: $(BUILD)/test_delta ## checkpoints told by others: bits a weight by share and size of what changed, into results/deltas.tsv
-	@$< --figures datasets/gutenberg-llama-4.7m/model.safetensors >results/deltas.tsv.part && mv results/deltas.tsv.part results/deltas.tsv
+	@$< --figures datasets/gutenberg-llama-4.7m/model.safetensors >$(RESULTS)/deltas.tsv.part && mv $(RESULTS)/deltas.tsv.part $(RESULTS)/deltas.tsv
 
 calibration: $(BUILD)/test_fit ## entropies of fields of rounded weights, ours beside published ones, into results/calibration.tsv (seconds)
-	@$< --calibration >results/calibration.tsv.part && mv results/calibration.tsv.part results/calibration.tsv
+	@$< --calibration >$(RESULTS)/calibration.tsv.part && mv $(RESULTS)/calibration.tsv.part $(RESULTS)/calibration.tsv
 
 machine: all ## this machine measured, with the errors of its predictions, into results/machines/MACHINE (5 min)
-	@analyses/machine.sh $(BUILD) $(MACHINE)
+	@analyses/machine.sh $(BUILD)
 
 notebooks: ## the notebooks run again and woven with what they print: Markdown beside them, HTML and Jupyter into build/notebooks; ONLY=03
 	@analyses/packages.sh build notebooks
@@ -197,10 +200,13 @@ notebooks: ## the notebooks run again and woven with what they print: Markdown b
 	@ONLY='$(ONLY)' notebooks-c/tools/notebooks.sh $(BUILD)
 
 bitstack: all $(BUILD)/time_stack ## BitStack's blocks on the shipped model: perplexity against bytes, their times, into results/bitstack* (minutes)
-	@analyses/bitstack.sh $(BUILD) $(STORIES)
+	@analyses/bitstack.sh $(BUILD)
 
 check: deps-test ## install what is missing, build, run every test
 	@tests/check.sh $(BUILD)
+
+check-results: deps-test all $(BUILD)/test_fit $(BUILD)/test_delta $(BUILD)/test_coverage ## all tables, pages and figures of results made again elsewhere and compared, times aside (an hour on 2 cores); QUICK=1: what takes seconds
+	@tests/check-results.sh $(BUILD) $(if $(QUICK),quick,all)
 
 check-cluster: deps-test all tests ## a real Slurm (root), 50 kills, a plan of 120,000 cells (minutes)
 	@LONG=1 KILLS=50 tests/test_batch.sh $(BUILD)

@@ -1,10 +1,14 @@
 #!/bin/sh
-# better-codecs.sh BUILD - what dependence there is in weights, and what codecs that use it gain: sizes into
-# results/better-codecs.tsv, the same bytes each time; with speeds of this machine into better-codecs.md and .svg.
+# better-codecs.sh BUILD [sizes|speeds|page] - what dependence there is in weights, and what codecs that use it gain: sizes into
+# $RESULTS/better-codecs.tsv and -files.tsv, the same bytes each time; speeds of this machine into $RESULTS/machines/$MACHINE/better-codecs.tsv,
+# .md and .svg; then the page.  One part alone where it is named.
 set -eu
 cd "$(dirname "$0")/.."
 entropy=${1:-build}/entropy
-results=results/better-codecs
+part=${2:-all}
+results=${RESULTS:-results}
+machine=$(analyses/machine-name.sh)
+times=$results/machines/$machine/better-codecs
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export LC_ALL=C
@@ -23,71 +27,100 @@ row classes, exponent and top mantissa bit	BF16: exponent:top1=rans exponent:low
 context mixing	mixing
 CODECS
 
-# measure MODEL LABEL: a line each: label, name, codec, bound, bits, encode and decode GB/s, decode/memcpy
+# measure MODEL LABEL OPTION... : a line each: label, name, codec, bound, bits, encode and decode GB/s, decode/memcpy
 measure() {
+    of=$1 label=$2; shift 2
     while IFS='	' read -r name codec; do
-        "$entropy" bench "$1" --threads 1 --sample 8Mi --runs 3 --seconds 4 --quiet --json --codec "$codec" |
-            awk -v OFS='\t' -v model="$2" -v name="$name" -v codec="$codec" '
+        "$entropy" bench "$of" --threads 1 --sample 8Mi "$@" --quiet --json --codec "$codec" |
+            awk -v OFS='\t' -v model="$label" -v name="$name" -v codec="$codec" '
                 function value(key) { return match($0, "\"" key "\":[^,}]*") ? substr($0, RSTART + length(key) + 3, RLENGTH - length(key) - 3) : 0 }
                 !/"codec":"memcpy"/ { printf "%s\t%s\t%s\t%.4f\t%.4f\t%.3g\t%.3g\t%.3g\n", model, name, codec, value("bound_bits"),
                     value("bits_per_weight"), value("encode_gbps"), value("decode_gbps"), value("decode_gbps") / value("memcpy_gbps") }'
     done <"$work/codecs"
 }
 
-{
-    measure $shipped gutenberg-llama-4.7m
-    measure "$work/spread.safetensors" 'normal, rows spread 0.3'
-    measure "$work/normal.safetensors" 'normal'
-} >"$work/measured"
+measure_all() { # OPTION...
+    measure $shipped gutenberg-llama-4.7m "$@"
+    measure "$work/spread.safetensors" 'normal, rows spread 0.3' "$@"
+    measure "$work/normal.safetensors" 'normal' "$@"
+}
 
-# The first model's codecs above what context mixing reaches.
-if command -v gnuplot >/dev/null; then
-    { printf 'model\tcodec\ttext\tbound\tbits a weight\tencode GB/s\tdecode GB/s\tof memcpy\n'; cat "$work/measured"; } >"$work/figure.tsv"
-    gnuplot -c analyses/plots/better-codecs.gp "$work/figure.tsv" "$work/figure" gutenberg-llama-4.7m \
-        "$(awk -F '\t' '$1 == "gutenberg-llama-4.7m" && $2 == "context mixing" { print $5 }' "$work/measured")"
-    mv "$work/figure.svg" $results.svg
-else
-    echo "no gnuplot on this machine: the tables are there, the figure is not" >&2
-fi
+sizes() {
+    measure_all --runs 1 --seconds 0 >"$work/measured"
+    {
+        printf 'model\tcodec\ttext\tbound\tbits a weight\tgain\n'
+        awk -F '\t' -v OFS='\t' '$2 == "exponents alone" { plain = $5 } { printf "%s\t%s\t%s\t%s\t%s\t%.4f\n", $1, $2, $3, $4, $5, plain - $5 }' "$work/measured"
+    } >$results/better-codecs.tsv
 
-# Row classes on rows that differ: what rows know, whole files, and decoding without and with classes in one run.
-information=$("$entropy" stats "$work/spread.safetensors" --dependence --context row --quiet --json |
-    sed -n 's/.*"scope":"model".*"field":"exponent","context":"row".*"information":\([^,]*\),.*/\1/p')
-for codec in planar-rans planar-rans-rows; do
-    "$entropy" compress "$work/spread.safetensors" -o "$work/spread.$codec" --codec $codec --quiet >/dev/null
-done
-"$entropy" bench "$work/spread.safetensors" --threads 1 --runs 9 --quiet --json --codec planar-rans --codec planar-rans-rows |
-    sed -n 's/.*"codec":"planar-rans[^}]*"decode_gbps":\([^,]*\),.*/\1/p' >"$work/gbps"
+    # Row classes on rows that differ: what rows know, and whole files without and with classes.
+    for codec in planar-rans planar-rans-rows; do
+        "$entropy" compress "$work/spread.safetensors" -o "$work/spread.$codec" --codec $codec --quiet >/dev/null
+    done
+    {
+        printf 'information\tplanar-rans bytes\tplanar-rans-rows bytes\n'
+        printf '%s\t%d\t%d\n' "$("$entropy" stats "$work/spread.safetensors" --dependence --context row --quiet --json |
+            sed -n 's/.*"scope":"model".*"field":"exponent","context":"row".*"information":\([^,]*\),.*/\1/p' | awk '{ printf "%.4f", $1 }')" \
+            "$(wc -c <"$work/spread.planar-rans")" "$(wc -c <"$work/spread.planar-rans-rows")"
+    } >$results/better-codecs-files.tsv
+}
 
-{
-    printf 'model\tcodec\ttext\tbound\tbits a weight\tgain\n'
-    awk -F '\t' -v OFS='\t' '$2 == "exponents alone" { plain = $5 } { printf "%s\t%s\t%s\t%s\t%s\t%.4f\n", $1, $2, $3, $4, $5, plain - $5 }' "$work/measured"
-} >$results.tsv
+speeds() {
+    mkdir -p "$results/machines/$machine"
+    measure_all --runs 3 --seconds 4 >"$work/measured"
+    {
+        printf '# %s, one thread; %s; %s\n' "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -1)" \
+            "$("$entropy" --version | sed -n 's/^compiler  *//p')" "$(date +%F)"
+        printf 'model\tcodec\tbits a weight\tencode GB/s\tdecode GB/s\tdecode/memcpy\n'
+        cut -f 1,2,5- "$work/measured"
+        "$entropy" bench "$work/spread.safetensors" --threads 1 --runs 9 --quiet --json --codec planar-rans --codec planar-rans-rows |
+            awk -v OFS='\t' '
+                function value(key) { match($0, "\"" key "\": *\"?[^,}\"]*"); v = substr($0, RSTART, RLENGTH); sub(/.*[:"]/, "", v); return v }
+                !/"codec":"memcpy"/ { printf "normal, rows spread 0.3; in one run\t%s\t%.4f\t%.3g\t%.3g\t%.3g\n", value("codec"), value("bits_per_weight"),
+                    value("encode_gbps"), value("decode_gbps"), value("decode_gbps") / value("memcpy_gbps") }'
+    } >"$work/times"
+    cp "$work/times" "$times.tsv"
+}
 
-{
+times_page() {
+    {
+        printf '# What contexts cost to decode\n\n![Bits per weight against decode speed, above what context mixing reaches](better-codecs.svg)\n\n'
+        sed -n 's/^# \(.*\)$/\1; `make better-codecs MACHINE='"$machine"'`./p' "$times.tsv"
+        printf '8 MiB of each model (fewer weights are repeated), in memory; [sizes and what they mean](../../better-codecs.md).\n\n'
+        awk -f analyses/markdown.awk "$times.tsv"
+    } >"$times.md"
+    # The first model's codecs above what context mixing reaches.
+    if command -v gnuplot >/dev/null; then
+        grep -v '^#' "$times.tsv" >"$work/figure.tsv"
+        gnuplot -c analyses/plots/better-codecs.gp "$work/figure.tsv" "$work/figure" gutenberg-llama-4.7m \
+            "$(awk -F '\t' '$1 == "gutenberg-llama-4.7m" && $2 == "context mixing" { print $3 }' "$times.tsv")"
+        mv "$work/figure.svg" "$times.svg"
+    else
+        echo "no gnuplot on this machine: the tables are there, the figure is not" >&2
+    fi
+}
+
+page() {
     cat <<'TEXT'
 # What contexts are worth
 
-`make better-codecs` writes this page and [better-codecs.tsv](better-codecs.tsv), whose sizes are the same each time. BF16, one thread,
+`make better-codecs` writes this page, [better-codecs.tsv](better-codecs.tsv) and [better-codecs-files.tsv](better-codecs-files.tsv) again byte for
+byte, and what decoding costs into [machines/](machines/) ([one is there](machines/xeon-sapphire-rapids-2/better-codecs.md)). BF16,
 8 MiB of each model (fewer weights are repeated); payload, tables and index counted. *Bound* is the order-0 entropy of the
 codec's own fields: what uses contexts may go below it. *Gain* is against exponents alone.
 
-![Bits per weight against decode speed, above what context mixing reaches](better-codecs.svg)
-
 TEXT
-    printf 'Speeds: %s, %s.\n\n' "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -1)" "$(date +%F)"
     awk -F '\t' '
-        $1 != model { model = $1; printf "%s## %s\n\n| codec | bound | bits a weight | gain | encode GB/s | decode GB/s | of memcpy |\n|---|---|---|---|---|---|---|\n", (NR > 1 ? "\n" : ""), model }
-        $2 == "exponents alone" { plain = $5 }
-        { printf "| %s (`%s`) | %s | %s | %.4f | %s | %s | %s |\n", $2, $3, $4, $5, plain - $5, $6, $7, $8 }' "$work/measured"
-    awk -v information="$information" -v plain="$(wc -c <"$work/spread.planar-rans")" -v rows="$(wc -c <"$work/spread.planar-rans-rows")" '
-        { gbps[NR] = $1 }
-        END {
-            saved = 8 * (plain - rows) / (4 * 2 ^ 20)
+        NR == 1 { next }
+        $1 != model { model = $1; printf "%s## %s\n\n| codec | bound | bits a weight | gain |\n|---|---|---|---|\n", (NR > 2 ? "\n" : ""), model }
+        { printf "| %s (`%s`) | %s | %s | %s |\n", $2, $3, $4, $5, $6 }' $results/better-codecs.tsv
+    awk -F '\t' '
+        NR == 1 { next }
+        {
+            saved = 8 * ($2 - $3) / (4 * 2 ^ 20)
             printf "\n## How much of what rows know is saved\n\n4 Mi normal weights whose rows differ in scale (log-normal, 0.3): "
-            printf "I(exponent; row) is %.4f bits. Whole files, by\n`entropy compress`: %d bytes by `planar-rans`, %d by `planar-rans-rows`; ", information, plain, rows
-            printf "%.4f bits a weight saved, **%.0f %%** of it.\nDecoding, in one run: %.3g GB/s without classes, %.3g with them, **%.2f** of it.\n", saved, 100 * saved / information, gbps[1], gbps[2], gbps[2] / gbps[1]
-        }' "$work/gbps"
+            printf "I(exponent; row) is %.4f bits. Whole files, by\n`entropy compress`: %d bytes by `planar-rans`, %d by `planar-rans-rows`; ", $1, $2, $3
+            printf "%.4f bits a weight saved, **%.0f %%** of it.\n", saved, 100 * saved / $1
+        }' $results/better-codecs-files.tsv
     cat <<'TEXT'
 
 ## Where it comes from
@@ -98,4 +131,10 @@ TEXT
 TEXT
     "$entropy" stats $shipped --dependence --quiet | sed -n '/what depends on what/,$p'
     printf '```\n'
-} >$results.md
+}
+
+case $part in all | sizes) sizes ;; esac
+case $part in all | speeds) speeds ;; esac
+if [ -e "$times.tsv" ]; then times_page; fi
+page >"$work/page.md"
+cp "$work/page.md" $results/better-codecs.md

@@ -1,14 +1,20 @@
 #!/bin/sh
-# bitstack.sh BUILD [STORIES] - BitStack on the shipped model: perplexity against bytes of memory for several orders of the blocks, scaled
-# or not, beside a plain SVD of as many bytes, what coding the parts saves, and what an exact copy takes; into results/bitstack.tsv,
-# -coding, -exact and .svg.  STORIES: a folder of stories260k, for the same of it, into results/bitstack-stories.tsv and -stories-coding.tsv.
-# Calibrated and sorted on sequences that are not measured.  At last, times of a large matrix, into results/bitstack-time.tsv.
+# bitstack.sh BUILD [sizes|speeds|page] - BitStack on the shipped model: perplexity against bytes of memory for several orders of the blocks,
+# scaled or not, beside a plain SVD of as many bytes, what coding the parts saves, and what an exact copy takes; into
+# $RESULTS/bitstack.tsv, -coding and -exact, the same bytes each time.  $STORIES: a folder of stories260k, for the same of it, into
+# bitstack-stories.tsv and -stories-coding.tsv.  Calibrated and sorted on sequences that are not measured.  Times of a large matrix
+# into $RESULTS/machines/$MACHINE/bitstack.tsv; then the page and its figure.  One part alone where it is named.
 set -eu
 cd "$(dirname "$0")/.."
 build=${1:-build}
 entropy=$build/entropy
+part=${2:-all}
+results=${RESULTS:-results}
+machine=$(analyses/machine-name.sh)
+times=$results/machines/$machine/bitstack
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+export LC_ALL=C OPENBLAS_CORETYPE=Haswell # see quality.sh
 
 # use MODEL CONFIG TEXT LEVELS RANK MEASURED CALIBRATED SORTED, the last three as in "--skip 400 --sequences 32"
 use() {
@@ -81,18 +87,62 @@ exact() {
     done
 }
 
-shipped=datasets/gutenberg-llama-4.7m
-use $shipped $shipped/config.json $shipped/valid.u16 4 2 "--sequences 16" "--skip 400 --sequences 32" "--skip 600 --sequences 2"
-ladder 2800000 3000000 3200000 3400000 3600000 3800000 4000000 4300000 >"$work/bitstack.tsv"
-coding >"$work/bitstack-coding.tsv"
-exact 1 2 4 >"$work/bitstack-exact.tsv"
-if [ $# -gt 1 ]; then
-    use "$2/model-bf16.safetensors" "$2/config.json" "$2/sample_48x256.u16" 6 1 "--sequences 14" "--skip 14 --sequences 6" "--skip 20 --sequences 2"
-    ladder 110000 125000 140000 160000 180000 200000 230000 270000 >"$work/bitstack-stories.tsv"
-    coding >"$work/bitstack-stories-coding.tsv"
-fi
-"$build/time_stack" 4096 >"$work/bitstack-time.tsv"
-cp "$work"/bitstack*.tsv results/
+sizes() {
+    shipped=datasets/gutenberg-llama-4.7m
+    use $shipped $shipped/config.json $shipped/valid.u16 4 2 "--sequences 16" "--skip 400 --sequences 32" "--skip 600 --sequences 2"
+    ladder 2800000 3000000 3200000 3400000 3600000 3800000 4000000 4300000 >"$work/bitstack.tsv"
+    coding >"$work/bitstack-coding.tsv"
+    exact 1 2 4 >"$work/bitstack-exact.tsv"
+    if [ -n "${STORIES:-}" ]; then
+        use "$STORIES/model-bf16.safetensors" "$STORIES/config.json" "$STORIES/sample_48x256.u16" 6 1 \
+            "--sequences 14" "--skip 14 --sequences 6" "--skip 20 --sequences 2"
+        ladder 110000 125000 140000 160000 180000 200000 230000 270000 >"$work/bitstack-stories.tsv"
+        coding >"$work/bitstack-stories-coding.tsv"
+    fi
+    cp "$work"/bitstack*.tsv "$results"/
+}
 
-command -v gnuplot >/dev/null || exit 0
-gnuplot -e "input='results/bitstack.tsv'; output='results/bitstack.svg'" analyses/plots/bitstack.gp
+speeds() {
+    mkdir -p "$results/machines/$machine"
+    {
+        printf '# %s, %s threads; %s; %s\n' "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -1)" "$(getconf _NPROCESSORS_ONLN)" \
+            "$("$entropy" --version | sed -n 's/^compiler  *//p')" "$(date +%F)"
+        (unset OPENBLAS_CORETYPE; "$build/time_stack" 4096)
+    } >"$work/times"
+    cp "$work/times" "$times.tsv"
+}
+
+times_page() {
+    printf '# What a stack of a large matrix takes\n\n'
+    sed -n 's/^# \(.*gcc.*\|.*clang.*\)$/\1; `make bitstack MACHINE='"$machine"'`./p' "$times.tsv"
+    cat <<'END'
+A normal matrix of 4096 x 4096 is taken apart into 16 blocks of rank 16, blocks are added from a stack in a file (cached), and one full
+SVD is found by LAPACK ([bitstack.tsv](bitstack.tsv)); [what stacks are for](../../bitstack.md).
+
+END
+    awk -F '\t' '
+        function range(least, most, digits) { return sprintf("%.*f to %.*f", digits, least, digits, most) }
+        /^#/ { next }
+        $1 == "block" || $1 == "block added" { added = $1 != "block"; next }
+        $1 == "all" { all = $2; next }
+        $1 == "full SVD" { svd = $2; next }
+        { a = added; if (!n[a]++ || $2 < least[a]) least[a] = $2; if ($2 > most[a]) most[a] = $2; last[a] = $3; if (!(a in first)) first[a] = $3 }
+        END {
+            print "| | |\n|---|---|"
+            printf "| a block, randomized | %s s |\n| %d blocks | %.1f s |\n", range(least[0], most[0], 2), n[0], all
+            printf "| one full SVD | %.1f s: %d levels by it would take %.0f s |\n", svd, n[0], n[0] * svd
+            printf "| norm of what is left, of the whole | %.2f after one block, %.3f after all |\n", first[0], last[0]
+            printf "| one block more | %s ms, %d bytes read: those of the block, 2.25 MiB as published |\n", range(least[1], most[1], 0), last[1]
+        }' "$times.tsv"
+}
+
+case $part in all | sizes) sizes ;; esac
+case $part in all | speeds) speeds ;; esac
+if [ -e "$times.tsv" ]; then times_page >"$times.md"; fi
+analyses/bitstack-page.sh >"$work/page.md"
+cp "$work/page.md" "$results/bitstack.md"
+if command -v gnuplot >/dev/null; then
+    gnuplot -c analyses/plots/bitstack.gp "$results/bitstack.tsv" "$results/bitstack"
+else
+    echo "no gnuplot on this machine: the tables are there, the figure is not" >&2
+fi

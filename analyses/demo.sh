@@ -1,13 +1,22 @@
 #!/bin/sh
-# demo.sh BUILD - runs the demo plan, reports it into results/demo, and prints the table that matters.
+# demo.sh BUILD - runs the demo plan, reports it into $RESULTS/demo, and prints the table that matters.  Times of this machine go to
+# $RESULTS/machines/$MACHINE/demo.tsv and .md, with the figure that shows them.
 set -eu
 cd "$(dirname "$0")/.."
 entropy=${1:-build}/entropy
-results=results/demo
+results=${RESULTS:-results}/demo
+times=${RESULTS:-results}/machines/$(analyses/machine-name.sh)/demo
 
 rm -rf $results/figures
 "$entropy" run analyses/plans/demo.yaml -o $results --fresh --quiet
 "$entropy" report $results --quiet
+mkdir -p "$(dirname "$times")"
+cp $results/times.tsv "$times.tsv"
+cp $results/times.md "$times.md"
+if [ -d $results/figures ]; then
+    cp $results/figures/bits-gutenberg-llama-4.7m.svg $results/bits.svg
+    cp $results/figures/pareto-gutenberg-llama-4.7m-host.svg "$times.svg"
+fi
 echo
 echo "The shipped model: bits per weight, how far that is above the order-0 entropy of the fields that the codec codes,"
 echo "and decode speed on this machine (64 MiB of weights, in memory) as a share of memcpy in the same run:"

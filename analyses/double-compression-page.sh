@@ -1,14 +1,8 @@
 #!/bin/sh
-# double-compression-page.sh - the page results/double-compression.md from its tables; called by double-compression.sh.
+# double-compression-page.sh - the page $RESULTS/double-compression.md from its tables; called by double-compression.sh.
 set -eu
 cd "$(dirname "$0")/.."
-results=results/double-compression
-
-markdown() { # FILE.tsv
-    awk -F '\t' '{ line = "|"; for (i = 1; i <= NF; i++) line = line " " $i " |"; print line
-                   if (NR == 1) { line = "|"; for (i = 1; i <= NF; i++) line = line "---|"; print line } }' "$1"
-    echo
-}
+results=${RESULTS:-results}/double-compression
 
 cat <<'END'
 # Double Compression: where 2.2 comes from, or fails
@@ -20,7 +14,8 @@ perplexity unpacked 35.56; 400 to 655 for calibration. Bits a weight of the whol
 the ratio is 8 over them. `make quality` makes all of this again, byte for byte.
 
 END
-markdown $results.tsv
+awk -f analyses/markdown.awk $results.tsv
+echo
 cat <<'END'
 - **alpha.** By the layer's output error alpha stays near 0 and saves nothing. By size it is 1 in every layer. The difference is what rescaling
   can save: little with a scale a row, more with one scale a matrix, as its step follows the loudest column.
@@ -77,4 +72,4 @@ a share of 73 % at 2.2: (1 - 1/2.2) x 0.73. Where decoding keeps up with memory 
 where it does not, hardly any of it may be coded.
 
 END
-markdown $results-share.tsv
+awk -f analyses/markdown.awk $results-share.tsv

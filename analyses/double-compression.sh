@@ -1,14 +1,14 @@
 #!/bin/sh
 # double-compression.sh BUILD CALIBRATION - stages of Double Compression on the shipped model, what its paper leaves open tried,
-# into results/double-compression.tsv, -layers.tsv, -coders.tsv and .md; called by quality.sh.
+# into $RESULTS/double-compression.tsv, -layers.tsv, -coders.tsv and -share.tsv; called by quality.sh.
 set -eu
 cd "$(dirname "$0")/.."
 entropy=$1/entropy calibration=$2
 model=datasets/gutenberg-llama-4.7m
-results=results/double-compression
+results=${RESULTS:-results}/double-compression
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export LC_ALL=C
+export LC_ALL=C OPENBLAS_CORETYPE=Haswell # see quality.sh
 
 # row STAGES ALPHA SCALE PIPELINE [OPTION...] : a row of the table
 row() {
@@ -72,4 +72,3 @@ scaled='rescale(alpha=0:0.1:1)'
                     100 * get("share"), get("share_bits_per_weight"), get("share_latency") }'
     done
 } >$results-share.tsv
-analyses/double-compression-page.sh >$results.md

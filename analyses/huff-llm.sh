@@ -1,8 +1,8 @@
 #!/bin/sh
-# huff-llm.sh BUILD - reproduces Huff-LLM's tables into results/huff-llm and draws its cuts beside ours.
+# huff-llm.sh BUILD - reproduces Huff-LLM's tables into $RESULTS/huff-llm and draws its cuts beside ours.
 set -eu
 cd "$(dirname "$0")/.."
-results=results/huff-llm
+results=${RESULTS:-results}/huff-llm
 
 mkdir -p $results
 "${1:-build}/entropy" reproduce huff-llm -o $results --quiet

@@ -1,12 +1,12 @@
 #!/bin/sh
-# machine.sh BUILD [NAME] - measures this machine into results/machines/NAME: what every codec takes on 1 .. all threads,
+# machine.sh BUILD - measures this machine into $RESULTS/machines/$MACHINE: what every codec takes on 1 .. all threads,
 # cold and warm, what that predicts for other weights beside what they take, and a choice beside its prediction.
 set -eu
 cd "$(dirname "$0")/.."
 entropy=${1:-build}/entropy
 cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)
-name=${2:-$(printf '%s' "${cpu:-machine}" | tr -cs 'A-Za-z0-9' '-' | tr A-Z a-z | sed 's/-$//')-$(getconf _NPROCESSORS_ONLN)}
-results=results/machines/$name
+name=$(analyses/machine-name.sh)
+results=${RESULTS:-results}/machines/$name
 model=gutenberg-llama-4.7m
 all=$(getconf _NPROCESSORS_ONLN)
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# quality-page.sh <quality.tsv - the page results/quality.md; called by quality.sh.
+# quality-page.sh <quality.tsv - the page $RESULTS/quality.md; called by quality.sh.
 set -eu
 cat <<'END'
 # Quantizers on the shipped model

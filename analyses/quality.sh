@@ -1,14 +1,19 @@
 #!/bin/sh
-# quality.sh BUILD - quantizers on the shipped model, coded and not, into results/quality.tsv, .md and .svg; then
-# double-compression.sh.  Calibrated on sequences that are not measured.  The same bytes each time.
+# quality.sh BUILD [sizes|page] - quantizers on the shipped model, coded and not, into $RESULTS/quality.tsv, .md and .svg; then
+# double-compression.sh.  Calibrated on sequences that are not measured.  The same bytes each time: OpenBLAS adds in an order that
+# depends on the processor, unless it is told which to take it for.
 set -eu
 cd "$(dirname "$0")/.."
 build=${1:-build}
 entropy=$build/entropy
+results=${RESULTS:-results}
+part=${2:-all}
+lines='
+'
 model=datasets/gutenberg-llama-4.7m
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export LC_ALL=C
+export LC_ALL=C OPENBLAS_CORETYPE=Haswell
 calibration=$work/calibration.h5
 
 # run ARGUMENT... : a row of quality.tsv for each trial, its family in front
@@ -36,33 +41,38 @@ each() {
     for value; do printf -- '--with\n'; printf "$format\n" "$value"; done
 }
 
-"$entropy" quality $model --quiet --skip 400 --sequences 256 --calibrate "$calibration" --second --sensitivity=16 >/dev/null
-rates='1.96 2.46 2.96 3.46 3.96 4.96' # less than round numbers by what the coder takes beyond the entropy
-budgets=2.25,2.5,3,3.5,4,5
-{
-    printf 'family\tpipeline\tplain bits\tcoded bits\tzeros %%\tSQNR dB\tperplexity\tKL nats\tpredicted\n'
-    IFS='
-'
-    run step $(IFS=' '; each 'step(bits=%s)' $rates)
-    run watersic0 $(IFS=' '; each 'watersic(bits=%s,spread=0)' $rates)
-    run watersic $(IFS=' '; each 'watersic(bits=%s)' $rates)
-    run step-budget --with 'step(bits=2:0.25:7)' --budget $budgets
-    run watersic-budget --with 'watersic(bits=2:0.5:5)' --budget $budgets
-    run rtn $(each 'rtn(bits=%s,group=128)' 2 3 4 5 6)
-    run rtn-search $(each 'rtn(bits=%s,group=128,search=1)' 2 3 4 5)
-    run gptq $(each 'gptq(bits=%s,group=128,search=1)' 2 3 4 5)
-    run rtn32 $(each '%s(bits=2,group=32,symmetric=0,search=1)' rtn gptq)
-    run lloyd $(each 'lloyd(bits=%s)' 2 3 4 5)
-    run palette $(each 'palette(bits=%s,by=1)' 2 3 4 5)
-    run ecsq $(IFS=' '; each 'ecsq(bits=%s)' $rates)
-    run entquant $(IFS=' '; each 'entquant(bits=%s)' $rates)
-    run levels --with nf4 --with mxfp4 --with nvfp4
-} >results/quality.tsv
+sizes() {
+    "$entropy" quality $model --quiet --skip 400 --sequences 256 --calibrate "$calibration" --second --sensitivity=16 >/dev/null
+    rates='1.96 2.46 2.96 3.46 3.96 4.96' # less than round numbers by what the coder takes beyond the entropy
+    budgets=2.25,2.5,3,3.5,4,5
+    {
+        printf 'family\tpipeline\tplain bits\tcoded bits\tzeros %%\tSQNR dB\tperplexity\tKL nats\tpredicted\n'
+        IFS=$lines
+        run step $(IFS=' '; each 'step(bits=%s)' $rates)
+        run watersic0 $(IFS=' '; each 'watersic(bits=%s,spread=0)' $rates)
+        run watersic $(IFS=' '; each 'watersic(bits=%s)' $rates)
+        run step-budget --with 'step(bits=2:0.25:7)' --budget $budgets
+        run watersic-budget --with 'watersic(bits=2:0.5:5)' --budget $budgets
+        run rtn $(each 'rtn(bits=%s,group=128)' 2 3 4 5 6)
+        run rtn-search $(each 'rtn(bits=%s,group=128,search=1)' 2 3 4 5)
+        run gptq $(each 'gptq(bits=%s,group=128,search=1)' 2 3 4 5)
+        run rtn32 $(each '%s(bits=2,group=32,symmetric=0,search=1)' rtn gptq)
+        run lloyd $(each 'lloyd(bits=%s)' 2 3 4 5)
+        run palette $(each 'palette(bits=%s,by=1)' 2 3 4 5)
+        run ecsq $(IFS=' '; each 'ecsq(bits=%s)' $rates)
+        run entquant $(IFS=' '; each 'entquant(bits=%s)' $rates)
+        run levels --with nf4 --with mxfp4 --with nvfp4
+    } >$results/quality.tsv
+}
 
-analyses/quality-page.sh <results/quality.tsv >results/quality.md
+if [ "$part" = all ] || [ "$part" = sizes ]; then
+    (sizes)
+    analyses/double-compression.sh "$build" "$calibration"
+fi
+analyses/quality-page.sh <$results/quality.tsv >$results/quality.md
+analyses/double-compression-page.sh >$results/double-compression.md
 if command -v gnuplot >/dev/null; then
-    gnuplot -c analyses/plots/quality.gp results/quality.tsv results/quality
+    gnuplot -c analyses/plots/quality.gp $results/quality.tsv $results/quality
 else
     echo "no gnuplot on this machine: the tables are there, the figure is not" >&2
 fi
-analyses/double-compression.sh "$build" "$calibration"

@@ -1,10 +1,10 @@
 #!/bin/sh
-# rate-distortion.sh BUILD - every scalar quantizer on the same normal weights: bits a weight, plain and coded, against
-# error, beside the bound of a normal; into results/rate-distortion.tsv, .md and .svg.
+# rate-distortion.sh BUILD [sizes|page] - every scalar quantizer on the same normal weights: bits a weight, plain and coded, against
+# error, beside the bound of a normal; into $RESULTS/rate-distortion.tsv, .md and .svg.
 set -eu
 cd "$(dirname "$0")/.."
 entropy=${1:-build}/entropy
-results=results/rate-distortion
+results=${RESULTS:-results}/rate-distortion
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 codec='narrow: word=rans | I16: word=rans | U16: word=rans | float: exponent=rans rest=raw'

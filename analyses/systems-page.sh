@@ -1,45 +1,31 @@
 #!/bin/sh
-# systems-page.sh DEPENDENCE - the page results/systems.md from the tables beside it; called by systems.sh.  DEPENDENCE: what `entropy stats
+# systems-page.sh DEPENDENCE - the page $RESULTS/systems.md from the tables beside it; called by systems.sh.  DEPENDENCE: what `entropy stats
 # --dependence` printed.
 set -eu
-sizes=results/systems.tsv times=results/systems-times.tsv contexts=results/better-codecs.tsv
+results=${RESULTS:-results}
+sizes=$results/systems.tsv contexts=$results/better-codecs.tsv
 cat <<'END'
 # Published systems on the same weights
 
-![Bits per weight against KL divergence](systems-quality.svg)
-
-![Bits per weight against decoding](systems-decode.svg)
+![Bits per weight against KL divergence](systems.svg)
 
 gutenberg-llama-4.7m, all matrices and the embedding, by every row of `entropy list systems`, which has the pipelines and codecs.
 Sequences 0 to 39 of its text (10240 tokens) are measured, 400 to 655 are for calibration, and evopress searches on 40 to 55, 12
-generations. `make systems` makes this page, [systems.tsv](systems.tsv) byte for byte, and [systems-times.tsv](systems-times.tsv).
+generations. `make systems` makes this page and [systems.tsv](systems.tsv) again byte for byte, and what decoding costs into
+[machines/](machines/) ([one is there](machines/xeon-sapphire-rapids-2/systems.md)).
 
 *Bits* are a weight of the whole model, as the system stores it, scales, tables and index counted; *side* is what of them is no code of
 a weight: scales, levels, lists of outliers, factors, tables, index. *By rans*: the same parts, each word coded by rans, where
 the system has no coder of its own. Lossless systems are exact: their divergence is 0 by definition, and was measured as that.
-Times are of one thread, matrix by matrix in memory, of the model's 16-bit words; encoding includes quantizing, decoding the
-transforms backwards to BF16.
 
 END
-sed -n 's/^# \(.*\)$/Times: \1. Neighbours share that machine.\n/p' $times
-echo '| system | bits | side | by rans | SQNR dB | perplexity | KL nats | encode GB/s | decode GB/s | of memcpy |'
-echo '|---|---|---|---|---|---|---|---|---|---|'
-awk -F '\t' '
-    /^#/ || $1 == "system" { next }
-    FNR == NR { encode[$1] = $2; decode[$1] = $3; part[$1] = $4; next }
-    { printf "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", $1, $2, $3, $4, $5, $6, $7, encode[$1], decode[$1], part[$1] }' $times $sizes
+awk -v columns='1 2 3 4 5 6 7' -f analyses/markdown.awk $sizes
 cat <<'END'
-
-Of l-greco and evopress encoding tries all levels for each matrix and leaves the search out (l-greco's takes no time to speak of,
-evopress's three seconds a generation on two cores), and decoding is that of 3 bits for all. Of double-compression encoding tries
-eleven exponents.
 
 ## What is published, and what is not done here
 
 END
-echo '| system | its authors report | status | not done here |'
-echo '|---|---|---|---|'
-awk -F '\t' 'NR > 1 { printf "| %s | %s | %s | %s |\n", $1, $8, $9, $10 }' $sizes
+awk -v columns='1 8 9 10' -f analyses/markdown.awk $sizes
 cat <<'END'
 
 Models of hundreds of millions of weights and more lose less at the same bits than this one of 4.7 million, and some settings (ranks,

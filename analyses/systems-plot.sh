@@ -1,7 +1,8 @@
 #!/bin/sh
-# systems-plot.sh - results/systems-quality.svg and systems-decode.svg from the tables beside them; called by systems.sh.  What gnuplot
+# systems-plot.sh TIMES - $RESULTS/systems.svg, and TIMES.svg if there is TIMES.tsv, from the tables; called by systems.sh.  What gnuplot
 # cannot do is done here: which points no other beats, and where labels go.
 set -eu
+results=${RESULTS:-results} times=$1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export LC_ALL=C
@@ -63,12 +64,13 @@ place() { # UP XMIN XMAX YMIN YMAX WIDTH HEIGHT: of the frame, in heights of the
 head='system\tx\ty\tfront\tlabel x\tlabel y\tline x\tline y\n'
 {
     printf "$head"
-    awk -F '\t' -v OFS='\t' 'NR > 1 { print $1, $2, ($7 > 0 ? $7 : 0.0002) }' results/systems.tsv | place 0 0.8 13 0.00015 8 58 40
+    awk -F '\t' -v OFS='\t' 'NR > 1 { print $1, $2, ($7 > 0 ? $7 : 0.0002) }' $results/systems.tsv | place 0 0.8 13 0.00015 8 58 40
 } >"$work/quality"
+gnuplot -c analyses/plots/systems.gp "$work/quality" $results/systems "0.8 13 0.00015 8" 'KL divergence, nats a token' kl
+[ -e "$times.tsv" ] || exit 0
 {
     printf "$head"
     awk -F '\t' -v OFS='\t' '/^#/ || $1 == "system" { next } FNR == NR { speed[$1] = $3; next } { print $1, $2, speed[$1] }' \
-        results/systems-times.tsv results/systems.tsv | place 1 0.8 13 0.02 60 58 40
+        "$times.tsv" $results/systems.tsv | place 1 0.8 13 0.02 60 58 40
 } >"$work/decode"
-gnuplot -c analyses/plots/systems.gp "$work/quality" results/systems-quality "0.8 13 0.00015 8" 'KL divergence, nats a token' kl
-gnuplot -c analyses/plots/systems.gp "$work/decode" results/systems-decode "0.8 13 0.02 60" 'decoding, GB/s of BF16, one thread' gbps
+gnuplot -c analyses/plots/systems.gp "$work/decode" "$times" "0.8 13 0.02 60" 'decoding, GB/s of BF16, one thread' gbps

@@ -1,8 +1,8 @@
 #!/bin/sh
-# targets.sh BUILD - a page for each modelled target into results/targets.
+# targets.sh BUILD - a page for each modelled target into $RESULTS/targets.
 set -eu
 cd "$(dirname "$0")/.."
-results=results/targets
+results=${RESULTS:-results}/targets
 
 rm -rf $results
 mkdir -p $results

@@ -66,6 +66,8 @@ if make_in "$build"; then
     done
     say "the demo, twice: the tables of sizes must not change"
     rule tests/demo-twice.sh "$build"
+    say "results: what takes seconds made again, pages and figures of the tables that are there"
+    rule tests/check-results.sh "$build" quick
 fi
 
 say "build with clang, address and undefined-behaviour sanitizers"
