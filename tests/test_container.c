@@ -232,7 +232,7 @@ static void threads_do_not_change_the_bytes(void **state)
 static void no_times_are_stored(void **state)
 {
     (void)state;
-    static const char *const names[] = { "/", "/tensors", "/files", "/tensors/0", "/index", "/tables", "/files/0" };
+    static const char *const names[] = { "/", "/tensors", "/files", "/tensors/0", "/index", "/shapes", "/tables", "/files/0" };
     const char *path = scratch_path("times.ent");
     assert_done(compress_model(mixed_model(), "huffman", path, 1, NULL));
     hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
@@ -242,6 +242,61 @@ static void no_times_are_stored(void **state)
         assert_true(info.atime == 0 && info.mtime == 0 && info.ctime == 0 && info.btime == 0);
     }
     H5Fclose(file);
+}
+
+/* The list of shapes as other programs see it: through HDF5 alone, into types of our own. */
+static void shapes_are_listed(void **state)
+{
+    (void)state;
+    enum { AXES = 40, NAME = 300 };
+    struct row {
+        char name[NAME], dtype[32];
+        uint32_t rank;
+        uint64_t shape[32];
+    } rows[4];
+    const char *model = scratch_path("shapes.safetensors"), *path = scratch_path("shapes.ent");
+    char header[2000], longest[NAME] = "", axes[3 * AXES] = "";
+    for (int i = 0; i < 254; i++) strcat(longest, "x");
+    strcat(longest, "\xc3\xa9y"); /* the cut would be between the bytes of a letter */
+    for (int i = 0; i < AXES; i++) strcat(axes, i ? ",1" : "2");
+    snprintf(header, sizeof header,
+             "{\"a\":{\"dtype\":\"BF16\",\"shape\":[3,4],\"data_offsets\":[0,24]},\"%s\":{\"dtype\":\"F8_E4M3FNUZ\",\"shape\":[%s],"
+             "\"data_offsets\":[24,26]},\"scalar\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[26,30]},\"tied\":{\"dtype\":\"BF16\","
+             "\"shape\":[12],\"data_offsets\":[30,54]}}", longest, axes);
+    static uint8_t file[3000];
+    ent_store64(file, strlen(header));
+    memcpy(file + 8, header, strlen(header));
+    for (size_t i = 0; i < 24; i++) file[8 + strlen(header) + i] = file[8 + strlen(header) + 30 + i] = (uint8_t)i;
+    write_file(model, file, 8 + strlen(header) + 54);
+    assert_done(compress_model(model, "huffman", path, 1, NULL));
+
+    hid_t h5 = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), set = H5Dopen2(h5, "/shapes", H5P_DEFAULT), space = H5Dget_space(set);
+    hid_t name = H5Tcopy(H5T_C_S1), dtype = H5Tcopy(H5T_C_S1), shape = H5Tarray_create2(H5T_NATIVE_UINT64, 1, (hsize_t[]){ 32 });
+    hid_t type = H5Tcreate(H5T_COMPOUND, sizeof *rows);
+    H5Tset_size(name, NAME), H5Tset_size(dtype, 32), H5Tset_cset(name, H5T_CSET_UTF8), H5Tset_cset(dtype, H5T_CSET_UTF8);
+    H5Tinsert(type, "name", offsetof(struct row, name), name), H5Tinsert(type, "dtype", offsetof(struct row, dtype), dtype);
+    H5Tinsert(type, "rank", offsetof(struct row, rank), H5T_NATIVE_UINT32), H5Tinsert(type, "shape", offsetof(struct row, shape), shape);
+    assert_int_equal(H5Sget_simple_extent_npoints(space), 4);
+    assert_true(H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows) >= 0);
+    H5Tclose(name), H5Tclose(dtype), H5Tclose(shape), H5Tclose(type), H5Sclose(space), H5Dclose(set), H5Fclose(h5);
+
+    longest[254] = '\0';
+    const char *const names[] = { "a", longest, "scalar", "tied" }, *const dtypes[] = { "BF16", "F8_E4M3FNUZ", "F32", "BF16" };
+    const uint32_t ranks[] = { 2, AXES, 0, 1 };
+    for (int i = 0; i < 4; i++) {
+        assert_string_equal(rows[i].name, names[i]);
+        assert_string_equal(rows[i].dtype, dtypes[i]);
+        assert_int_equal(rows[i].rank, ranks[i]);
+    }
+    assert_true(rows[0].shape[0] == 3 && rows[0].shape[1] == 4 && rows[0].shape[2] == 0 && rows[1].shape[0] == 2 &&
+                rows[1].shape[31] == 1 && rows[2].shape[0] == 0 && rows[3].shape[0] == 12);
+
+    findings f;
+    assert_done(verify(path, model, &f));
+    edit_index(path, "\"shape\":[3,4]", "\"shape\":[4,3]"); /* now the two do not agree */
+    assert_status(verify(path, model, &f), ENT_ECHECK);
+    assert_int_equal(f.n, 1);
+    assert_non_null(strstr(f.text[0], "/shapes: names, dtypes or shapes that are not those of the index"));
 }
 
 /* Exponents 100 .. 103 in equal parts in one tensor, one value in the other: 2 and 0 bits and 8 raw
@@ -442,6 +497,7 @@ int main(void)
         cmocka_unit_test(shards_come_back_into_a_folder),
         cmocka_unit_test(threads_do_not_change_the_bytes),
         cmocka_unit_test(no_times_are_stored),
+        cmocka_unit_test(shapes_are_listed),
         cmocka_unit_test(bounds_follow_the_scope),
         cmocka_unit_test(progress_reaches_the_end),
         cmocka_unit_test(corpora_code_models_they_never_saw),

@@ -102,9 +102,10 @@ static void the_first_damaged_block_is_named(void **state)
     free(out);
 }
 
-static void nothing_here(void *context, const char *text) { (void)context, (void)text; }
+static void note_shapes(void *context, const char *text) { *(bool *)context |= strstr(text, "/shapes") != NULL; }
 
-/* Whether the bytes at `path` are refused, found damaged, or give the model back; and each tensor by itself. */
+/* Whether the bytes at `path` are refused, found damaged, or give the model back; and each tensor by itself.  The list of
+ * shapes is for other programs: damage to it alone is found, and the model comes back all the same. */
 static void survive(const char *path, const uint8_t *model, size_t size, const ent_weights *weights)
 {
     static uint8_t tensor[1 << 12];
@@ -116,9 +117,10 @@ static void survive(const char *path, const uint8_t *model, size_t size, const e
         if (!ent_container_read(container, i, tensor, &one, &failure))
             assert_memory_equal(tensor, ent_weights_tensor(weights, i)->bytes.data,
                                 ent_weights_tensor(weights, i)->bytes.size);
-    ent_status verified = ent_container_verify(container, NULL, &one, nothing_here, NULL, &failure);
+    bool shapes = false;
+    ent_status verified = ent_container_verify(container, NULL, &one, note_shapes, &shapes, &failure);
     ent_status status = ent_container_extract(container, back, &one, &failure);
-    assert_int_equal(!verified, !status);
+    if (!shapes || !verified) assert_int_equal(!verified, !status);
     ent_container_close(container);
     if (status) return;
     size_t n;

@@ -82,6 +82,13 @@ check "containers are the same with and without the filter" same_containers
 says_why() { h5dump --enable-error-stack -d /tensors/0 "$work/with.h5" 2>&1 | grep -q 'entropy decompress'; }
 check "a container's blocks: the error says what to do" says_why
 
+says_shapes() { # the example of container/FORMAT.md
+    h5dump -d /shapes -s 1 -c 1 "$work/shipped.h5" | tr -d ' \n' | grep -qF '(1):{"model.layers.0.input_layernorm.weight","BF16",1,[256,0]}'
+}
+check "a container of the shipped model" status 0 "$entropy" compress gutenberg-llama-4.7m -o "$work/shipped.h5" --quiet
+check "h5dump shows names, dtypes and shapes" env HDF5_PLUGIN_PATH=/nowhere sh -c 'h5dump -d /shapes "$1" | grep -c "\"BF16\"," | grep -qx 47' sh "$work/shipped.h5"
+check "as its manual says" says_shapes
+
 # a readable container: all tensors by name, and the identical file
 readable() {
     "$entropy" compress gutenberg-llama-4.7m -o "$work/readable.h5" --readable --quiet >"$work/out" &&
@@ -114,6 +121,12 @@ assert f['f32'].id.get_storage_size() < 0.9 * f['f32'].nbytes
 assert (f['f32'][5] == 1.5).all() and numpy.array_equal(f['f32'][6:], plain['f32'][6:])
 "; }
     check "h5py reads and writes" in_python
+    shapes_in_python() { $python -c "
+import h5py
+row = h5py.File('$work/shipped.h5')['shapes'][0]
+assert (row['name'], row['dtype'], list(row['shape'][:row['rank']])) == (b'model.embed_tokens.weight', b'BF16', [4096, 256])
+"; }
+    check "h5py reads names, dtypes and shapes" shapes_in_python
 else
     skipped=1
     echo "skipped: h5py (python3-h5py is not installed)"

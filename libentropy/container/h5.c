@@ -343,6 +343,16 @@ ent_status ent_h5_create_bytes(hid_t *set, hid_t file, const char *name, uint64_
     return create_set(set, file, name, H5T_STD_U8LE, 1, &(hsize_t){ size }, create, path, error);
 }
 
+ent_status ent_h5_create_rows(hid_t *set, hid_t file, const char *name, hid_t type, uint64_t rows, uint64_t chunk,
+                              const char *path, ent_error *error)
+{
+    hid_t create = create_properties();
+    H5Pset_chunk(create, 1, &(hsize_t){ chunk });
+    H5Pset_deflate(create, DEFLATE_LEVEL);
+    H5Pset_fletcher32(create);
+    return create_set(set, file, name, type, 1, &(hsize_t){ rows }, create, path, error);
+}
+
 ent_status ent_h5_open_bytes(hid_t *set, uint64_t *size, hid_t file, const char *name, const char *path,
                              ent_error *error)
 {
@@ -361,30 +371,54 @@ ent_status ent_h5_open_bytes(hid_t *set, uint64_t *size, hid_t file, const char 
     return ent_fail(error, ENT_ECORRUPT, "%s: %s: not a dataset of bytes", path, name);
 }
 
+ent_status ent_h5_open_rows(hid_t *set, hid_t file, const char *name, hid_t type, uint64_t rows, const char *path,
+                            ent_error *error)
+{
+    *set = H5Dopen2(file, name, H5P_DEFAULT);
+    hid_t space = *set < 0 ? -1 : H5Dget_space(*set), own = *set < 0 ? -1 : H5Dget_type(*set);
+    bool right = space >= 0 && own >= 0 && H5Sget_simple_extent_ndims(space) == 1 && H5Tequal(own, type) > 0 &&
+                 H5Sget_simple_extent_npoints(space) == (hssize_t)rows;
+    if (space >= 0) H5Sclose(space);
+    if (own >= 0) H5Tclose(own);
+    return right ? ENT_OK : ent_fail(error, ENT_ECORRUPT, "%s: not the dataset that a container has", path);
+}
+
 /* Moves one part; `out` for reading, `in` for writing. */
-static herr_t move(hid_t set, uint64_t offset, uint64_t size, void *out, const void *in)
+static herr_t move(hid_t set, hid_t type, uint64_t offset, uint64_t size, void *out, const void *in)
 {
     hsize_t start = offset, count = size;
     hid_t file = H5Dget_space(set), memory = H5Screate_simple(1, &count, NULL);
     herr_t done = H5Sselect_hyperslab(file, H5S_SELECT_SET, &start, NULL, &count, NULL);
     if (done >= 0)
-        done = out ? H5Dread(set, H5T_STD_U8LE, memory, file, H5P_DEFAULT, out)
-                   : H5Dwrite(set, H5T_STD_U8LE, memory, file, H5P_DEFAULT, in);
+        done = out ? H5Dread(set, type, memory, file, H5P_DEFAULT, out)
+                   : H5Dwrite(set, type, memory, file, H5P_DEFAULT, in);
     H5Sclose(memory);
     H5Sclose(file);
     return done;
 }
 
+ent_status ent_h5_write_rows(hid_t set, hid_t type, uint64_t first, uint64_t n, const void *rows, const char *path,
+                             ent_error *error)
+{
+    if (!n || move(set, type, first, n, NULL, rows) >= 0) return ENT_OK;
+    return ent_h5_fail(error, ENT_EIO, path, "cannot write");
+}
+
+ent_status ent_h5_read_rows(hid_t set, hid_t type, uint64_t first, uint64_t n, void *rows, const char *path,
+                            ent_error *error)
+{
+    if (!n || move(set, type, first, n, rows, NULL) >= 0) return ENT_OK;
+    return ent_h5_fail(error, ENT_ECORRUPT, path, "cannot read");
+}
+
 ent_status ent_h5_write_part(hid_t set, uint64_t offset, ent_bytes part, const char *path, ent_error *error)
 {
-    if (!part.size || move(set, offset, part.size, NULL, part.data) >= 0) return ENT_OK;
-    return ent_h5_fail(error, ENT_EIO, path, "cannot write");
+    return ent_h5_write_rows(set, H5T_STD_U8LE, offset, part.size, part.data, path, error);
 }
 
 ent_status ent_h5_read_part(hid_t set, uint64_t offset, void *part, size_t size, const char *path, ent_error *error)
 {
-    if (!size || move(set, offset, size, part, NULL) >= 0) return ENT_OK;
-    return ent_h5_fail(error, ENT_ECORRUPT, path, "cannot read");
+    return ent_h5_read_rows(set, H5T_STD_U8LE, offset, size, part, path, error);
 }
 
 ent_status ent_h5_write_bytes(hid_t file, const char *name, ent_bytes bytes, bool deflate, const char *path,

@@ -57,6 +57,17 @@ ent_status ent_h5_write_part(hid_t set, uint64_t offset, ent_bytes part, const c
 ent_status ent_h5_read_part(hid_t set, uint64_t offset, void *part, size_t size, const char *path, ent_error *error);
 void ent_h5_close_set(hid_t set); /* a negative id is fine */
 
+/* A dataset of rows of a compound type, which is that of the file and of memory; deflated, each chunk with a checksum.
+ * Opened it must be one of that type and so many rows: ENT_ECORRUPT, and *set may be open, when it is not. */
+ent_status ent_h5_create_rows(hid_t *set, hid_t file, const char *name, hid_t type, uint64_t rows, uint64_t chunk,
+                              const char *path, ent_error *error);
+ent_status ent_h5_open_rows(hid_t *set, hid_t file, const char *name, hid_t type, uint64_t rows, const char *path,
+                            ent_error *error);
+ent_status ent_h5_write_rows(hid_t set, hid_t type, uint64_t first, uint64_t n, const void *rows, const char *path,
+                             ent_error *error);
+ent_status ent_h5_read_rows(hid_t set, hid_t type, uint64_t first, uint64_t n, void *rows, const char *path,
+                            ent_error *error);
+
 /* Whole datasets of bytes; none is written for no bytes, and none is read as no bytes. */
 ent_status ent_h5_write_bytes(hid_t file, const char *name, ent_bytes bytes, bool deflate, const char *path,
                               ent_error *error);

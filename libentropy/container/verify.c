@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "container/flow.h"
+#include "container/shapes.h"
 #include "weights/reader.h"
 
 static size_t first_difference(ent_bytes a, const uint8_t *b)
@@ -54,18 +55,26 @@ ent_status ent_container_verify(ent_container *container, const ent_weights *aga
 {
     ent_flow flow = { .container = container, .report = report ? report : nothing, .report_context = context };
     ent_error why;
-    bool alike = true;
+    const char *found = NULL; /* wrong beside the blocks */
     if (run) flow.run = *run;
     if (against && compare_files(&container->index, against, container->path, &why)) {
         flow.report(context, why.text);
-        alike = false;
-    }
-    if (against && alike) {
+        found = "not the same model";
+    } else if (against) {
         flow.sink = compare_piece;
         flow.context = (void *)(uintptr_t)against;
     }
     ent_h5_tongue tongue = ent_h5_quiet();
     ent_status status = ent_flow_all(&flow, error);
+    if (!status || status == ENT_ECHECK) {
+        ent_status shapes = ent_shapes_check(&container->index, container->h5, container->path, &why);
+        if (shapes == ENT_ECORRUPT) {
+            flow.report(context, why.text);
+            found = "damaged where other programs find the shapes";
+        } else if (shapes) {
+            status = ent_fail(error, shapes, "%s", why.text);
+        }
+    }
     ent_h5_restore(tongue);
-    return !status && !alike ? ent_fail(error, ENT_ECHECK, "%s: not the same model", container->path) : status;
+    return !status && found ? ent_fail(error, ENT_ECHECK, "%s: %s", container->path, found) : status;
 }

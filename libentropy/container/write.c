@@ -18,6 +18,7 @@
 #include "container/load.h"
 #include "container/output.h"
 #include "container/plan.h"
+#include "container/shapes.h"
 #include "container/windows.h"
 
 typedef struct slot { /* a block of a window */
@@ -348,6 +349,7 @@ static ent_status write_index(writer *w)
     x->sizes.bound_bits = x->sizes.weights ? bits / (double)x->sizes.weights : 0;
     ent_bytes tables = { w->tables.data, w->tables.size };
     ent_status status = ent_h5_write_bytes(w->h5, "/tables", tables, false, path_of(w), w->error);
+    if (!status) status = ent_shapes_write(x, w->h5, path_of(w), w->error);
     if (!status) status = ent_index_write(x, &text, w->error);
     if (status) return status;
     status =
