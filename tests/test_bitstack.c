@@ -76,6 +76,38 @@ static void rank_one_is_exact_at_once(void **state)
     ent_free(w), ent_free(was), ent_free(sign), ent_free(left), ent_free(right);
 }
 
+/* values += signs o U V, each sum in the order of the rank, on shapes that no vector or tile divides: to the last bit. */
+static void blocks_of_every_shape_add_the_same_bits(void **state)
+{
+    (void)state;
+    const ent_format *half = ent_format_find("F16");
+    float *noise = normals(9 * 40 * 2, 11);
+    for (uint32_t rows = 1; rows <= 9; rows++)
+        for (uint32_t cols = 1; cols <= 40; cols++)
+            for (int signs = 0; signs < 2; signs++) {
+                const size_t n = (size_t)rows * cols;
+                ent_bitstack_block b = block_new(rows, cols, 3, signs);
+                float got[9 * 40], left[9 * 40], right[40 * 40];
+                const size_t lefts = (size_t)rows * b.rank, rights = (size_t)b.rank * cols;
+                ent_format_words(half, noise, lefts, b.left);
+                ent_format_words(half, noise + 100, rights, b.right);
+                ent_format_floats(half, b.left, lefts, left);
+                ent_format_floats(half, b.right, rights, right);
+                for (size_t i = 0; i < (n + 7) / 8 && signs; i++) b.signs[i] = (uint8_t)(37 * i + rows + cols);
+                memcpy(got, noise + 360, n * sizeof *got);
+                assert_ok(ent_bitstack_add(&b, got, NULL));
+                for (size_t i = 0; i < n; i++) {
+                    float sum = 0;
+                    for (size_t k = 0; k < b.rank; k++) sum += left[i / cols * b.rank + k] * right[k * cols + i % cols];
+                    const bool plus = !signs || (b.signs[i / 8] & 0x80 >> i % 8);
+                    const float want = noise[360 + i] + (plus ? sum : -sum);
+                    assert_memory_equal(&got[i], &want, sizeof want);
+                }
+                block_free(&b);
+            }
+    ent_free(noise);
+}
+
 /* Of normal weights the mean magnitude is sqrt(2 / pi), a matrix of rank 1: the rest has 1 - 2 / pi of the squares. */
 static void half_normal_magnitudes_leave_what_theory_says(void **state)
 {
@@ -367,6 +399,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signs_are_packed_first_bit_highest),
         cmocka_unit_test(rank_one_is_exact_at_once),
+        cmocka_unit_test(blocks_of_every_shape_add_the_same_bits),
         cmocka_unit_test(half_normal_magnitudes_leave_what_theory_says),
         cmocka_unit_test(randomized_factors_are_near_the_best),
         cmocka_unit_test(every_level_leaves_less),

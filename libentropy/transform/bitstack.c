@@ -16,6 +16,7 @@
 
 #include "transform/low_rank.h"
 #include "transform/parts.h"
+#include "transform/signed_product.h"
 
 enum { LEVELS, RANK, SCALE, SIGNS };
 enum { MOST_LEVELS = 16, PARTS_A_LEVEL = 3, F16_INFINITY = 0x7C00 };
@@ -84,28 +85,19 @@ static ent_status find_factors(const ent_bitstack_block *b, float *a, const floa
 /* values += sign * G o U V. */
 static ent_status add(const ent_bitstack_block *b, float sign, float *values, ent_error *error)
 {
-    enum { TILE = 512 }; /* columns whose factors stay in the first-level cache */
     const ent_format *half = ent_format_find("F16");
-    size_t rows = b->rows, cols = b->cols, rank = b->rank;
-    float *left = ent_calloc(rows, rank * sizeof *left), *right = ent_calloc(rank, cols * sizeof *right), sum[TILE];
+    const size_t rows = b->rows, cols = b->cols, rank = b->rank;
+    const size_t stride = (cols + ENT_PRODUCT_COLS - 1) / ENT_PRODUCT_COLS * ENT_PRODUCT_COLS;
+    if (!all_finite(b->left, rows * rank) || !all_finite(b->right, rank * cols))
+        return ent_fail(error, ENT_ECORRUPT, "a factor of a block is not finite");
+    float *left = ent_alloc(rows * rank * sizeof *left), *right = ent_calloc(rank, stride * sizeof *right);
     ent_status status = left && right ? ENT_OK : ent_fail(error, ENT_ENOMEM, "no memory for the factors of a block");
     if (!status) {
         ent_format_floats(half, b->left, rows * rank, left);
-        ent_format_floats(half, b->right, rank * cols, right);
-        if (!all_finite(b->left, rows * rank) || !all_finite(b->right, rank * cols))
-            status = ent_fail(error, ENT_ECORRUPT, "a factor of a block is not finite");
-    }
-    for (size_t from = 0; from < cols && !status; from += TILE) {
-        size_t width = cols - from < TILE ? cols - from : TILE;
-        for (size_t r = 0; r < rows; r++) {
-            memset(sum, 0, sizeof sum);
-            for (size_t k = 0; k < rank; k++) {
-                const float u = sign * left[r * rank + k], *v = right + k * cols + from;
-                for (size_t c = 0; c < width; c++) sum[c] += u * v[c];
-            }
-            for (size_t c = 0, i = r * cols + from; c < width; c++, i++)
-                values[i] += !b->signs || b->signs[i / 8] >> (7 - i % 8) & 1 ? sum[c] : -sum[c];
-        }
+        for (size_t i = 0; i < rows * rank; i++) left[i] *= sign;
+        for (size_t k = 0; k < rank; k++) ent_format_floats(half, b->right + k * cols, cols, right + k * stride);
+        const ent_signed_product p = { rows, cols, rank, b->signs, left, right, stride };
+        ent_signed_product_add(&p, values);
     }
     ent_free(left);
     ent_free(right);
