@@ -20,7 +20,7 @@ export RESULTS MACHINE STORIES
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: FORCE all lib plugin demo huff-llm bitstack quality better-codecs systems rate-distortion targets notebooks machine coverage calibration deltas check check-results check-cluster check-quick bench profile fuzz deps deps-test man deb install uninstall clean help tests
+.PHONY: FORCE all lib plugin demo huff-llm bitstack quality better-codecs systems rate-distortion targets notebooks machine coverage calibration deltas check check-results check-cluster check-quick bench profile fuzz deps deps-test man reference deb install uninstall clean help tests
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 STANDARD = -std=gnu11 -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off
@@ -253,6 +253,10 @@ uninstall: ## remove what install put there
 	rm -rf $(DESTDIR)$(PREFIX)/bin/entropy $(DESTDIR)$(PREFIX)/lib/libentropy.* $(DESTDIR)$(PREFIX)/lib/pkgconfig/libentropy.pc \
 	  $(DESTDIR)$(PREFIX)/include/entropy $(DESTDIR)$(PREFIX)/share/libentropy $(DESTDIR)$(H5PLUGINDIR)/libh5entropy.so \
 	  $(DESTDIR)$(PREFIX)/share/man/man1/entropy.1 $(DESTDIR)$(PREFIX)/share/man/man1/entropy-*.1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions/entropy
+
+reference: ## the reference of the library as HTML, from the public headers, into build/reference (installs doxygen)
+	@analyses/packages.sh reference
+	@analyses/reference.sh $(BUILD)/reference
 
 man: all ## the manual pages, from the program's own help, into build/man
 	@analyses/manual.sh $(BUILD)/entropy $(BUILD)/man

@@ -1,11 +1,12 @@
 #!/bin/sh
-# packages.sh SET... - install the distribution packages that a set (build, test, bench, notebooks) needs and that are
+# packages.sh SET... - install the distribution packages that a set (build, test, bench, notebooks, reference) needs and that are
 # missing, saying so first.  Without root, says what to ask for and stops with status 4.
 set -eu
 
 build="gcc libc6-dev pkg-config libgsl-dev libopenblas-openmp-dev liblapacke-dev libhdf5-dev libjansson-dev libcyaml-dev libyaml-dev libxxhash-dev zlib1g-dev libzstd-dev liblz4-dev
        libcurl4-openssl-dev libssl-dev gnuplot-nox"
-test="procps dpkg-dev man-db groff-base slurm-wlm munge iproute2 libcmocka-dev hdf5-tools clang libclang-rt-dev libomp-dev zstd"
+reference="doxygen"
+test="$reference procps dpkg-dev man-db groff-base slurm-wlm munge iproute2 libcmocka-dev hdf5-tools clang libclang-rt-dev libomp-dev zstd"
 bench="libzstd-dev liblz4-dev libhtscodecs-dev libdeflate-dev libblosc-dev"
 notebooks="libmd4c-dev libmd4c-html0-dev"
 
@@ -16,7 +17,8 @@ for set in "$@"; do
         test) wanted="$wanted $test" ;;
         bench) wanted="$wanted $bench" ;;
         notebooks) wanted="$wanted $notebooks" ;;
-        *) echo "packages.sh: unknown set '$set' (build, test, bench, notebooks)" >&2; exit 2 ;;
+        reference) wanted="$wanted $reference" ;;
+        *) echo "packages.sh: unknown set '$set' (build, test, bench, notebooks, reference)" >&2; exit 2 ;;
     esac
 done
 

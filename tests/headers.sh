@@ -12,7 +12,7 @@ for header in libentropy/include/entropy/*.h; do
             { echo "$header: does not compile alone as C++"; bad=1; }
     fi
     lines=$(wc -l <"$header")
-    [ "$lines" -le 220 ] || { echo "$header: $lines lines, the budget is 220"; bad=1; }
+    [ "$lines" -le 240 ] || { echo "$header: $lines lines, the budget is 240"; bad=1; }
 done
 [ $bad -eq 0 ] && echo "headers: each compiles alone, none is over budget"
 exit $bad

@@ -35,6 +35,12 @@ check "and says what the program says" awk -v theirs="$work/theirs" '
     }
     { n++; if (!($1 in expected) || ($2 - expected[$1]) ^ 2 > 1e-8) bad = 1 }
     END { exit bad || n < 10 }' "$work/mine"
+sed -n '/^```c$/,/^```$/{ /^```/!p; }' libentropy/include/README.md >"$work/first.c"
+# shellcheck disable=SC2086
+check "so is the first program of the headers' page" sh -c "cd '$work' && ${CC:-cc} -std=c11 -Wall -Wextra -Wpedantic -Werror first.c $flags -o first"
+check "which codes a model and reads a tensor back" sh -c "LD_LIBRARY_PATH='$root/opt/lib' '$work/first' '$model' '$work/first.h5' >'$work/mine'"
+"$entropy" compress "$model" -o "$work/second.h5" --codec "BF16: exponent=huffman rest=raw" --json --quiet >"$work/theirs"
+check "and tells the bits that the program tells" grep -q "\"bits_per_weight\":$(cut -c 1-5 "$work/mine")" "$work/theirs"
 printf '#include <entropy/entropy.h>\nint main() { return 0; }\n' >"$work/h.cc"
 for compiler in g++ clang++; do
     command -v $compiler >/dev/null || continue

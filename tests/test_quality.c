@@ -279,7 +279,7 @@ static void texts_are_cut_as_stated(void **state)
     assert_ok(ent_llama_evaluate(llama, NULL, &text, &run, &q, NULL));
     assert_int_equal(q.predicted, 3);
     text.skip = 1;
-    assert_ok(ent_llama_evaluate(llama, NULL, &text, &run, &q, NULL));
+    assert_ok(ent_llama_evaluate(llama, NULL, &text, NULL, &q, NULL));
     assert_int_equal(q.predicted, 1 + 3);
     text.skip = 3;
     assert_status(ent_llama_evaluate(llama, NULL, &text, &run, &q, &error), ENT_EINVAL);

@@ -79,7 +79,7 @@ ent_status ent_calibrate(ent_calibration *calibration, const ent_llama *llama, c
                  second ? ": leave the second moments out" : "");
     for (size_t i = 0; i < cut.n && !status; i++) {
         status = ent_llama_forward(llama, text->tokens + cut.first[i], cut.length[i] - 1, logits, observe, &c, error);
-        if (run->progress) run->progress(run->context, i + 1, cut.n);
+        if (run && run->progress) run->progress(run->context, i + 1, cut.n);
     }
     ent_free(logits);
     ent_free(c.moment);

@@ -66,7 +66,7 @@ static ent_status evaluate_one(size_t i, unsigned thread, void *context)
     for (size_t t = 0; t < n; t++)
         add_token(&e->score[i], logits[0] + t * vocab, e->model[1] ? logits[1] + t * vocab : NULL, tokens[t + 1], vocab);
     size_t done = __atomic_add_fetch(&e->done, 1, __ATOMIC_RELAXED);
-    if (e->run->progress && !thread) e->run->progress(e->run->context, done, e->cut.n); /* from one thread at a time */
+    if (e->run && e->run->progress && !thread) e->run->progress(e->run->context, done, e->cut.n); /* from one thread at a time */
     return ENT_OK;
 }
 
@@ -135,7 +135,7 @@ ent_status ent_llama_evaluate(const ent_llama *llama, const ent_llama *reference
 {
     const ent_llama_config *config = ent_llama_config_of(llama);
     evaluation e = { .model = { llama, reference }, .text = text, .run = run };
-    unsigned threads = ent_threads(run->threads);
+    unsigned threads = ent_threads(run ? run->threads : 0);
     if (reference && ent_llama_config_of(reference)->vocab != config->vocab)
         return ent_fail(error, ENT_EINVAL, "the models have %u and %u tokens", config->vocab,
                         ent_llama_config_of(reference)->vocab);

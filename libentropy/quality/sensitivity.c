@@ -43,7 +43,7 @@ ent_status ent_calibrate_sensitivity(ent_calibration *calibration, ent_llama *ll
                                      const ent_text *text, const ent_run *run, ent_error *error)
 {
     size_t largest = 0;
-    const ent_run quiet = { .threads = run->threads };
+    const ent_run quiet = { .threads = run ? run->threads : 0 };
     ent_status status = ENT_OK;
     for (size_t i = 0; i < llama->tensors; i++) {
         size_t n = (size_t)llama->tensor[i].rows * llama->tensor[i].cols;
@@ -54,7 +54,7 @@ ent_status ent_calibrate_sensitivity(ent_calibration *calibration, ent_llama *ll
     if (!kept || !calibration->sensitivity) status = ent_fail(error, ENT_ENOMEM, "out of memory");
     for (size_t i = 0; i < llama->tensors && !status; i++) {
         if (llama->tensor[i].rows > 1) status = measure(calibration, llama, i, reference, text, &quiet, kept, error);
-        if (run->progress) run->progress(run->context, i + 1, llama->tensors);
+        if (run && run->progress) run->progress(run->context, i + 1, llama->tensors);
     }
     ent_free(kept);
     return status;

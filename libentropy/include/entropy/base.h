@@ -2,6 +2,10 @@
  *
  * Layer 0: every other module may use this one.  The library never prints, never exits and keeps
  * no state but what is found or computed once: the CPU features, tables and grids of numbers.
+ *
+ * Of threads, for all headers: any functions may run at once, in any threads, unless they share an object that one of them
+ * takes without const.  Where it is otherwise the header says so; see container.h, as HDF5 is not made for threads.
+ * What makes an object leaves NULL in its place, or zeros, when it fails; what ends one takes that too, and does nothing.
  */
 #ifndef ENTROPY_BASE_H
 #define ENTROPY_BASE_H
@@ -14,14 +18,18 @@
 extern "C" {
 #endif
 
+/* Of library and program. */
 #define ENT_VERSION "0.1.0"
+/* What the shared library shows. */
 #define ENT_API __attribute__((visibility("default")))
+/* Arguments from number `first` on that fit the format, argument number `text`. */
 #define ENT_PRINTF(text, first) __attribute__((format(printf, text, first)))
 
 /* ---- status and errors ---------------------------------------------------------------------- */
 
+/* How a call went. */
 typedef enum ent_status {
-    ENT_OK = 0,
+    ENT_OK = 0,       /* done */
     ENT_EINVAL,       /* the caller asked for something that makes no sense (bad option, bad range) */
     ENT_EUNSUPPORTED, /* a valid request or file that this build cannot serve */
     ENT_ESPACE,       /* the output buffer is too small */
@@ -54,7 +62,10 @@ typedef struct ent_bytes { /* borrowed, read only */
     size_t size;
 } ent_bytes;
 
-typedef struct ent_buffer { /* owned by the caller; functions append at `size`, never past `capacity` */
+/* Bytes to append to, owned by the caller, who frees `data` by ent_free; all zero is an empty one.  Functions append at `size`,
+ * never past `capacity`, but for those that say that they grow it: they put a larger copy in the place of `data`, which
+ * must come from ent_alloc or be NULL for them. */
+typedef struct ent_buffer {
     uint8_t *data;
     size_t size, capacity;
 } ent_buffer;
@@ -66,7 +77,7 @@ typedef struct ent_buffer { /* owned by the caller; functions append at `size`, 
 ENT_API void *ent_alloc(size_t size);
 /* The same, `count` items of `size` bytes, all zero; NULL also when the product overflows. */
 ENT_API void *ent_calloc(size_t count, size_t size);
-ENT_API void ent_free(void *memory);
+ENT_API void ent_free(void *memory); /* frees what these give, and all that the library leaves to the caller */
 /* A copy of a text, of "" for NULL, to be freed by ent_free; NULL when there is no memory. */
 ENT_API char *ent_copy_text(const char *text);
 /* An array of `n` items of `size` bytes with room for one more: `array` itself when *capacity, its room, is over
@@ -79,7 +90,7 @@ ENT_API ent_status ent_buffer_reserve(ent_buffer *buffer, size_t capacity);
 /* ---- CPU features --------------------------------------------------------------------------- */
 
 enum {
-    ENT_CPU_BMI2 = 1,
+    ENT_CPU_BMI2 = 1,   /* pdep, pext and shifts without flags */
     ENT_CPU_AVX2 = 2,   /* and FMA, which comes with it */
     ENT_CPU_AVX512 = 4, /* F, BW, CD, DQ, VL, VBMI, VBMI2 and VPOPCNTDQ together: Ice Lake, Zen 4 and later */
 };
@@ -99,17 +110,18 @@ ENT_API const char *ent_cpu_text(void);
 
 /* ---- random numbers ------------------------------------------------------------------------- */
 
-/* xoshiro256** of Blackman and Vigna, seeded by splitmix64: the same numbers on every machine.
+/* xoshiro256** (blackman2021), seeded by splitmix64: the same numbers on every machine.
  * `stream` selects one of 2^64 sequences of the same seed, so that parallel work can be seeded by
  * its index and the result does not depend on the number of threads. */
 typedef struct ent_random {
     uint64_t s[4];
 } ent_random;
 
+/* Begins a sequence, before any number is drawn; all seeds and streams will do. */
 ENT_API void ent_random_seed(ent_random *random, uint64_t seed, uint64_t stream);
 ENT_API uint64_t ent_random_bits(ent_random *random);              /* 64 uniform bits */
 ENT_API double ent_random_uniform(ent_random *random);             /* in [0, 1) */
-ENT_API uint64_t ent_random_below(ent_random *random, uint64_t n); /* in [0, n), n >= 1 */
+ENT_API uint64_t ent_random_below(ent_random *random, uint64_t n); /* in [0, n), n >= 1, even to n / 2^64 */
 
 /* ---- parallel loop -------------------------------------------------------------------------- */
 
@@ -118,7 +130,8 @@ typedef ent_status ent_job(size_t i, unsigned thread, void *context);
 
 /* Runs job(0) .. job(n - 1) on up to `threads` threads (0 = as many as OpenMP would use).  Returns
  * ENT_OK or the status of the failed item with the lowest index among those that ran; after a
- * failure no new items are started.  With one thread everything runs in the calling thread. */
+ * failure no new items are started.  With one thread everything runs in the calling thread, as does a
+ * loop inside of a job. */
 ENT_API ent_status ent_parallel(size_t n, unsigned threads, ent_job *job, void *context);
 
 /* The number of threads that ent_parallel uses for `threads`: at least 1. */
@@ -130,9 +143,9 @@ ENT_API unsigned ent_threads(unsigned threads);
  * from one thread at a time. */
 typedef void ent_progress(void *context, uint64_t done, uint64_t total);
 
-typedef struct ent_run { /* how to do long work; all zero is a good default */
+typedef struct ent_run { /* how to do long work; all zero is a good default, and what NULL stands for */
     unsigned threads;    /* 0: all */
-    ent_progress *progress;
+    ent_progress *progress; /* NULL: none */
     void *context; /* for progress */
 } ent_run;
 

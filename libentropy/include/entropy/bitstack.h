@@ -1,4 +1,4 @@
-/* bitstack.h - a matrix as a stack of blocks, each of which brings it nearer to what it was (BitStack: Wang et al. 2025).
+/* bitstack.h - a matrix as a stack of blocks, each of which brings it nearer to what it was (BitStack: wang2025bitstack).
  *
  * Layer 2.  A block holds the signs G of what the blocks before it leave of W, one bit a weight, and the best product
  * U V of rank k for its magnitudes; the matrix is the sum of G o U V over the blocks that are there, o element by
@@ -32,7 +32,7 @@ ENT_API uint64_t ent_bitstack_bytes(uint32_t rows, uint32_t cols, uint32_t rank,
  * sum of squares, unless all of it was too small for F16 factors, and what F16 rounds off is left for the next.
  * With `scale` (cols values > 0; NULL: all 1) squares of column j count scale[j]^2 times; the factors
  * absorb it, so adding a block needs no scale.
- * Randomized subspace iteration (Halko et al. 2011), seeded: about 20 (rank + 8) rows * cols operations in BLAS, with
+ * Randomized subspace iteration (halko2011), seeded: about 20 (rank + 8) rows * cols operations in BLAS, with
  * the threads that OpenMP has; LAPACK's SVD where the rank is not far below the smaller side.  The last bits of
  * factors depend on the BLAS.  Memory: 4 to 8 bytes a weight.
  * ENT_EINVAL when factors do not fit F16 (weights beyond some 10^6), ENT_ENOMEM. */

@@ -19,31 +19,34 @@
 extern "C" {
 #endif
 
+/* A decoder's sizes. */
 typedef struct ent_cam {
     uint32_t entries, longest; /* of the table: 1 .. 65536, 1 .. 32 bits */
     uint32_t register_bits;    /* 1 .. 64 */
     uint32_t refill_bits;      /* 1 .. register_bits */
 } ent_cam;
 
+/* What a run took. */
 typedef struct ent_cam_count {
-    uint64_t weights, cycles;
+    uint64_t weights, cycles; /* decoded; in all, the first ones included */
     uint64_t fill_cycles;    /* before the first weight */
     uint64_t starved_cycles; /* lost later, since a register held less than its next code */
     uint64_t walked_cycles;  /* lost to codes that are not in the table */
-    uint64_t walked_symbols;
+    uint64_t walked_symbols; /* of such codes */
     uint64_t code_bits;      /* in the banks */
     uint32_t streams;        /* decoders at work */
     uint32_t live, longest;  /* most symbols of a field, longest code of all */
 } ent_cam_count;
 
 /* Codes n words with the tables and decodes them so; `decoded`, n words, has what came out.  Raw fields go
- * around.  The codes are those of the coder "huffman"; ENT_EUNSUPPORTED for fields of another coder. */
+ * around.  The codes are those of the coder "huffman"; ENT_EUNSUPPORTED for fields of another coder, ENT_EINVAL for sizes
+ * out of range, ENT_ENOMEM.  Time: some operations a cycle. */
 ENT_API ent_status ent_cam_decode(const ent_cam *cam, const ent_recipe *recipe, const ent_tables *tables,
                                   const void *words, size_t n, void *decoded, ent_cam_count *count, ent_error *error);
 
 /* What follows from the codes and how often they occur, without running anything. */
 typedef struct ent_cam_forecast {
-    double cycles_per_weight;
+    double cycles_per_weight; /* in the long run */
     double walked_per_weight; /* symbols whose code is not in the table, of all fields */
     double code_bits;         /* a weight, of all fields */
     uint32_t live, held;      /* symbols of the field with most of them, and how many of these the table holds */

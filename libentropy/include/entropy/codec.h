@@ -17,6 +17,8 @@
  * options may follow ("huffman scope=role"): the last of an option's kind counts.
  *
  * A block is `block` consecutive weights of one tensor and decodes alone, given the tables.
+ *
+ * Codecs, recipes and tables are read only once made: any number of threads may share them.
  */
 #ifndef ENTROPY_CODEC_H
 #define ENTROPY_CODEC_H
@@ -38,9 +40,10 @@ typedef enum ent_scope {
     ENT_SCOPE_BLOCK   /* one a block, stored in it */
 } ent_scope;
 
+/* A line of text, understood. */
 typedef struct ent_codec ent_codec;
 
-/* A named codec. */
+/* A named codec: its name, a line for people, a key in paper/refs.bib ("" if ours), the line it stands for. */
 typedef struct ent_codec_row {
     const char *name, *brief, *cite, *text;
     bool aside; /* not one of "all", to be asked for by name: a hundred times slower than others, or for weights of a special
@@ -50,26 +53,29 @@ ENT_API extern const ent_codec_row ent_codecs[]; /* ends with a NULL name */
 
 /* From a name of ent_codecs or a line of text.  ENT_EINVAL with the place in the text on errors. */
 ENT_API ent_status ent_codec_parse(ent_codec **codec, const char *text, ent_error *error);
-ENT_API void ent_codec_free(ent_codec *codec);
-ENT_API const char *ent_codec_name(const ent_codec *codec); /* row name, or the text itself */
+ENT_API void ent_codec_free(ent_codec *codec); /* takes NULL; recipes do not need it */
+ENT_API const char *ent_codec_name(const ent_codec *codec); /* row name, or the text itself; as long as the codec lives */
 ENT_API const char *ent_codec_text(const ent_codec *codec); /* the canonical line; parses to the same codec */
-ENT_API ent_scope ent_codec_scope(const ent_codec *codec);
-ENT_API size_t ent_codec_block(const ent_codec *codec);     /* weights a block */
+ENT_API ent_scope ent_codec_scope(const ent_codec *codec);  /* preset: tensor */
+ENT_API size_t ent_codec_block(const ent_codec *codec);     /* weights a block, at most 4096 k; preset: 256 k */
 
 /* ---- a codec bound to one dtype --------------------------------------------------------------- */
 
+/* What a codec does to words of a dtype: a plain value, which does not need the codec any more. */
 typedef struct ent_recipe {
     const ent_format *format; /* NULL: opaque bytes, a "weight" is then one byte */
     uint32_t word_width;      /* bytes of an unpacked word */
-    ent_split split;
+    ent_split split;      /* the fields of a word */
     ent_coder_spec spec[ENT_MAX_FIELDS]; /* one a field */
     ent_scope scope;
-    size_t block; /* weights */
+    size_t block; /* weights; of records too, so a block has max(1, block / format->weights) of those */
 } ent_recipe;
 
-/* How this codec treats tensors of a dtype.  Never fails for lack of a clause (see above). */
+/* How this codec treats tensors of a dtype; one that is no name of a format is opaque bytes.  Never fails for lack of a
+ * clause (see above). */
 ENT_API ent_status ent_codec_bind(const ent_codec *codec, const char *dtype, ent_recipe *recipe, ent_error *error);
-/* Appends the items that serve a dtype, all knobs written out, e.g. "exponent=huffman(max=12) rest=raw". */
+/* Appends the items that serve a dtype, all knobs written out, e.g. "exponent=huffman(max=12) rest=raw";
+ * no NUL at the end.  Grows the buffer. */
 ENT_API ent_status ent_codec_recipe_text(const ent_codec *codec, const char *dtype, ent_buffer *text);
 
 /* Tables for a recipe, one a field; field i of a byte or adaptive coder holds an empty table.  NULL
@@ -80,17 +86,18 @@ typedef struct ent_tables {
 } ent_tables;
 
 /* Trains from counts made by ent_recipe_count, merged over whatever the scope covers (NULL will do
- * for scope block). */
+ * for scope block).  `use` as for ent_table_train, whose errors these are; tables are freed by ent_tables_free. */
 ENT_API ent_status ent_tables_train(ent_tables *tables, const ent_recipe *recipe, const ent_counts counts[],
                                     unsigned use);
-ENT_API void ent_tables_free(ent_tables *tables);
+ENT_API void ent_tables_free(ent_tables *tables); /* frees each and zeroes the struct */
 
 /* Adds the counts of n words to counts[field] for every field of at most 16 bits whose coder is not
  * raw; the others stay zeroed structs.  counts[] is initialised by ent_recipe_counts_init and may
- * be merged.  They are plain, or what the field's coder trains from (see ent_training_add). */
+ * be merged (ent_counts_merge).  They are plain, or what the field's coder trains from (see ent_training_add).  O(n), at
+ * the speed of memory for BF16 cut into sign, exponent and mantissa.  ENT_ENOMEM. */
 ENT_API ent_status ent_recipe_counts_init(const ent_recipe *recipe, ent_counts counts[ENT_MAX_FIELDS]);
-ENT_API void ent_recipe_counts_free(ent_counts counts[ENT_MAX_FIELDS]);
 ENT_API ent_status ent_recipe_count(const ent_recipe *recipe, const void *words, size_t n, ent_counts counts[]);
+ENT_API void ent_recipe_counts_free(ent_counts counts[ENT_MAX_FIELDS]); /* frees each and zeroes it */
 /* The plug-in entropy of a field that is counted, order-0, bits per symbol. */
 ENT_API double ent_recipe_entropy_bits(const ent_recipe *recipe, uint32_t field, const ent_counts *counts);
 /* What counts say the recipe could reach without contexts: the sum over fields of the plug-in entropy (whole
@@ -102,18 +109,19 @@ ENT_API double ent_recipe_bound_bits(const ent_recipe *recipe, const ent_counts 
 /* Memory that one thread uses again for block after block; all zero is a new one.  Where a function
  * takes one, NULL means memory for the call alone, which costs up to a third of the speed. */
 typedef struct ent_workspace {
-    ent_buffer symbols, code;
+    ent_buffer symbols, code; /* none of the caller's business */
 } ent_workspace;
+/* Frees what it holds; it may be used again. */
 ENT_API void ent_workspace_free(ent_workspace *work);
 
-/* Most bytes of a block of n words. */
+/* Most bytes of a block of n words; SIZE_MAX when n is absurd. */
 ENT_API size_t ent_block_bound(const ent_recipe *recipe, const ent_tables *tables, size_t n);
 
-/* Appends the block of n unpacked words to `out`, which has ent_block_bound bytes free (ENT_ESPACE).
+/* Appends the block of n unpacked words, aligned or not, to `out`, which has ent_block_bound bytes free (ENT_ESPACE).
  * The layout is in libentropy/codec/FORMAT.md.  A stream that its coder cannot code (a symbol
  * outside the table) or would make larger is stored raw.  Adds to *tally: stream codes to payload,
- * block header and sizes to index, tables inside the block (scope block) to table.  Any number of
- * threads may encode and decode blocks at once, with the same tables. */
+ * block header and sizes to index, tables inside the block (scope block) to table.  ENT_EINVAL for more words than
+ * a block may have, ENT_ENOMEM.  Any number of threads may encode and decode blocks at once, with the same tables. */
 ENT_API ent_status ent_block_encode(const ent_recipe *recipe, const ent_tables *tables, const void *words, size_t n,
                                     ent_buffer *out, ent_tally *tally, ent_workspace *work);
 
@@ -123,12 +131,13 @@ typedef struct ent_gap {
     double model;    /* what the tables' code lengths or frequencies cost over that */
     double kept_raw; /* streams stored raw, over what the tables say */
     double coder;    /* over all that: states, padding, rounding; also what a coder without tables takes or saves */
-    double table, index;
+    double table, index; /* as in ent_tally */
 } ent_gap;
+/* All bits: the size of the blocks. */
 ENT_API double ent_gap_sum(const ent_gap *gap);
 
 /* Adds a block of n words that ent_block_encode made with these tables and tally.  `counts`: of all words that the
- * tables serve (NULL for scope block).  Tables outside blocks are for the caller to add. */
+ * tables serve (NULL for scope block).  Tables outside blocks are for the caller to add.  Counts the words again; ENT_ENOMEM. */
 ENT_API ent_status ent_gap_block(const ent_recipe *recipe, const ent_tables *tables, const ent_counts counts[],
                                  const void *words, size_t n, ent_bytes block, const ent_tally *tally, ent_gap *gap);
 

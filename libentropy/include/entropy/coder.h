@@ -10,7 +10,7 @@
  * Users call the door below (ent_table_*, ent_encode, ent_decode): it owns memory, checks
  * arguments, and is all that touches the functions in struct ent_coder.
  *
- * To add a coder: one file that ends in a `const ent_coder ent_coder_NAME`, one line in coders.def.
+ * To add a coder: one file that ends in its struct, one line in coders.def (libentropy/ADDING.md has a whole one).
  */
 #ifndef ENTROPY_CODER_H
 #define ENTROPY_CODER_H
@@ -21,22 +21,22 @@
 extern "C" {
 #endif
 
-typedef struct ent_coder ent_coder;
+typedef struct ent_coder ent_coder; /* see below */
 
-enum { ENT_CODER_PARAMS = 4 };
+enum { ENT_CODER_PARAMS = 4 }; /* knobs of a coder */
 
 /* A knob of a coder, e.g. {"states", "interleaved states", 1, 64, 32}. */
 typedef struct ent_param {
     const char *name, *brief; /* name NULL: this place is unused */
-    uint32_t least, most, preset;
+    uint32_t least, most, preset; /* it may be set to least .. most */
 } ent_param;
 
 /* A coder with its choices made, over symbols of one kind: what a container states about a stream. */
 typedef struct ent_coder_spec {
     const ent_coder *coder;
     uint32_t alphabet; /* symbols are < alphabet, 1 .. 65536; 0: any word of `width` bytes (byte coders) */
-    uint32_t width;    /* bytes a symbol takes in memory: 1 (alphabet <= 256), 2, and for byte coders 4 or 8 */
-    uint32_t param[ENT_CODER_PARAMS];
+    uint32_t width;    /* bytes a symbol takes in memory, aligned so: 1 (alphabet <= 256), 2, for byte coders 4 or 8 */
+    uint32_t param[ENT_CODER_PARAMS]; /* values of the coder's knobs, in its order */
 } ent_coder_spec;
 
 /* Where the bits of a coded stream went; bytes are counted as they are stored. */
@@ -58,7 +58,7 @@ typedef struct ent_loop {
 /* Work to decode one symbol with the plain C decoder, averaged: what a target model multiplies. */
 typedef struct ent_ops {
     double lookups;    /* loads from the table */
-    double multiplies;
+    double multiplies; /* of integers */
     double simple;     /* adds, shifts, ands, compares */
     double branches;   /* that depend on the data */
     double chain;      /* dependent operations from one symbol of a lane to the next of that lane */
@@ -66,7 +66,7 @@ typedef struct ent_ops {
     ent_loop vector32, vector64; /* with registers of 32 bytes (AVX2) and of 64 (AVX-512 with VBMI2) */
 } ent_ops;
 
-enum { ENT_JOIN_PLANES = 3 };
+enum { ENT_JOIN_PLANES = 3 }; /* bytes of a rest in planes */
 
 /* How a decoded symbol becomes a word: the symbol sits at bits [shift, shift + bits) of a word of
  * `word_bytes` bytes; the other bits of the word, upper part first, are the same word's value in
@@ -85,6 +85,7 @@ typedef struct ent_join {
     const uint8_t *plane[ENT_JOIN_PLANES]; /* NULL: not in planes */
 } ent_join;
 
+/* A coder: what users may know of it, and the functions behind the door. */
 struct ent_coder {
     const char *name;      /* stable key: in files, on the command line, in results */
     const char *brief;     /* one line, for lists and the paper's table */
@@ -94,8 +95,8 @@ struct ent_coder {
     bool wide;             /* a byte coder: no training, takes symbols as plain bytes, 4 and 8 byte words too */
     bool adaptive;         /* learns while coding: the table is empty */
     bool whole_bits;       /* a symbol takes whole bits: no code is below what ent_table_price says */
-    ent_param param[ENT_CODER_PARAMS];
-    ent_ops ops;
+    ent_param param[ENT_CODER_PARAMS]; /* its knobs */
+    ent_ops ops;           /* what decoding takes */
 
     /* Training.  `table` points at table_size bytes, zeroed, 64-aligned.  Byte and adaptive coders
      * leave all of these NULL.  A coder that trains on where symbols stand counts them itself: `count` adds n
@@ -138,7 +139,7 @@ struct ent_coder {
 
 ENT_API extern const ent_coder *const ent_coders[]; /* NULL at the end; order of coders.def */
 ENT_API const ent_coder *ent_coder_find(const char *name); /* NULL if this build has none of that name */
-ENT_API const ent_coder *ent_coder_by_id(uint16_t id);
+ENT_API const ent_coder *ent_coder_by_id(uint16_t id);     /* the same */
 
 /* A spec with preset params; width from the alphabet.  ENT_EINVAL when alphabet is 0 or over
  * 65536, ENT_EUNSUPPORTED when it is over the coder's max_alphabet.  For words of 4 or 8 bytes use
@@ -153,36 +154,38 @@ ENT_API ent_status ent_coder_spec_set(ent_coder_spec *spec, const char *param, u
 /* A trained table, ready for use.  Read only after it is made: any number of threads may share it. */
 typedef struct ent_table ent_table;
 
-enum { ENT_ENCODE = 1, ENT_DECODE = 2 }; /* what a table is to be used for */
+enum { ENT_ENCODE = 1, ENT_DECODE = 2 }; /* what a table is to be used for, or both */
 
 /* Counts to train from, all zero, and n symbols more in them; may be merged.  Symbols that do not begin a block or
- * a row are better added together with those before them. */
+ * a row are better added together with those before them.  Freed by ent_counts_free.  ENT_EINVAL for other counts. */
 ENT_API ent_status ent_training_init(ent_counts *counts, const ent_coder_spec *spec);
 ENT_API ent_status ent_training_add(ent_counts *counts, const ent_coder_spec *spec, const void *symbols, size_t n);
 
 /* From such counts, or plain ones (alphabet as in the spec; ignored, may be NULL, for byte and adaptive coders).  Counts
  * that are all zero train as one occurrence of symbol 0.  The counts may leave symbols out;
- * ent_encode then answers ENT_ERANGE to data that has them. */
+ * ent_encode then answers ENT_ERANGE to data that has them.  Freed by ent_table_free; ENT_EINVAL, ENT_ENOMEM. */
 ENT_API ent_status ent_table_train(ent_table **table, const ent_coder_spec *spec, const ent_counts *counts,
                                    unsigned use);
 /* From the bytes that ent_table_write wrote; ENT_ECORRUPT for any others. */
 ENT_API ent_status ent_table_read(ent_table **table, const ent_coder_spec *spec, ent_bytes bytes, unsigned use);
 ENT_API ent_status ent_table_write(const ent_table *table, ent_buffer *out); /* appends, growing the buffer */
-ENT_API const ent_coder_spec *ent_table_spec(const ent_table *table);
+ENT_API const ent_coder_spec *ent_table_spec(const ent_table *table); /* what it was made for; as long as it lives */
 /* What symbols of these counts cost by the table alone, whatever its coder adds: sum of count * price, in
  * bits; INFINITY where one has no code.  ENT_EUNSUPPORTED for coders without tables. */
 ENT_API ent_status ent_table_price(const ent_table *table, const ent_counts *counts, double *bits);
-ENT_API void ent_table_free(ent_table *table);
+ENT_API void ent_table_free(ent_table *table); /* takes NULL */
 
 /* Most bytes that n symbols can take; SIZE_MAX when n is absurd. */
 ENT_API size_t ent_encode_bound(const ent_table *table, size_t n);
 
 /* Appends the code of n symbols to `out` (ENT_ESPACE unless ent_encode_bound bytes are free) and
- * adds to *tally (may be NULL).  `symbols` may be NULL when n is 0. */
+ * adds to *tally (may be NULL).  `symbols` may be NULL when n is 0.  ENT_EINVAL for a table that was not made to encode.
+ * The same code on every processor. */
 ENT_API ent_status ent_encode(const ent_table *table, const void *symbols, size_t n, ent_buffer *out,
                               ent_tally *tally);
 
-/* Decodes exactly n symbols from exactly `in`.  On failure the content of `symbols` is undefined. */
+/* Decodes exactly n symbols from exactly `in`: ENT_ECORRUPT for bytes that cannot be their code.  Takes any bytes.  On
+ * failure the content of `symbols` is undefined. */
 ENT_API ent_status ent_decode(const ent_table *table, ent_bytes in, void *symbols, size_t n);
 
 /* Decodes straight into n words (see ent_join); join->rest or its planes must hold n rests.  ENT_EUNSUPPORTED

@@ -3,7 +3,9 @@
  * Layer 3.  The layout is in libentropy/container/FORMAT.md.  A container gives back the identical
  * files it was made from, byte for byte: headers, order, padding and all.
  *
- * HDF5 is told to do nothing at the end of the program (H5dont_atexit): close your own HDF5 files.
+ * HDF5 is told to do nothing at the end of the program (H5dont_atexit): close your own HDF5 files.  It is not made for
+ * threads, as Debian builds it: of all functions that write, open, read or close containers, tables and calibrations (pack.h,
+ * quality.h), whichever the file, one runs at a time in a program.  Each uses all the threads that it is given.
  */
 #ifndef ENTROPY_CONTAINER_H
 #define ENTROPY_CONTAINER_H
@@ -17,7 +19,7 @@ extern "C" {
 
 /* What a container holds; bytes of the whole files. */
 typedef struct ent_container_sizes {
-    uint64_t input_bytes, output_bytes;
+    uint64_t input_bytes, output_bytes; /* of all files; of the container */
     uint64_t weights;      /* elements of tensors that have a number format */
     uint64_t weight_bytes; /* of those tensors, uncoded */
     uint64_t same_tensors; /* of the bytes of an earlier one, and so without blocks of their own */
@@ -26,14 +28,15 @@ typedef struct ent_container_sizes {
     ent_tally tally;       /* of all tensors; the rest of output_bytes is headers and HDF5 */
 } ent_container_sizes;
 
-/* Tables trained over several models, for scope corpus: a small HDF5 file. */
+/* Tables trained over several models, for scope corpus: a small HDF5 file.  Begun for a codec, whatever its scope, or read
+ * (ENT_ECORRUPT for other files); each model adds its counts, which costs a pass over it. */
 typedef struct ent_corpus ent_corpus;
 ENT_API ent_status ent_corpus_new(ent_corpus **corpus, const ent_codec *codec);
 ENT_API ent_status ent_corpus_add(ent_corpus *corpus, const ent_weights *weights, const ent_run *run, ent_error *error);
 ENT_API ent_status ent_corpus_write(const ent_corpus *corpus, const char *path, ent_error *error);
 ENT_API ent_status ent_corpus_read(ent_corpus **corpus, const char *path, ent_error *error);
-ENT_API const ent_codec *ent_corpus_codec(const ent_corpus *corpus);
-ENT_API void ent_corpus_free(ent_corpus *corpus);
+ENT_API const ent_codec *ent_corpus_codec(const ent_corpus *corpus); /* its codec, of scope corpus; borrowed */
+ENT_API void ent_corpus_free(ent_corpus *corpus); /* takes NULL */
 
 /* Tensors that the files hold compressed (`unpacked`) are kept as they are there.
  *
@@ -60,8 +63,8 @@ ENT_API extern const char *const ent_delta_names[ENT_DELTAS]; /* "plain", "xor",
 
 /* Which codec each tensor has.  Several codecs must be of scope tensor and of one block size. */
 typedef struct ent_assignment {
-    size_t codecs;
-    const ent_codec *const *codec;
+    size_t codecs;                 /* at least 1 */
+    const ent_codec *const *codec; /* codecs of them */
     const uint32_t *of;      /* tensor i has codec[of[i]]; NULL: all have codec[0] */
     const ent_weights *base; /* the other checkpoint; NULL: no deltas */
     const ent_delta *delta;  /* of tensor i, with a base: its codec is for what that leaves */
@@ -94,32 +97,37 @@ typedef struct ent_tensor_size {
 ENT_API ent_status ent_container_estimate(const ent_weights *weights, const ent_codec *codec, uint64_t sample_bytes,
                                           const ent_run *run, ent_tensor_size *size, ent_error *error);
 
+/* A container that is open for reading. */
 typedef struct ent_container ent_container;
 
 /* Whether a file is a container, or tables, by what its root group holds; false for all other HDF5 files.  Nothing is
  * printed, and no damaged file crashes. */
 ENT_API bool ent_container_is(const char *path);
+/* Reads its index and tables, no block, and checks both: ENT_ECORRUPT, ENT_EUNSUPPORTED for a later version, ENT_EIO.  All that
+ * is borrowed from a container lives until it is closed. */
 ENT_API ent_status ent_container_open(ent_container **container, const char *path, ent_error *error);
-ENT_API void ent_container_close(ent_container *container);
+ENT_API void ent_container_close(ent_container *container); /* takes NULL; ends all that is borrowed from it */
 ENT_API const char *ent_container_codec(const ent_container *container); /* its line of text */
-ENT_API const char *ent_container_codec_name(const ent_container *container);
-ENT_API size_t ent_container_tensors(const ent_container *container);
+ENT_API const char *ent_container_codec_name(const ent_container *container); /* "chosen" where tensors have several */
+ENT_API size_t ent_container_tensors(const ent_container *container); /* their number, in order of file and offset */
 
+/* A tensor of a container, as ent_tensor; borrowed. */
 typedef struct ent_container_tensor {
     const char *name, *dtype, *role;
     uint32_t rank;
     const uint64_t *shape;
-    uint64_t elements, bytes, coded_bytes, blocks;
+    uint64_t elements, bytes, coded_bytes, blocks; /* bytes: uncoded; coded_bytes: of its blocks */
     const char *recipe; /* "exponent=huffman rest=raw" */
-    ent_delta delta;
+    ent_delta delta;    /* how it is told by the base */
     const char *same_as; /* the earlier tensor that it is equal to; its own blocks and coded bytes are 0; NULL: none */
 } ent_container_tensor;
+/* Tensor i, below their number. */
 ENT_API ent_container_tensor ent_container_tensor_at(const ent_container *container, size_t i);
-ENT_API size_t ent_container_find(const ent_container *container, const char *name); /* SIZE_MAX: none */
+ENT_API size_t ent_container_find(const ent_container *container, const char *name); /* its number; SIZE_MAX: none */
 
-ENT_API size_t ent_container_files(const ent_container *container);
-ENT_API const char *ent_container_file_name(const ent_container *container, size_t i);
-ENT_API ent_container_sizes ent_container_sizes_of(const ent_container *container);
+ENT_API size_t ent_container_files(const ent_container *container); /* of the model */
+ENT_API const char *ent_container_file_name(const ent_container *container, size_t i); /* of file i, no folder */
+ENT_API ent_container_sizes ent_container_sizes_of(const ent_container *container); /* as found when it was written */
 
 /* Files of the checkpoint that a container's tensors are told by; 0: of none. */
 ENT_API size_t ent_container_base_files(const ent_container *container);
@@ -131,7 +139,8 @@ ENT_API ent_status ent_container_set_base(ent_container *container, const ent_we
 
 /* Gives the original files back: one file to `path` itself, several into the folder `path` (made if
  * it is not there).  Each goes to a temporary name, synced, renamed when all are complete; the
- * whole file's XXH3 checksum is compared before that.  Blocks are read and decoded in parallel. */
+ * whole file's XXH3 checksum is compared before that.  Blocks are read and decoded in parallel; memory: some blocks a
+ * thread.  ENT_ECORRUPT, naming tensor, block and byte, ENT_EIO; no file is there after either. */
 ENT_API ent_status ent_container_extract(ent_container *container, const char *path, const ent_run *run,
                                          ent_error *error);
 
@@ -141,14 +150,14 @@ typedef void ent_finding(void *context, const char *text);
 ENT_API ent_status ent_container_salvage(ent_container *container, const char *path, const ent_run *run,
                                          ent_finding *report, void *context, ent_error *error);
 
-/* Decodes tensor i into memory (bytes as in the original file). */
+/* Decodes tensor i into memory: its `bytes`, as in the original file.  Errors as ent_container_rows. */
 ENT_API ent_status ent_container_read(ent_container *container, size_t i, void *out, const ent_run *run,
                                       ent_error *error);
 
 /* Some rows of a tensor: its places on the first axis; a scalar has one. */
 typedef struct ent_rows {
-    size_t tensor;
-    uint64_t first, count;
+    size_t tensor;         /* its number */
+    uint64_t first, count; /* rows first .. first + count - 1 */
 } ent_rows;
 
 /* All rows of tensor i. */

@@ -15,11 +15,12 @@ extern "C" {
 
 /* ---- number formats ------------------------------------------------------------------------- */
 
+/* What words are. */
 typedef enum ent_kind {
-    ENT_KIND_FLOAT,
-    ENT_KIND_SIGNED,
-    ENT_KIND_UNSIGNED,
-    ENT_KIND_SCALE,
+    ENT_KIND_FLOAT,    /* sign, exponent, mantissa */
+    ENT_KIND_SIGNED,   /* integers in two's complement */
+    ENT_KIND_UNSIGNED, /* integers */
+    ENT_KIND_SCALE,    /* an exponent alone: 2^(word - bias), all ones NaN (E8M0) */
     ENT_KIND_RECORD /* no number: see ent_records */
 } ent_kind;
 
@@ -35,25 +36,26 @@ typedef enum ent_specials {
 typedef struct ent_member {
     const char *name;  /* "code", "scale", ... */
     const char *dtype; /* the number format of a symbol, of at most 16 bits */
-    uint16_t low, stride, count;
+    uint16_t low, stride, count; /* bits, bits, symbols */
 } ent_member;
 
-enum { ENT_MAX_MEMBERS = 12 };
+enum { ENT_MAX_MEMBERS = 12 }; /* of a record */
 
+/* A number format, or a record. */
 typedef struct ent_format {
     const char *name; /* as in safetensors: "BF16", "F8_E4M3", ...; integers "I8", "U4", ... */
-    ent_kind kind;
+    ent_kind kind;    /* says which of the members below mean anything */
     uint16_t bits; /* of a word: 1 .. 16, 32, 64; of a record any number of whole bytes */
     uint8_t sign_bits, exponent_bits, mantissa_bits; /* of floats; highest to lowest in the word */
-    int16_t bias;
-    ent_specials specials;
-    const char *cite; /* the standard */
+    int16_t bias;          /* of floats and scales: a stored exponent e means 2^(e - bias) */
+    ent_specials specials; /* of floats */
+    const char *cite;      /* the standard: a key in paper/refs.bib */
     uint16_t weights; /* in a word: 1, but for records */
     ent_member member[ENT_MAX_MEMBERS]; /* of a record; ends with a NULL name where there are fewer */
 } ent_format;
 
 ENT_API extern const ent_format ent_formats[]; /* ends with a row whose name is NULL */
-ENT_API const ent_format *ent_format_find(const char *name); /* NULL: none, treat as opaque bytes */
+ENT_API const ent_format *ent_format_find(const char *name); /* of that name; NULL: none, treat as opaque bytes */
 
 /* Records: what quantizers that work on blocks of weights store for a block, scales and codes next to each other.  A
  * record is a word of many bytes; each member of it is a stream of its own for statistics and for codecs.  Values,
@@ -84,7 +86,7 @@ ENT_API void ent_format_words(const ent_format *format, const float *values, siz
  * Here and below a NULL format means opaque bytes: words of 8 bits. */
 ENT_API uint32_t ent_format_width(const ent_format *format); /* bytes of an unpacked word: 1, 2, 4, 8, or a record's */
 ENT_API uint32_t ent_format_alignment(const ent_format *format); /* that kernels want of words: the width, 1 of records */
-ENT_API bool ent_format_packed(const ent_format *format);
+ENT_API bool ent_format_packed(const ent_format *format); /* whether words are not whole bytes */
 /* Words first .. first + n - 1 of packed `data` to `words`, and n words to the start of `data`, whose
  * last byte is filled up with zero bits.  `first` must lie on a byte boundary (a multiple of 8 does
  * in every format); so must the end of all packed parts of a tensor but the last. */
@@ -93,12 +95,16 @@ ENT_API void ent_format_pack(const ent_format *format, const void *words, size_t
 
 /* ---- fields and splits ---------------------------------------------------------------------- */
 
-enum { ENT_MAX_RANGES = 8, ENT_MAX_FIELDS = 16 };
+enum {
+    ENT_MAX_RANGES = 8,  /* of a field */
+    ENT_MAX_FIELDS = 16, /* of a split */
+};
 
 typedef struct ent_range { /* bits [low, low + bits) of the word */
     uint16_t low, bits;
 } ent_range;
 
+/* A part of a word that is looked at, or coded, on its own. */
 typedef struct ent_field {
     char name[64];                    /* a text that ent_field_parse takes, or "rest", "rest0", ... */
     uint8_t ranges;                   /* at least 1 */
@@ -106,9 +112,10 @@ typedef struct ent_field {
     uint16_t count, stride;           /* of a record's field, of one range: so many symbols, `stride` bits apart; else 0 */
 } ent_field;
 
+/* All of a word in fields.  A plain value: copied as it is, nothing to free. */
 typedef struct ent_split {
-    uint16_t word_bits;
-    uint8_t fields; /* at least 1 */
+    uint16_t word_bits; /* 1 .. 16, 32, 64, or a record's */
+    uint8_t fields;     /* at least 1 */
     ent_field field[ENT_MAX_FIELDS];
 } ent_split;
 

@@ -13,8 +13,12 @@
 extern "C" {
 #endif
 
-enum { ENT_FIT_PARAMETERS = 3, ENT_FIT_SAMPLE = 16384 };
+enum {
+    ENT_FIT_PARAMETERS = 3, /* of a law, at most */
+    ENT_FIT_SAMPLE = 16384  /* values of a good sample, see above */
+};
 
+/* A law of distribution. */
 typedef struct ent_fit_law {
     const char *name;  /* stable key: "normal", "student" */
     const char *brief; /* one line */
@@ -29,12 +33,13 @@ typedef struct ent_fit_law {
 } ent_fit_law;
 
 ENT_API extern const ent_fit_law *const ent_fit_laws[]; /* NULL at the end */
-ENT_API const ent_fit_law *ent_fit_law_find(const char *name);
-enum { ENT_MAX_FIT_LAWS = 16 };
+ENT_API const ent_fit_law *ent_fit_law_find(const char *name); /* NULL: none */
+enum { ENT_MAX_FIT_LAWS = 16 }; /* room for all of them */
 
+/* A law with the parameters that fit a sample best. */
 typedef struct ent_fit {
     const ent_fit_law *law;
-    double parameter[ENT_FIT_PARAMETERS];
+    double parameter[ENT_FIT_PARAMETERS]; /* in the units of the values, a shape without unit */
     double log_likelihood; /* nats, of the whole sample */
     double aic, bic;       /* Akaike's and Schwarz's criterion: less is better; differences matter */
     double distance;       /* Kolmogorov's and Smirnov's: the greatest difference of distribution functions */
@@ -47,7 +52,7 @@ ENT_API ent_status ent_fit_all(const double *sorted, size_t n, ent_fit fits[ENT_
 
 /* The share of each exponent field, mass[0 .. 2^exponent_bits), among values of the fitted law rounded to a float
  * format, a share `zeros` of which are 0 instead: from the mass between the roundings of neighbouring binades; and
- * the entropy of these shares, bits.  ENT_EUNSUPPORTED for a format without exponents. */
+ * the entropy of these shares, bits.  ENT_EUNSUPPORTED for a format without exponents, ENT_ENOMEM. */
 ENT_API ent_status ent_fit_exponents(const ent_fit *fit, const ent_format *format, double zeros, double *mass);
 ENT_API ent_status ent_fit_exponent_bits(const ent_fit *fit, const ent_format *format, double zeros, double *bits);
 

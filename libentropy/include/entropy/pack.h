@@ -20,9 +20,9 @@ extern "C" {
 
 enum { ENT_PACK_PIPELINES = 4096 }; /* of one model */
 
-/* What is packed, and how. */
+/* What is packed, and how; all borrowed for the call. */
 typedef struct ent_packing {
-    const ent_pipeline *pipeline;
+    const ent_pipeline *pipeline;        /* of all tensors that can be packed and are not kept */
     const bool *keep;                    /* keep[i]: tensor i stays as it is; NULL: none */
     const ent_input_stats *const *input; /* input[i]: of the layer of tensor i, or NULL; NULL: nothing is calibrated */
     /* Of several pipelines, `pipeline` their first, tensor i is packed by pipeline[pick[i]]; NULL: all by the first. */
@@ -37,12 +37,13 @@ ENT_API bool ent_pack_takes(const ent_tensor *tensor);
 /* A kind of part, over all matrices. */
 typedef struct ent_pack_part {
     char name[16];
-    uint64_t words;
+    uint64_t words; /* of its format */
     double plain_bits, entropy_bits; /* in its own format; each tensor's part at its order-0 plug-in entropy */
 } ent_pack_part;
 
-enum { ENT_PACK_PARTS = 16 };
+enum { ENT_PACK_PARTS = 16 }; /* kinds of a model; others are not told apart */
 
+/* What packing found. */
 typedef struct ent_pack_report {
     uint64_t matrices, weights; /* packed */
     uint64_t bytes;             /* of them, in the model */
@@ -54,8 +55,8 @@ typedef struct ent_pack_report {
     double noise_after[ENT_STAGES], noise;
     double stage_ns[ENT_STAGES]; /* over all threads */
     double read_ns, part_ns;     /* widening to floats; measuring and storing parts; over all threads */
-    uint32_t parts;
-    ent_pack_part part[ENT_PACK_PARTS];
+    uint32_t parts;              /* kinds of parts */
+    ent_pack_part part[ENT_PACK_PARTS]; /* by kind */
 } ent_pack_report;
 
 /* Writes the packed model to `path`, under a temporary name until it is complete.  The same bytes for any
@@ -76,14 +77,15 @@ ENT_API ent_status ent_unpack_container(ent_container *container, const char *pa
 /* ---- stacks ------------------------------------------------------------------------------------- */
 
 /* A packed model with matrices whose quantizer leaves levels (bitstack), and no other stage of whose pipelines has parts.  A *block* is
- * a level of a matrix.  Blocks are loaded in the order in which they lie in the file, as many as there is memory for;
+ * a level of a matrix.  Blocks are loaded in the order in which they lie in the file, as many as there is memory for (wang2025bitstack);
  * each makes the model more exact, and none touches what the others brought.  Not for several threads at once. */
 typedef struct ent_stack ent_stack;
 
+/* A block of a stack. */
 typedef struct ent_stack_block {
-    const char *name; /* of its matrix; borrowed */
-    uint32_t rows, cols, level;
-    uint64_t bytes; /* of its parts, uncoded */
+    const char *name;           /* of its matrix; borrowed */
+    uint32_t rows, cols, level; /* of the matrix; which of its levels, from 0 */
+    uint64_t bytes;             /* of its parts, uncoded */
 } ent_stack_block;
 
 /* Reads no block.  The packed model or the container must outlive the stack.  ENT_EINVAL and ENT_EUNSUPPORTED for models
@@ -91,8 +93,8 @@ typedef struct ent_stack_block {
 ENT_API ent_status ent_stack_open(ent_stack **stack, const ent_weights *packed, ent_error *error);
 ENT_API ent_status ent_stack_open_container(ent_stack **stack, ent_container *container, ent_error *error);
 ENT_API void ent_stack_close(ent_stack *stack); /* takes NULL */
-ENT_API size_t ent_stack_blocks(const ent_stack *stack);
-ENT_API ent_stack_block ent_stack_block_at(const ent_stack *stack, size_t i);
+ENT_API size_t ent_stack_blocks(const ent_stack *stack); /* their number */
+ENT_API ent_stack_block ent_stack_block_at(const ent_stack *stack, size_t i); /* the i-th in the file, from 0 */
 ENT_API uint64_t ent_stack_fixed_bytes(const ent_stack *stack); /* of tensors and parts that are in no block */
 /* How many blocks, the first ones, fit with what is fixed into max_bytes of memory, and what they all take (bytes may be
  * NULL).  ENT_EINVAL when what is fixed does not fit. */
@@ -110,7 +112,7 @@ ENT_API ent_status ent_stack_write(const char *path, const ent_weights *packed, 
 
 /* A published way of storing weights, by its name: rows of systems.def.  Lossless ones are codecs of that name. */
 typedef struct ent_system {
-    const char *name, *brief;
+    const char *name, *brief; /* stable key; one line */
     const char *cite;     /* key in paper/refs.bib */
     const char *pipeline; /* of transforms, or several with '|' and ranges between which --budget decides; NULL: lossless */
     const char *codec;    /* of the model's own words where it is lossless, else of the parts, NULL: stored as they are; a name

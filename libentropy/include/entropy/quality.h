@@ -1,6 +1,6 @@
 /* quality.h - what changed weights cost: error of tensors, and a language model's loss by a forward pass.
  *
- * Layer 3.  The forward pass is the Llama architecture's (Touvron et al. 2023) as Hugging Face's
+ * Layer 3.  The forward pass is the Llama architecture's (touvron2023) as Hugging Face's
  * LlamaForCausalLM computes it: RMSNorm, rotary positions in the rotate-half form, grouped-query
  * attention, SwiGLU, head tied to the embedding or not; biases of attention are used where the file
  * has them (Qwen2).  All arithmetic is float32, matrix products by BLAS.
@@ -20,7 +20,7 @@ extern "C" {
 /* Of `changed` against `original`, n values each.  Pairs in which either is not finite are counted
  * apart and enter nothing else. */
 typedef struct ent_distortion {
-    uint64_t n, not_finite;
+    uint64_t n, not_finite; /* pairs added; of them those apart */
     double signal, noise; /* sums of squares: of the original, of the difference */
     double largest;       /* largest absolute difference */
 } ent_distortion;
@@ -59,6 +59,7 @@ typedef struct ent_llama_tensor {
     int input;           /* which of ent_llama_inputs feeds it; -1: not a linear layer */
 } ent_llama_tensor;
 
+/* A model with its parameters in memory. */
 typedef struct ent_llama ent_llama;
 
 /* Copies all parameters to float32 (4 bytes each, whatever their dtype).  `weights` has the names of
@@ -67,9 +68,9 @@ typedef struct ent_llama ent_llama;
 ENT_API ent_status ent_llama_open(ent_llama **llama, const ent_llama_config *config, const ent_weights *weights,
                                   ent_error *error);
 ENT_API void ent_llama_close(ent_llama *llama); /* takes NULL */
-ENT_API const ent_llama_config *ent_llama_config_of(const ent_llama *llama);
-ENT_API size_t ent_llama_tensors(const ent_llama *llama);
-ENT_API ent_llama_tensor *ent_llama_tensor_at(ent_llama *llama, size_t i);
+ENT_API const ent_llama_config *ent_llama_config_of(const ent_llama *llama); /* as given to ent_llama_open */
+ENT_API size_t ent_llama_tensors(const ent_llama *llama); /* their number, a tied head not counted */
+ENT_API ent_llama_tensor *ent_llama_tensor_at(ent_llama *llama, size_t i); /* tensor i, as long as the model lives */
 ENT_API ent_llama_tensor *ent_llama_find(ent_llama *llama, const char *name); /* NULL: none */
 
 /* What feeds linear layers: for each layer of the model the inputs of q, k, v; of o; of gate and up;
@@ -92,20 +93,21 @@ ENT_API ent_status ent_llama_forward(const ent_llama *llama, const uint32_t *tok
  * than the window, shared with the next); window 0: a sequence begins at each bos token, cut at the
  * model's context.  The first token of a sequence is given, the others are predicted. */
 typedef struct ent_text {
-    const uint32_t *tokens;
-    size_t n;
+    const uint32_t *tokens; /* borrowed */
+    size_t n;      /* tokens in all */
     size_t window; /* 0 .. context */
     size_t most;   /* sequences; 0: all */
     size_t skip;   /* sequences passed over before those */
 } ent_text;
 
+/* How well a model tells a text, and how near it is to the one that it was made from. */
 typedef struct ent_quality {
     uint64_t sequences, predicted; /* predicted: tokens */
     double nll, nll_stderr; /* mean negative log-likelihood of a token in nats; standard error over sequences */
     double perplexity;      /* exp(nll) */
-    /* against the reference; NaN without one */
+    /* The rest is against the reference, NaN without one. */
     double kl_nats;         /* mean of KL(reference || model) over predicted tokens */
-    double kl_stderr;       /* over sequences */
+    double kl_stderr;       /* of kl_nats, over sequences */
     double top1_agreement;  /* share of tokens for which both find the same one likeliest */
 } ent_quality;
 
@@ -121,15 +123,16 @@ ENT_API ent_status ent_llama_evaluate(const ent_llama *llama, const ent_llama *r
  * layer's output (ent_output_error) where it has an input, else of its weights.  For small errors the losses
  * of matrices add up (the linearity theorem: malinovskii2025), so bits can be shared out by ent_choose. */
 typedef struct ent_sensitivity {
-    char *name; /* of the tensor */
-    double kl_nats;
+    char *name;     /* of the tensor */
+    double kl_nats; /* for a squared relative error of 1 */
 } ent_sensitivity;
 
+/* What is known of a model's layers from a text; owned, freed by ent_calibration_free. */
 typedef struct ent_calibration {
-    size_t inputs;
-    ent_input_stats *input; /* in the order of ent_llama_inputs */
-    size_t matrices;        /* 0: sensitivities were not measured */
-    ent_sensitivity *sensitivity;
+    size_t inputs;                /* 0 before all */
+    ent_input_stats *input;       /* in the order of ent_llama_inputs */
+    size_t matrices;              /* 0: sensitivities were not measured */
+    ent_sensitivity *sensitivity; /* of each matrix */
 } ent_calibration;
 
 /* Runs the model over the text; `second` says whether second moments are wanted (8 * cols^2 bytes an
@@ -143,7 +146,7 @@ ENT_API ent_status ent_calibrate_sensitivity(ent_calibration *calibration, ent_l
                                              const ent_text *text, const ent_run *run, ent_error *error);
 /* Of the tensor of that name; NaN when it was not measured. */
 ENT_API double ent_calibration_sensitivity(const ent_calibration *calibration, const char *name);
-ENT_API void ent_calibration_free(ent_calibration *calibration);
+ENT_API void ent_calibration_free(ent_calibration *calibration); /* frees its arrays and zeroes it */
 /* As HDF5: /inputs/<i> with datasets largest, squares, second (if there) and attribute rows; /sensitivities/<tensor>, a
  * number (if measured).  Reading: ENT_ECORRUPT for what cannot have been written so. */
 ENT_API ent_status ent_calibration_write(const ent_calibration *calibration, const char *path, ent_error *error);

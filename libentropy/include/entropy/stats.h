@@ -12,12 +12,14 @@
 extern "C" {
 #endif
 
+/* An entropy and how sure it is. */
 typedef struct ent_estimate {
     double bits;        /* per symbol */
     double stderr_bits; /* standard error of `bits`; NaN where none can be given (nothing counted) */
     double low_bits, high_bits; /* of ent_estimate_intervals: holds the true entropy in 95 of 100 samples */
 } ent_estimate;
 
+/* A way to tell entropy from counts. */
 typedef struct ent_estimator {
     const char *name;  /* stable key: "plugin", "miller-madow" */
     const char *brief; /* one line */
@@ -37,10 +39,11 @@ typedef struct ent_estimator {
 } ent_estimator;
 
 ENT_API extern const ent_estimator *const ent_estimators[]; /* NULL at the end */
-ENT_API const ent_estimator *ent_estimator_find(const char *name);
+ENT_API const ent_estimator *ent_estimator_find(const char *name); /* NULL: none */
 
+/* How intervals are made; all zero is a good default. */
 typedef struct ent_interval_options {
-    uint64_t seed;
+    uint64_t seed;       /* of the samples */
     uint32_t replicates; /* samples drawn; 0: 499 */
     unsigned threads;    /* 0: all; the result does not depend on them */
 } ent_interval_options;
@@ -52,7 +55,7 @@ typedef struct ent_interval_options {
  *
  * Where symbols are about equally probable the truth is log2 of their number, the most that there can be, and the first
  * order of the estimate's variance is zero: 2 n ln 2 (log2 K - plug-in) is chi-square with K - 1 degrees of freedom
- * (Wilks 1938).  Whether the interval holds that end is therefore a test of equal probabilities at 5 %, on samples drawn
+ * (wilks1938).  Whether the interval holds that end is therefore a test of equal probabilities at 5 %, on samples drawn
  * with them; an upper end 1e-9 below log2 K says that they are excluded.
  *
  * Coverage in 1000 trials, 100 to 10^6 observations of an alphabet of 256 (results/coverage.tsv, `make coverage`; its own
@@ -66,12 +69,12 @@ typedef struct ent_interval_options {
 ENT_API ent_status ent_estimate_intervals(const ent_estimator *const estimators[], size_t n, const ent_counts *counts,
                                           const ent_interval_options *options, ent_estimate estimates[]);
 
-/* Renyi's entropy of any order >= 0, bits, with its standard error: order 0 counts symbols, 1 is the plug-in,
+/* Renyi's entropy (renyi1961) of any order >= 0, bits, with its standard error: order 0 counts symbols, 1 is the plug-in,
  * INFINITY min-entropy.  Whole orders to 16 from unbiased power sums (acharya2017), others plug-in.  Where no
  * symbol occurs `order` times the answer is what a single such one would give, without an error. */
 ENT_API ent_estimate ent_renyi(const ent_counts *counts, double order);
 
-/* The plug-in entropy of the counts, -sum p log2 p; 0 for no or one live symbol.  Exact to some
+/* The plug-in entropy of the counts, -sum p log2 p (shannon1948, p = count / total); 0 for no or one live symbol.  Exact to some
  * 1e-12 (Kahan sum in order of symbols, so that threads and machines agree). */
 ENT_API double ent_entropy_bits(const ent_counts *counts);
 
@@ -83,12 +86,12 @@ ENT_API double ent_entropy_bits(const ent_counts *counts);
 typedef struct ent_word_counts {
     const ent_format *format; /* NULL: opaque bytes, one plane of 256 */
     uint32_t planes;
-    ent_counts plane[4];
+    ent_counts plane[4];      /* alphabets 65536, or 2^bits of shorter words */
 } ent_word_counts;
 
 /* All zero; freed by ent_word_counts_free, which takes a zeroed struct too. */
 ENT_API ent_status ent_word_counts_init(ent_word_counts *counts, const ent_format *format);
-ENT_API void ent_word_counts_free(ent_word_counts *counts);
+ENT_API void ent_word_counts_free(ent_word_counts *counts); /* frees the planes and zeroes the struct */
 /* Adds n unpacked words, which need not be aligned; bits above the format's are ignored. */
 ENT_API void ent_word_counts_add(ent_word_counts *counts, const void *words, size_t n);
 /* into += from, so that threads count parts and the sum is that of the whole; ENT_EINVAL when the

@@ -16,10 +16,10 @@ extern "C" {
 /* Speeds are 10^9 bytes of decoded weights per second, fastest run. */
 typedef struct ent_bench {
     uint64_t weights, bytes; /* measured: whole sample */
-    ent_tally tally;
+    ent_tally tally;         /* of the sample, coded */
     double bound_bits;       /* per weight */
-    double encode_gbps, decode_gbps, memcpy_gbps;
-    double decode_median_gbps, memcpy_median_gbps;
+    double encode_gbps, decode_gbps, memcpy_gbps; /* fastest run */
+    double decode_median_gbps, memcpy_median_gbps; /* middle run */
     /* A weight, mean of all decodes: cycles of one core in user mode (one thread only) and energy of the
      * processor's packages; NaN where the machine does not let them be read. */
     double decode_cycles, decode_pj;
@@ -37,7 +37,7 @@ ENT_API ent_status ent_bench_words(const ent_codec *codec, const char *dtype, co
 /* A matrix of BF16, row by row, in blocks of recipe->block consecutive weights. */
 typedef struct ent_matrix {
     size_t rows, cols;
-    const ent_recipe *recipe;
+    const ent_recipe *recipe; /* as it was coded */
     const ent_tables *tables;
     const ent_bytes *code; /* of each block, by ent_block_encode with these tables */
     const uint16_t *words; /* not NULL: the weights themselves; `tables` and `code` are then not used */
@@ -59,14 +59,14 @@ ENT_API ent_status ent_product(const ent_matrix *matrix, unsigned flags, const v
  * or a data sheet says and is computed.  Every number in a file carries where it comes from. */
 typedef enum ent_target_kind { ENT_TARGET_HOST, ENT_TARGET_MEASURED, ENT_TARGET_MODEL } ent_target_kind;
 
-typedef struct ent_target ent_target;
+typedef struct ent_target ent_target; /* what its file says, all checked; read only */
 
 /* ENT_EIO when the file cannot be read, ENT_ECORRUPT, with file and line, for what it may not say. */
 ENT_API ent_status ent_target_read(ent_target **target, const char *path, ent_error *error);
-ENT_API void ent_target_free(ent_target *target);
-ENT_API const char *ent_target_name(const ent_target *target);
-ENT_API const char *ent_target_brief(const ent_target *target);
-ENT_API ent_target_kind ent_target_kind_of(const ent_target *target);
+ENT_API void ent_target_free(ent_target *target); /* takes NULL; ends all that is borrowed from it */
+ENT_API const char *ent_target_name(const ent_target *target);  /* as in the file, as long as the target lives */
+ENT_API const char *ent_target_brief(const ent_target *target); /* one line */
+ENT_API ent_target_kind ent_target_kind_of(const ent_target *target); /* as in the file */
 ENT_API const char *ent_target_kind_name(ent_target_kind kind); /* as in the file */
 ENT_API unsigned ent_target_threads(const ent_target *target);  /* cores of the file, or most threads measured; 1 */
 
@@ -155,15 +155,16 @@ ENT_API ent_status ent_target_predict(const ent_target *target, const ent_recipe
 /* One layer's share of a workload: W is rows x cols.  In prefill every weight meets all tokens of the prompt;
  * in decoding one token it meets one vector a sequence of the batch. */
 typedef struct ent_workload {
-    uint64_t rows, cols, vectors;
+    uint64_t rows, cols, vectors; /* vectors: how many x each weight meets */
     uint64_t model_bytes; /* the whole model as coded, to see where it fits; 0: it comes from the farthest level */
     unsigned threads;     /* as above */
 } ent_workload;
 
+/* What a layer takes by the cost model. */
 typedef struct ent_layer_cost {
-    double time_ns;
+    double time_ns;          /* in all */
     double memory_ns, decode_ns, intake_ns, mac_ns; /* each stage alone; 0: the target states no such limit */
-    double fill_ns, drain_ns;
+    double fill_ns, drain_ns; /* before and after the stages' work */
     const char *limit; /* the slowest: "memory", "decoder", "intake", "compute", or "measured" */
     double energy_pj, memory_pj, decode_pj, mac_pj; /* NaN: not stated */
 } ent_layer_cost;
@@ -180,6 +181,7 @@ ENT_API double ent_target_compute_um2(const ent_target *target);
 
 /* ---- choosing a codec for each tensor --------------------------------------------------------- */
 
+/* What an option costs; the units are the caller's, but for the names. */
 typedef enum ent_cost_kind { ENT_COST_BYTES, ENT_COST_NS, ENT_COST_PJ, ENT_COST_LOSS, ENT_COSTS } ent_cost_kind;
 
 /* One way to store an item, e.g. a tensor with a codec, or packed by a pipeline; loss: what that costs in quality, in any
@@ -192,12 +194,13 @@ typedef struct ent_option {
 typedef struct ent_choosing {
     size_t items, options;    /* options of each item */
     const ent_option *option; /* [items][options] */
-    ent_cost_kind minimise;
+    ent_cost_kind minimise;   /* which total is to be least */
     double most[ENT_COSTS];   /* of each total, INFINITY: no bound; two at most beside the minimised one's */
 } ent_choosing;
 
+/* What a choice comes to. */
 typedef struct ent_chosen {
-    double total[ENT_COSTS];
+    double total[ENT_COSTS]; /* over all items */
     double least; /* no choice that keeps the bounds has a smaller total of the minimised cost: proven */
     bool exact;   /* the choice is the best there is (to 1e-12); else the gap is total / least */
 } ent_chosen;

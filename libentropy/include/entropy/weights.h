@@ -34,6 +34,7 @@ typedef struct ent_weights_file {
     ent_bytes bytes;  /* all of it */
 } ent_weights_file;
 
+/* An open model.  Read only, but for the two functions that say so: any number of threads may share it. */
 typedef struct ent_weights ent_weights;
 
 /* Opens a model: a file of any known format, a sharded index (*.safetensors.index.json), or a
@@ -51,13 +52,13 @@ ENT_API ent_status ent_weights_open(ent_weights **weights, const char *path, ent
 ENT_API void ent_weights_close(ent_weights *weights); /* takes NULL; ends all views */
 
 ENT_API const char *ent_weights_format(const ent_weights *weights); /* reader's name, "safetensors" */
-ENT_API size_t ent_weights_tensors(const ent_weights *weights);
+ENT_API size_t ent_weights_tensors(const ent_weights *weights); /* their number */
 /* Tensor i, in order of (file, offset). */
 ENT_API const ent_tensor *ent_weights_tensor(const ent_weights *weights, size_t i);
 ENT_API const ent_tensor *ent_weights_find(const ent_weights *weights, const char *name); /* NULL: none */
 /* The files, in order: for a sharded model its index first, then the shards by name. */
 ENT_API size_t ent_weights_files(const ent_weights *weights);
-ENT_API const ent_weights_file *ent_weights_file_at(const ent_weights *weights, size_t i);
+ENT_API const ent_weights_file *ent_weights_file_at(const ent_weights *weights, size_t i); /* file i */
 
 /* Tells the system that these bytes of a tensor will not be wanted soon: a pass over a model larger
  * than memory calls it behind itself.  Reading them again is fine, and reads the file again. */
@@ -104,8 +105,8 @@ ENT_API size_t ent_weights_name_raw(ent_weights *weights, const char *dtype, uin
 typedef struct ent_reader_info {
     const char *name, *brief;
 } ent_reader_info;
-ENT_API size_t ent_readers(void);
-ENT_API ent_reader_info ent_reader_at(size_t i);
+ENT_API size_t ent_readers(void); /* how many there are */
+ENT_API ent_reader_info ent_reader_at(size_t i); /* the i-th, from 0 */
 
 #ifdef __cplusplus
 }
