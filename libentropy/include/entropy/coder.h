@@ -171,7 +171,7 @@ ENT_API ent_status ent_table_read(ent_table **table, const ent_coder_spec *spec,
 ENT_API ent_status ent_table_write(const ent_table *table, ent_buffer *out); /* appends, growing the buffer */
 ENT_API const ent_coder_spec *ent_table_spec(const ent_table *table); /* what it was made for; as long as it lives */
 /* What symbols of these counts cost by the table alone, whatever its coder adds: sum of count * price, in
- * bits; INFINITY where one has no code.  ENT_EUNSUPPORTED for coders without tables. */
+ * bits; INFINITY where one has no code.  ENT_EUNSUPPORTED, and 0, for coders without tables. */
 ENT_API ent_status ent_table_price(const ent_table *table, const ent_counts *counts, double *bits);
 ENT_API void ent_table_free(ent_table *table); /* takes NULL */
 
