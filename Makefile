@@ -2,7 +2,7 @@
 #
 # Variables: CC, CFLAGS (optimisation), BUILD (where objects go), PREFIX, DESTDIR, H5PLUGINDIR, V (1: show commands),
 # QUICK (1: a short bench or check-results), RESULTS (where tables and figures go), MACHINE (a name for this machine, for its times),
-# STORIES (a folder of stories260k, for bitstack).
+# STORIES (a folder of stories260k, for bitstack), FRESH (1: results made again for the paper).
 
 CC      = gcc
 AR      = ar
@@ -20,7 +20,7 @@ export RESULTS MACHINE STORIES
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: FORCE all lib plugin demo huff-llm bitstack quality better-codecs systems rate-distortion targets notebooks machine coverage calibration deltas check check-results check-cluster check-quick bench profile fuzz deps deps-test man reference deb install uninstall clean help tests
+.PHONY: FORCE all lib plugin demo huff-llm bitstack quality better-codecs systems rate-distortion targets notebooks machine coverage calibration deltas published dependence paper check check-results check-cluster check-quick bench profile fuzz deps deps-test man reference deb install uninstall clean help tests
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 STANDARD = -std=gnu11 -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off
@@ -190,6 +190,20 @@ deltas: $(BUILD)/test_delta ## checkpoints told by others: bits a weight by shar
 
 calibration: $(BUILD)/test_fit ## entropies of fields of rounded weights, ours beside published ones, into results/calibration.tsv (seconds)
 	@$< --calibration >$(RESULTS)/calibration.tsv.part && mv $(RESULTS)/calibration.tsv.part $(RESULTS)/calibration.tsv
+
+published: all ## every published table touched: cells, how many come out within what, into results/published (seconds)
+	@analyses/published.sh $(BUILD)
+
+# Results that the paper reads; FRESH=1 makes them again first.
+PAPER_RESULTS = demo huff-llm quality better-codecs systems rate-distortion targets bitstack coverage deltas calibration dependence
+
+paper: ## the report, from results, into paper/main.pdf; FRESH=1: after making the results again
+	$(if $(FRESH),@$(MAKE) --no-print-directory -j1 $(PAPER_RESULTS) published)
+	@analyses/packages.sh paper
+	@paper/make.sh $(BUILD)
+
+dependence: all ## what weights tell about each other, the whole shipped model, into results/dependence.tsv (10 s)
+	@analyses/dependence.sh $(BUILD)
 
 machine: all ## this machine measured, with the errors of its predictions, into results/machines/MACHINE (5 min)
 	@analyses/machine.sh $(BUILD)

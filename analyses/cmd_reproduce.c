@@ -101,8 +101,9 @@ static ent_status write_table(const struct reproduce *r, const char *name, const
                               ent_error *error)
 {
     struct table table = { 0 };
-    ent_status status = strcmp(name, "decoders") ? reproduce_table(&r->reproduction, name, &table, error)
-                                                 : reproduce_decoders(&r->reproduction, &table, error);
+    ent_status status = !strcmp(name, "blocks")     ? reproduce_blocks(&table, error)
+                        : !strcmp(name, "decoders") ? reproduce_decoders(&r->reproduction, &table, error)
+                                                    : reproduce_table(&r->reproduction, name, &table, error);
     if (!status) status = save_table(&table, r->folder, file, false, error);
     if (!status) status = save_table(&table, r->folder, file, true, error);
     if (!status && r->common.json) print_json(&table, file);
@@ -112,7 +113,19 @@ static ent_status write_table(const struct reproduce *r, const char *name, const
     return status;
 }
 
-static ent_status reproduce(struct reproduce *r, ent_error *error)
+static ent_status make_folder(const struct reproduce *r, ent_error *error)
+{
+    if (!mkdir(r->folder, 0777) || errno == EEXIST) return ENT_OK;
+    return ent_fail(error, ENT_EIO, "%s: %s", r->folder, strerror(errno));
+}
+
+static ent_status bitstack(const struct reproduce *r, ent_error *error)
+{
+    ent_status status = make_folder(r, error);
+    return status ? status : write_table(r, "blocks", "blocks", "Table 6: a block of each matrix, MiB", error);
+}
+
+static ent_status huff_llm(struct reproduce *r, ent_error *error)
 {
     static const struct { const char *name, *file, *heading; } tables[] = {
         { "1", "table1", "Table 1: entropy of splits, bits a weight" },
@@ -124,8 +137,7 @@ static ent_status reproduce(struct reproduce *r, ent_error *error)
         { "decoders", "decoders", "Decoders, cycle by cycle" },
     };
     ent_status status = reproduction_open(&r->reproduction, error);
-    if (!status && mkdir(r->folder, 0777) && errno != EEXIST)
-        status = ent_fail(error, ENT_EIO, "%s: %s", r->folder, strerror(errno));
+    if (!status) status = make_folder(r, error);
     if (!status) status = measure_weights(r, error);
     r->reproduction.weights = r->set;
     for (size_t i = 0; i < sizeof tables / sizeof *tables && !status; i++)
@@ -148,7 +160,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case ARGP_KEY_ARG:
         if (!r->paper) {
-            if (strcmp(text, "huff-llm")) argp_error(state, "no paper '%s'; there is huff-llm", text);
+            if (strcmp(text, "huff-llm") && strcmp(text, "bitstack"))
+                argp_error(state, "no paper '%s'; there are huff-llm and bitstack", text);
             r->paper = text;
         } else if (r->models == MOST_SETS) {
             argp_error(state, "at most %d models", MOST_SETS);
@@ -159,6 +172,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_END:
         if (!r->paper) argp_error(state, "which paper?");
         if (!r->folder) argp_error(state, "-o: into which folder?");
+        if (!strcmp(r->paper, "bitstack") && r->models) argp_error(state, "bitstack: sizes of blocks need no model");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -174,7 +188,7 @@ int cmd_reproduce(int argc, char **argv)
     static const struct argp argp = {
         .options = options,
         .parser = parse,
-        .args_doc = "huff-llm [MODEL...]",
+        .args_doc = "huff-llm [MODEL...]\nbitstack",
         .doc = "Writes the tables of a paper with our value, the published one and the difference in each row, as TSV "
                "and Markdown.  Without models it uses normal weights and the shipped model.  Published numbers are "
                "data, in the folder 'published'; which of them are second-hand stands in each row.\v"
@@ -182,10 +196,12 @@ int cmd_reproduce(int argc, char **argv)
                "huff-llm-* and the layers of the published model (its config), token by token and with the whole "
                "prompt at once.  The decoders' energy is calibrated on the rows marked so and tested on the others.  "
                "The last table runs content-addressed decoders cycle by cycle.\n\n"
+               "Of bitstack there is the table of its blocks' sizes, which follow from the shapes of the published models.\n\n"
                "JSON keys: table, and the headings of each table.",
     };
     struct reproduce r = { .weights = 4 << 20 };
     ent_error error;
     command_parse(&argp, argc, argv, &r, &r.common);
-    return reproduce(&r, &error) ? complain_error(&error) : EXIT_DONE;
+    ent_status status = strcmp(r.paper, "bitstack") ? huff_llm(&r, &error) : bitstack(&r, &error);
+    return status ? complain_error(&error) : EXIT_DONE;
 }

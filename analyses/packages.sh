@@ -1,5 +1,5 @@
 #!/bin/sh
-# packages.sh SET... - install the distribution packages that a set (build, test, bench, notebooks, reference) needs and that are
+# packages.sh SET... - install the distribution packages that a set (build, test, bench, notebooks, reference, paper) needs and that are
 # missing, saying so first.  Without root, says what to ask for and stops with status 4.
 set -eu
 
@@ -9,6 +9,7 @@ reference="doxygen"
 test="$reference procps dpkg-dev man-db groff-base slurm-wlm munge iproute2 libcmocka-dev hdf5-tools clang libclang-rt-dev libomp-dev zstd"
 bench="libzstd-dev liblz4-dev libhtscodecs-dev libdeflate-dev libblosc-dev"
 notebooks="libmd4c-dev libmd4c-html0-dev"
+paper="gnuplot-nox librsvg2-bin texlive-latex-recommended lmodern latexmk"
 
 wanted=
 for set in "$@"; do
@@ -18,7 +19,8 @@ for set in "$@"; do
         bench) wanted="$wanted $bench" ;;
         notebooks) wanted="$wanted $notebooks" ;;
         reference) wanted="$wanted $reference" ;;
-        *) echo "packages.sh: unknown set '$set' (build, test, bench, notebooks, reference)" >&2; exit 2 ;;
+        paper) wanted="$wanted $paper" ;;
+        *) echo "packages.sh: unknown set '$set' (build, test, bench, notebooks, reference, paper)" >&2; exit 2 ;;
     esac
 done
 

@@ -43,6 +43,7 @@ systems.md sums systems/systems-page
 systems.svg drawn systems/systems-page
 better-codecs*.tsv bytes better-codecs
 better-codecs.md bytes better-codecs/better-codecs-page
+bitstack-blocks.tsv bytes published/published
 bitstack-stories*.tsv stories -
 bitstack*.tsv sums bitstack
 bitstack.md sums bitstack/bitstack-page
@@ -58,6 +59,9 @@ rate-distortion.svg drawn rate-distortion/rate-distortion
 calibration.tsv bytes calibration/calibration
 deltas.tsv bytes deltas/deltas
 coverage.tsv bytes coverage
+dependence.tsv bytes dependence
+published*.tsv bytes published/published
+published.md bytes published/published
 *.md text -
 END
 }
@@ -68,7 +72,7 @@ make_step() { # of made's third column
         calibration) "$build/test_fit" --calibration >"$RESULTS/calibration.tsv" ;;
         deltas) "$build/test_delta" --figures datasets/gutenberg-llama-4.7m/model.safetensors >"$RESULTS/deltas.tsv" ;;
         coverage) "$build/test_coverage" --trials 1000 >"$RESULTS/coverage.tsv" ;;
-        huff-llm | targets | rate-distortion | quality) "analyses/$1.sh" "$build" ;;
+        huff-llm | targets | rate-distortion | quality | dependence | published) "analyses/$1.sh" "$build" ;;
         *-page) "analyses/${1%-page}.sh" "$build" page ;;
         *) "analyses/$1.sh" "$build" sizes ;;
     esac
@@ -151,8 +155,9 @@ done | awk -v quick="$([ "$subset" = quick ] && echo 1)" '
 cp -r results "$RESULTS"
 awk '$3 != "-" { print $1 }' "$work/files" | (cd "$RESULTS" && xargs rm -f)
 
-# The page of systems reads the table of better-codecs.
-awk '$3 != "-" && !seen[$3]++ { if ($3 ~ /^systems/) late = $3; else print $3 } END { print late }' "$work/files" >"$work/steps"
+# The page of systems reads the table of better-codecs, and what is published is compared with all others.
+awk '$3 != "-" && !seen[$3]++ { if ($3 ~ /^systems/) late = $3; else if ($3 == "published") last = $3; else print $3 }
+    END { if (late) print late; if (last) print last }' "$work/files" >"$work/steps"
 while IFS= read -r step; do
     start=$(date +%s)
     if make_step "$step" >"$work/log" 2>&1; then

@@ -56,6 +56,7 @@ if make_in "$build"; then
     rule tests/headers.sh
     rule tests/symbols.sh "$build"
     rule tests/cites.sh "$build"
+    rule tests/paper.sh
     for disabled in "" avx512 avx512,avx2 avx512,avx2,bmi2; do
         say "unit tests, CPU features taken away: ${disabled:-none}"
         ENT_DISABLE_CPU=$disabled units "$build" "${disabled:+without $disabled}"

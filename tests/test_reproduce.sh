@@ -1,5 +1,5 @@
 #!/bin/sh
-# test_reproduce.sh BUILD - `entropy reproduce huff-llm`: published cells, closed forms, the same bytes again.
+# test_reproduce.sh BUILD - `entropy reproduce`: published cells, closed forms, the same bytes again.
 set -u
 cd "$(dirname "$0")/.."
 . tests/cases.sh
@@ -46,6 +46,10 @@ check 'decoders: four bits a cycle lose a fifth of the cycles' some "$work/1/dec
 
 check 'one model alone' "$entropy" reproduce huff-llm gutenberg-llama-4.7m -o "$work/3" -q
 check 'and its name in each row' none "$work/3/table6.tsv" 'row["weights"] != "gutenberg-llama-4.7m"'
+check 'bitstack runs' "$entropy" reproduce bitstack -o "$work/b" -q
+check 'bitstack, Table 6: 35 blocks, each the printed MiB' some "$work/b/blocks.tsv" 'row["published"] != "" && abs(row["difference"]) < 0.00501' 35
+check 'bitstack, Table 6: signs and factors of 4096 x 4096' some "$work/b/blocks.tsv" 'row["rows"] == 4096 && row["cols"] == 4096 && row["bytes"] == 4096 * 4096 / 8 + 2 * 16 * 8192' 6
+check 'bitstack: no models' fails 2 'need no model' "$entropy" reproduce bitstack gutenberg-llama-4.7m -o "$work/4"
 check 'no such paper' fails 2 'huff-llm' "$entropy" reproduce zipnn -o "$work/4"
 check 'no folder' fails 2 'folder' "$entropy" reproduce huff-llm
 check 'no such model' fails 2 'nonsense' "$entropy" reproduce huff-llm nonsense -o "$work/4"
