@@ -149,6 +149,24 @@ $(BUILD)/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(B
 
 $(BUILD)/test_filter $(BUILD)/test_readable: | $(BUILD)/plugin/libh5entropy.so
 
+# The part for NVIDIA cards, a library of its own, so that nothing else needs CUDA.  NVCC and GPU_ARCH may be set.
+.PHONY: gpu
+NVCC     = $(or $(shell command -v nvcc 2>/dev/null),/usr/local/cuda/bin/nvcc)
+GPU_ARCH = 80 90
+GPU_SRC  = $(wildcard libentropy/gpu/*.cu)
+GPU_CODE = $(foreach a,$(GPU_ARCH),-gencode arch=compute_$(a),code=sm_$(a)) \
+           -gencode arch=compute_$(lastword $(GPU_ARCH)),code=compute_$(lastword $(GPU_ARCH))
+
+$(BUILD)/libentropy_gpu.so: $(GPU_SRC) $(wildcard libentropy/gpu/*.h libentropy/include/entropy/*.h)
+	@mkdir -p $(@D)
+	@command -v $(NVCC) >/dev/null || { echo 'make gpu needs nvcc, of the CUDA toolkit 12 or later: NVCC=PATH says where it is' >&2; exit 1; }
+	@echo '  NVCC $@'
+	$(Q)$(NVCC) -shared -O3 -std=c++17 -lineinfo -Werror all-warnings $(GPU_CODE) -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra \
+	  $(INCLUDES) -o $@ $(GPU_SRC)
+
+gpu: $(BUILD)/test_gpu $(BUILD)/libentropy_gpu.so ## the library for NVIDIA cards (nvcc), its kernels in emulation and, with a card, on it
+	@$(BUILD)/test_gpu
+
 .SECONDARY: $(HELP_OBJ) $(TEST_SRC:%.c=$(BUILD)/%.o)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 

@@ -187,7 +187,7 @@ function words(s,   out, word, before) {
     while (match(s, name)) {
         word = substr(s, RSTART, RLENGTH)
         before = substr(s, 1, RSTART - 1)
-        out = out before (before ~ /[A-Za-z0-9_]$/ || word ~ /_$/ || word == "ENT_DISABLE_CPU" ? word : "@ref " word " \"" word "\"")
+        out = out before (before ~ /[A-Za-z0-9_]$/ || word ~ /_$/ || word ~ /^ENT_(DISABLE_CPU|GPU_LIBRARY)$/ ? word : "@ref " word " \"" word "\"")
         s = substr(s, RSTART + RLENGTH)
     }
     return out s

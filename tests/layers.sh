@@ -12,6 +12,7 @@ allowed() { # module -> modules whose headers it may include
         coder) echo "coder count base" ;; # no more: the HDF5 plugin links it alone
         codec) echo "codec stats transform coder count field weights base" ;;
         target | cam) echo "target cam codec stats transform coder count field weights base" ;; # likewise
+        gpu) echo "gpu codec stats transform coder count field weights base" ;;
         pack) echo "pack container filter codec stats transform coder count field weights base" ;;
         filter) echo "filter codec stats transform coder count field weights base" ;;
         container) echo "container filter codec stats transform coder count field weights base" ;;
@@ -21,7 +22,7 @@ allowed() { # module -> modules whose headers it may include
 }
 
 bad=0
-for file in libentropy/*/*.[ch] libentropy/include/entropy/*.h; do
+for file in libentropy/*/*.[ch] libentropy/*/*.cu libentropy/include/entropy/*.h; do
     case $file in
         libentropy/include/entropy/entropy.h) continue ;;
         libentropy/include/entropy/*) module=$(basename "$file" .h) ;;

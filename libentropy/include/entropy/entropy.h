@@ -12,6 +12,7 @@
 #include <entropy/dependence.h>
 #include <entropy/field.h>
 #include <entropy/fit.h>
+#include <entropy/gpu.h>
 #include <entropy/pack.h>
 #include <entropy/quality.h>
 #include <entropy/stats.h>

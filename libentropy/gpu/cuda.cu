@@ -1,0 +1,115 @@
+/* cuda.cu - the kernels on NVIDIA cards, and what gpu.c asks of a card: a library of its own, made by `make gpu`. */
+#include <cstdio>
+
+#include <cuda_runtime.h>
+
+#include "gpu/backend.h"
+#include "gpu/planar_rans_kernel.h"
+#include "gpu/tiered_kernel.h"
+
+/* As many blocks of threads on a multiprocessor at once as registers and shared memory of both H100 and A100 allow. */
+__global__ void __launch_bounds__(GPU_TIERED_WARPS * GPU_LANES, 5)
+    decode_tiered(const __grid_constant__ gpu_image image, uint16_t *words)
+{
+    __shared__ __align__(16) uint32_t table[GPU_TIERED_TABLE];
+    __shared__ __align__(16) uint32_t scratch[GPU_TIERED_WARPS][GPU_TIERED_SCRATCH];
+    gpu_tiered_prepare(&image, table, threadIdx.x, blockDim.x);
+    __syncthreads();
+    const unsigned warp = threadIdx.x / GPU_LANES;
+    gpu_tiered_decode(&image, blockIdx.x * GPU_TIERED_WARPS + warp, table, (uint8_t *)scratch[warp], words);
+}
+
+__global__ void __launch_bounds__(GPU_PLANAR_WARPS *GPU_LANES, 2)
+    decode_planar(const __grid_constant__ gpu_image image, uint16_t *words)
+{
+    __shared__ __align__(16) uint32_t table[GPU_PLANAR_TABLE];
+    __shared__ __align__(16) uint32_t ring[GPU_PLANAR_WARPS][GPU_RING];
+    gpu_planar_prepare(&image, table, threadIdx.x, blockDim.x);
+    __syncthreads();
+    const unsigned warp = threadIdx.x / GPU_LANES;
+    gpu_planar_decode(&image, blockIdx.x * GPU_PLANAR_WARPS + warp, table, (uint8_t *)ring[warp], words);
+}
+
+static thread_local cudaError_t last;
+
+static ent_status status_of(cudaError_t error)
+{
+    if (error == cudaSuccess) return ENT_OK;
+    last = error;
+    switch (error) {
+    case cudaErrorMemoryAllocation: return ENT_ENOMEM;
+    case cudaErrorNoDevice:
+    case cudaErrorInvalidDevice:
+    case cudaErrorInsufficientDriver:
+    case cudaErrorNoKernelImageForDevice: return ENT_EUNSUPPORTED;
+    default: return ENT_ECHECK;
+    }
+}
+
+static const char *why(void) { return last == cudaSuccess ? "" : cudaGetErrorString(last); }
+
+static ent_status count(int *devices)
+{
+    *devices = 0;
+    return status_of(cudaGetDeviceCount(devices));
+}
+
+static ent_status name(int device, char *text, size_t room)
+{
+    cudaDeviceProp card;
+    ent_status status = status_of(cudaGetDeviceProperties(&card, device));
+    if (!status) snprintf(text, room, "%s", card.name);
+    return status;
+}
+
+static ent_status allocate(int device, void **memory, size_t bytes)
+{
+    ent_status status = status_of(cudaSetDevice(device));
+    return status ? status : status_of(cudaMalloc(memory, bytes));
+}
+
+static void release(int device, void *memory)
+{
+    if (!cudaSetDevice(device)) cudaFree(memory);
+}
+
+static ent_status copy(int device, void *to, const void *from, size_t bytes, cudaMemcpyKind kind)
+{
+    ent_status status = status_of(cudaSetDevice(device));
+    return status ? status : status_of(cudaMemcpy(to, from, bytes, kind));
+}
+
+static ent_status write_memory(int device, void *memory, const void *from, size_t bytes)
+{
+    return copy(device, memory, from, bytes, cudaMemcpyHostToDevice);
+}
+
+static ent_status read_memory(int device, void *to, const void *memory, size_t bytes)
+{
+    return copy(device, to, memory, bytes, cudaMemcpyDeviceToHost);
+}
+
+static ent_status decode(int device, const gpu_image *image, uint16_t *words, void *stream)
+{
+    ent_status status = status_of(cudaSetDevice(device));
+    if (status || !image->units) return status;
+    cudaStream_t on = (cudaStream_t)stream;
+    if (image->coding == GPU_TIERED) {
+        const unsigned blocks = (image->units + GPU_TIERED_WARPS - 1) / GPU_TIERED_WARPS;
+        decode_tiered<<<blocks, GPU_TIERED_WARPS * GPU_LANES, 0, on>>>(*image, words);
+    } else {
+        const unsigned blocks = (image->units + GPU_PLANAR_WARPS - 1) / GPU_PLANAR_WARPS;
+        decode_planar<<<blocks, GPU_PLANAR_WARPS * GPU_LANES, 0, on>>>(*image, words);
+    }
+    return status_of(cudaGetLastError());
+}
+
+static ent_status wait(int device, void *stream)
+{
+    ent_status status = status_of(cudaSetDevice(device));
+    return status ? status : status_of(cudaStreamSynchronize((cudaStream_t)stream));
+}
+
+extern "C" ENT_API const gpu_backend ent_gpu_cuda;
+const gpu_backend ent_gpu_cuda = { sizeof(gpu_backend), sizeof(gpu_image), count, name,   allocate, release,
+                                   write_memory,        read_memory,       decode, wait, why };

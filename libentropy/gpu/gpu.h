@@ -1,0 +1,29 @@
+/* gpu.h - what is behind the public handles. */
+#ifndef ENT_GPU_GPU_H
+#define ENT_GPU_GPU_H
+
+#include <entropy/gpu.h>
+
+#include "gpu/backend.h"
+
+struct ent_gpu {
+    const gpu_backend *backend;
+    void *library;
+    int device;
+    char name[256];
+};
+
+struct ent_gpu_tensor {
+    ent_gpu *gpu;
+    gpu_image image;
+    ent_tally tally;
+};
+
+/* A device's failure in words; ENT_OK is passed on. */
+ent_status ent_gpu_outcome(const ent_gpu *gpu, ent_status status, const char *what, ent_error *error);
+
+/* A tensor's image in the host's memory: pointers are places in `memory`, which is freed by ent_free. */
+ent_status ent_gpu_build(gpu_image *image, uint8_t **memory, ent_tally *tally, const ent_recipe *recipe,
+                         const ent_tables *tables, const ent_bytes code[], size_t n, unsigned threads, ent_error *error);
+
+#endif

@@ -1,0 +1,150 @@
+/* warp.h - the language of the kernels: written once, run by a card's warps or, lane for lane, by plain C.
+ *
+ * A kernel is C that both compilers take.  A value that each of the 32 lanes has is an array of GPU_HELD, used at
+ * [ME] inside a block `LANES { ... }`; values outside such blocks are the warp's.  On a card GPU_HELD is 1 and a block
+ * is plain code; here it is 32 and a block is a loop.  What one lane gets from another goes through the
+ * functions below, which stand between blocks.  So a block may not read what other lanes write in it: after writes to
+ * memory that lanes share there is a gpu_sync.
+ *
+ * Memory is read by READ (does not change while the kernel runs) and GET, written by PUT.  The emulation checks that
+ * each such access is aligned and lies in memory that the kernel was given (see emulate.h). */
+#ifndef ENT_GPU_WARP_H
+#define ENT_GPU_WARP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { GPU_LANES = 32 };
+
+#if defined __CUDACC__
+
+enum { GPU_HELD = 1 };
+#define ME 0
+#define LANES for (unsigned lane = threadIdx.x % 32, turn = lane; turn == lane; turn++)
+#define GPU_FUNCTION static __device__ __forceinline__
+#define GPU_UNROLL _Pragma("unroll")
+
+typedef uint2 gpu_pair; /* 8 and 16 bytes, moved as one */
+typedef uint4 gpu_quad;
+typedef uint32_t gpu_word;
+typedef uint16_t gpu_half;
+
+#define READ(p) __ldg(p)
+#define GET(p) (*(p))
+#define PUT(p, value) (*(p) = (value))
+
+GPU_FUNCTION uint32_t gpu_popcount(uint32_t x) { return (uint32_t)__popc(x); }
+GPU_FUNCTION uint32_t gpu_first(uint32_t x) { return (uint32_t)__ffs((int)x) - 1; }
+GPU_FUNCTION uint32_t gpu_permute(uint32_t a, uint32_t b, uint32_t select) { return __byte_perm(a, b, select); }
+GPU_FUNCTION uint32_t gpu_dot4(uint32_t a, uint32_t b) { return __dp4a(a, b, 0u); }
+GPU_FUNCTION uint32_t gpu_funnel(uint32_t low, uint32_t high, uint32_t by) { return __funnelshift_r(low, high, by); }
+
+GPU_FUNCTION void gpu_sync(void) { __syncwarp(); }
+GPU_FUNCTION uint32_t gpu_ballot(const uint32_t *x) { return __ballot_sync(~0u, x[0] != 0); }
+GPU_FUNCTION uint32_t gpu_from(const uint32_t *x, unsigned lane) { return __shfl_sync(~0u, x[0], (int)lane); }
+GPU_FUNCTION void gpu_shuffle(uint32_t *to, const uint32_t *x, const uint32_t *from)
+{
+    to[0] = __shfl_sync(~0u, x[0], (int)from[0]);
+}
+GPU_FUNCTION void gpu_up(uint32_t *to, const uint32_t *x, unsigned by) { to[0] = __shfl_up_sync(~0u, x[0], by); }
+
+#else
+
+#include "gpu/emulate.h"
+
+enum { GPU_HELD = GPU_LANES };
+#define ME lane
+#define LANES for (unsigned lane = 0; lane < GPU_LANES; lane++)
+#define GPU_FUNCTION static inline
+#define GPU_UNROLL
+
+/* Memory of bytes is read by these. */
+typedef struct __attribute__((may_alias)) gpu_pair { _Alignas(8) uint32_t x; uint32_t y; } gpu_pair;
+typedef struct __attribute__((may_alias)) gpu_quad { _Alignas(16) uint32_t x; uint32_t y, z, w; } gpu_quad;
+typedef uint32_t __attribute__((may_alias)) gpu_word;
+typedef uint16_t __attribute__((may_alias)) gpu_half;
+
+#define READ(p) (*(__typeof__(p))(uintptr_t)ent_gpu_touch((p), sizeof *(p)))
+#define GET(p) READ(p)
+#define PUT(p, value) (*(__typeof__(p))(uintptr_t)ent_gpu_touch((p), sizeof *(p)) = (value))
+
+GPU_FUNCTION uint32_t gpu_popcount(uint32_t x) { return (uint32_t)__builtin_popcount(x); }
+/* The lowest bit that is set; for 0, 2^32 - 1. */
+GPU_FUNCTION uint32_t gpu_first(uint32_t x) { return (uint32_t)__builtin_ffs((int)x) - 1; }
+
+/* Byte i of the result is the one that bits 4i to 4i + 2 of `select` name: 0 to 3 of a, 4 to 7 of b. */
+GPU_FUNCTION uint32_t gpu_permute(uint32_t a, uint32_t b, uint32_t select)
+{
+    uint64_t from = (uint64_t)b << 32 | a;
+    uint32_t x = 0;
+    for (unsigned i = 0; i < 4; i++) x |= (uint32_t)(from >> 8 * (select >> 4 * i & 7) & 255) << 8 * i;
+    return x;
+}
+
+/* The sum of the products of their bytes. */
+GPU_FUNCTION uint32_t gpu_dot4(uint32_t a, uint32_t b)
+{
+    uint32_t sum = 0;
+    for (unsigned i = 0; i < 32; i += 8) sum += (a >> i & 255) * (b >> i & 255);
+    return sum;
+}
+
+/* 32 bits of both from bit by % 32 of `low` on. */
+GPU_FUNCTION uint32_t gpu_funnel(uint32_t low, uint32_t high, uint32_t by)
+{
+    return (uint32_t)(((uint64_t)high << 32 | low) >> by % 32);
+}
+
+GPU_FUNCTION void gpu_sync(void) {}
+
+/* A bit for each lane: whether x is not 0. */
+GPU_FUNCTION uint32_t gpu_ballot(const uint32_t *x)
+{
+    uint32_t bits = 0;
+    LANES bits |= (uint32_t)(x[ME] != 0) << lane;
+    return bits;
+}
+
+/* What one lane has. */
+GPU_FUNCTION uint32_t gpu_from(const uint32_t *x, unsigned from) { return x[from % GPU_LANES]; }
+
+/* To each lane what lane from % 32 has; `to` may not be x. */
+GPU_FUNCTION void gpu_shuffle(uint32_t *to, const uint32_t *x, const uint32_t *from)
+{
+    LANES to[ME] = x[from[ME] % GPU_LANES];
+}
+
+/* To each lane what the lane `by` lower has, to the lowest ones their own; `to` may not be x. */
+GPU_FUNCTION void gpu_up(uint32_t *to, const uint32_t *x, unsigned by)
+{
+    LANES to[ME] = x[lane >= by ? lane - by : lane];
+}
+
+#endif
+
+/* ---- both ------------------------------------------------------------------------------------ */
+
+/* x becomes the sum of what this lane and all lower ones have. */
+GPU_FUNCTION void gpu_sums(uint32_t *x)
+{
+    GPU_UNROLL
+    for (unsigned by = 1; by < GPU_LANES; by *= 2) {
+        uint32_t lower[GPU_HELD];
+        gpu_up(lower, x, by);
+        LANES x[ME] += lane >= by ? lower[ME] : 0;
+    }
+}
+
+GPU_FUNCTION uint32_t gpu_lowest(uint32_t n) { return n < 32 ? (1u << n) - 1 : ~0u; } /* n bits */
+
+/* Sign and mantissa bytes of four BF16 words and their exponents, to the words. */
+GPU_FUNCTION void gpu_join(uint32_t rest, uint32_t exponents, uint32_t *low_words, uint32_t *high_words)
+{
+    uint32_t high = (exponents >> 1 & 0x7f7f7f7fu) | (rest & 0x80808080u);
+    uint32_t low = (exponents << 7 & 0x80808080u) | (rest & 0x7f7f7f7fu);
+    *low_words = gpu_permute(low, high, 0x5140);
+    *high_words = gpu_permute(low, high, 0x7362);
+}
+
+#endif

@@ -1,0 +1,77 @@
+/* gpu.h - coded weights in the memory of a GPU, decoded there.
+ *
+ * Layer 3.  Cards need the library that `make gpu` builds (libentropy_gpu.so, with nvcc); it is looked for when a card is
+ * asked for, so that nothing else depends on CUDA.  The emulation is always there: the same kernels, run lane for lane by
+ * plain C (slow; for tests, and to read what a card would do).
+ *
+ * Tensors are BF16 by codecs that code the exponent by tiered or planar-rans and keep the rest raw, e.g. the named codecs
+ * "tiered" and "planar-rans", with tables of a tensor or more (not scope=block) and blocks of a multiple of 64 weights.
+ * Blocks come as ent_block_encode wrote them; upload takes their strings apart and adds where each warp starts.
+ *
+ * Which block size.  A warp decodes 64 lanes of planar-rans at a time, so a block of 1, 2 or 4 groups (under 8k weights,
+ * under 128k, more) has work for as many warps; a group costs 128 bytes of states less the 64 symbols that they hold.  An
+ * H100 has 132 multiprocessors, and a 4096 x 4096 matrix should give each some 16 warps: block=16k, two warps
+ * of 8192 weights, at 0.1 bits a weight more than the largest blocks.  Of tiered any 64 weights may start, given
+ * where their codes are: a warp takes 4096 weights of a block of any size, at 20 bytes of index each.
+ *
+ * What bounds it.  An H100 moves 3350 GB/s and decoding a weight reads 1.34 bytes and writes 2: at most 1.0e12 weights/s.  132
+ * multiprocessors start 4 instructions of a warp a cycle, 9e11 a second at 1.7 GHz: 29 instructions for 32 weights before they are
+ * the bound. */
+#ifndef ENTROPY_GPU_H
+#define ENTROPY_GPU_H
+
+#include <entropy/codec.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ent_gpu ent_gpu; /* a card, or the emulation */
+
+enum { ENT_GPU_EMULATED = -1 }; /* in place of a card's number */
+
+/* The number of cards that may be opened; 0 without library, driver or card. */
+ENT_API int ent_gpu_count(void);
+
+/* Opens card 0, 1, ... or ENT_GPU_EMULATED.  The library is looked for at the path that the environment variable
+ * ENT_GPU_LIBRARY names, if set, otherwise beside the running program and where the system has its libraries.
+ * ENT_EUNSUPPORTED, with what is missing, when there is no such card. */
+ENT_API ent_status ent_gpu_open(ent_gpu **gpu, int device, ent_error *error);
+ENT_API void ent_gpu_close(ent_gpu *gpu); /* after all that was made with it is freed; takes NULL */
+ENT_API const char *ent_gpu_name(const ent_gpu *gpu); /* the card's, or "emulation" */
+
+/* ---- its memory ------------------------------------------------------------------------------- */
+
+/* Memory of the card, aligned to 64 bytes or more, and copies from and to the host's, which wait until all is done.
+ * Statuses of a card: ENT_ENOMEM; ENT_ECHECK when it reports a fault, perhaps of earlier work. */
+ENT_API ent_status ent_gpu_alloc(ent_gpu *gpu, void **memory, size_t bytes, ent_error *error);
+ENT_API void ent_gpu_free(ent_gpu *gpu, void *memory);
+ENT_API ent_status ent_gpu_write(ent_gpu *gpu, void *memory, const void *from, size_t bytes, ent_error *error);
+ENT_API ent_status ent_gpu_read(ent_gpu *gpu, void *to, const void *memory, size_t bytes, ent_error *error);
+
+/* ---- tensors ---------------------------------------------------------------------------------- */
+
+typedef struct ent_gpu_tensor ent_gpu_tensor; /* coded weights in a card's memory */
+
+/* n weights in blocks of recipe->block, code[i] being block i, to the card.  Each block is verified and decoded once by
+ * the host first, on `threads` threads (0: all), so that kernels need not check anything: ENT_ECORRUPT names the block.  ENT_EUNSUPPORTED
+ * for other formats, codecs and scopes (see above).  Needs host memory for the whole image. */
+ENT_API ent_status ent_gpu_upload(ent_gpu_tensor **tensor, ent_gpu *gpu, const ent_recipe *recipe,
+                                  const ent_tables *tables, const ent_bytes code[], size_t n, unsigned threads,
+                                  ent_error *error);
+ENT_API void ent_gpu_tensor_free(ent_gpu_tensor *tensor); /* takes NULL; waits for nothing */
+ENT_API size_t ent_gpu_weights(const ent_gpu_tensor *tensor); /* how many weights it has */
+
+/* All of the card's memory that the tensor takes, in bits: payload the strings, table the tables as kernels read them, index where
+ * warps start, alignment, and the slack at the end that lets wide loads run over. */
+ENT_API ent_tally ent_gpu_bits(const ent_gpu_tensor *tensor);
+
+/* Decodes all weights to `words`, memory of the card of 2 bytes a weight aligned to 16, on a stream (a cudaStream_t; NULL is the
+ * default one).  Does not wait; ent_gpu_wait does, and tells of faults. */
+ENT_API ent_status ent_gpu_decode(const ent_gpu_tensor *tensor, void *words, void *stream, ent_error *error);
+ENT_API ent_status ent_gpu_wait(ent_gpu *gpu, void *stream, ent_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
