@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 out=${1:-build}/paper
-machine=results/machines/xeon-sapphire-rapids-2
+machine=results/machines/${MACHINE:-xeon-sapphire-rapids-2} # whose times the report has
 export LC_ALL=C
 mkdir -p "$out"
 
@@ -27,6 +27,10 @@ awk -v OFS='\t' '
 awk -v OFS='\t' '
     BEGIN { print "codec", "dtype", "threads", "cache", "bits_per_weight", "gbps" }
     /^  - \{ codec:/ { gsub(/[{},"]/, ""); print $3, $5, $7, $9, $11, $13 }' $machine/*.yaml >"$out/rates.tsv"
+
+# Median errors of predictions from operation counts alone, which the machine's page prints.
+awk -v OFS='\t' 'BEGIN { print "dtype", "median" } /, decode GB.s/ { dtype = $1; sub(/,/, "", dtype) } /^median error:/ { print dtype, $3 }' \
+    $machine/README.md >"$out/counts.tsv"
 
 # Compiler and processor of the runs that were timed.
 sed -n '1s/^# \(.*\), one thread; \(.*\); \(.*\)$/cpu	compiler	date\n\1	\2	\3/p' $machine/systems.tsv >"$out/run.tsv"
@@ -62,6 +66,8 @@ awk -F '\t' -v OFS='\t' '
     $1 == "system" { print $0, "decode GB/s"; next }
     { print $0, gbps[$1] }' $machine/systems.tsv results/systems.tsv >"$out/systems.tsv"
 
+grep -v '^#' $machine/better-codecs.tsv >"$out/contexts.tsv"
+
 # Huff-LLM's tables of one kind together.
 awk 'FNR == 1 && NR > 1 { next } { print }' results/huff-llm/table1.tsv results/huff-llm/table5.tsv >"$out/huffllm-bits.tsv"
 awk 'FNR == 1 && NR > 1 { next } { print }' results/huff-llm/table6.tsv results/huff-llm/table7.tsv results/huff-llm/study256.tsv >"$out/huffllm-cuts.tsv"
@@ -95,8 +101,8 @@ awk -F '\t' -v OFS='\t' '
         }
     }
     END {
-        print "pipeline", "plain", "step", "watersic", "watersic-budget"
-        for (i = 1; i <= n; i++) if (family[i] == "levels") print name[i], plain[i], at("step", kl[i]), at("watersic", kl[i]), at("watersic-budget", kl[i])
+        print "pipeline", "plain", "step", "step-budget", "watersic", "watersic-budget"
+        for (i = 1; i <= n; i++) if (family[i] == "levels") print name[i], plain[i], at("step", kl[i]), at("step-budget", kl[i]), at("watersic", kl[i]), at("watersic-budget", kl[i])
     }' results/quality.tsv >"$out/equal.tsv"
 
 awk -v out="$out" -f paper/rows.awk -f paper/numbers.awk paper/numbers.list >"$out/numbers.tex.part"
@@ -106,9 +112,9 @@ paper/tables.sh "$out"
 
 # Figures of results/ were drawn there, by gnuplot and from the same tables.
 for figure in $(sed -n 's/.*\\includegraphics\[[^]]*\]{\([^}]*\)}.*/\1/p' paper/*.tex); do
-    [ -e "results/$figure.svg" ] || continue
-    mkdir -p "$(dirname "$out/$figure")"
-    rsvg-convert -f pdf -o "$out/$figure.pdf" "results/$figure.svg"
+    for svg in "results/$figure.svg" "$machine/$figure.svg"; do
+        [ ! -e "$svg" ] || rsvg-convert -f pdf -o "$out/$figure.pdf" "$svg"
+    done
 done
 gnuplot -c paper/coverage.gp results/coverage.tsv "$out/coverage.pdf"
 # LaTeX runs in the build folder.

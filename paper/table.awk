@@ -4,10 +4,11 @@
 #
 # A line of COLUMNS: heading (LaTeX), column, format.  "column@name=value" is the column's value in the row that has `value`
 # in the column `name` and agrees in all columns that have no "@": a long table is shown wide.
+# A line "rule", column: space where that column changes.
 
 BEGIN { FS = "\t" }
 /^#/ || !NF { next }
-$1 == "gap" { gap = $2; next }
+$1 == "rule" { gap = $2; next }
 {
     heading[++n] = $1; format[n] = $3
     at = index($2, "@")

@@ -44,6 +44,18 @@ normal|bits a weight@model=normal|%.3f
 (gain)|gain@model=normal|(%.3f)
 COLUMNS
 
+table formats "$out/errors.tsv" 'threads=1' 'lrrrrrrrr' <<'COLUMNS'
+codec|codec
+BF16|measured_gbps@dtype=BF16|%.2f
+error \%|error_percent@dtype=BF16|%.1f
+F16|measured_gbps@dtype=F16|%.2f
+error \%|error_percent@dtype=F16|%.1f
+F32|measured_gbps@dtype=F32|%.2f
+error \%|error_percent@dtype=F32|%.1f
+INT8|measured_gbps@dtype=I8|%.2f
+error \%|error_percent@dtype=I8|%.1f
+COLUMNS
+
 table targets "$out/targets.tsv" '' 'lrrrrrrrll' <<'COLUMNS'
 target|target
 uncoded/s|tokens_per_second@codec=raw|%g
@@ -58,7 +70,7 @@ status|bound_by_status@codec=planar-rans
 COLUMNS
 
 table published results/published.tsv '' 'llrrrrll>{\raggedright\arraybackslash}p{42mm}' <<'COLUMNS'
-gap|paper
+rule|paper
 paper|paper|cite
 table|table
 cells|published
@@ -71,7 +83,7 @@ the others need|what is left needs
 COLUMNS
 
 table huffllm-bits "$out/huffllm-bits.tsv" '' 'lllrrrr' <<'COLUMNS'
-gap|model
+rule|model
 model|model
 format|format
 quantity|quantity
@@ -127,7 +139,7 @@ GB/s|decode GB/s|%.3g
 COLUMNS
 
 table quality "$out/quality.tsv" '' 'lrrrrr' <<'COLUMNS'
-gap|most
+rule|most
 pipeline|pipeline
 bits|coded bits|%.3f
 plain|plain bits|%.3f

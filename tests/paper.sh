@@ -67,7 +67,8 @@ for name in $(strip | grep -o '\\input{table-[a-z-]*}' | sed 's/.*{\(.*\)}/\1/')
     [ -s "$out/$name.tex" ] || complain "$name is not made by paper/tables.sh"
 done
 for name in $(strip | sed -n 's/.*\\includegraphics\[[^]]*\]{\([^}]*\)}.*/\1/p'); do
-    [ -e "results/$name.svg" ] || [ -e "paper/$name.gp" ] || complain "figure $name: neither results/$name.svg nor paper/$name.gp"
+    [ -e "results/$name.svg" ] || [ -e "paper/$name.gp" ] || ls results/machines/*/"$name.svg" >/dev/null 2>&1 ||
+        complain "figure $name: not in results/ nor drawn by paper/$name.gp"
 done
 for key in $(cat "$text"/*.tex "$out"/table-*.tex | grep -o '\\cite{[^}]*}' | sed 's/.*{\(.*\)}/\1/' | tr ',' ' '); do
     grep -q "^@[a-z]*{$key," paper/refs.bib || complain "$key is not in paper/refs.bib"
