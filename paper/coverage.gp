@@ -14,7 +14,7 @@ array mark[6] = [7, 5, 9, 13, 11, 6]
 of(k, estimator) = stringcolumn("law") eq word(laws, k) && stringcolumn("estimator") eq estimator ? column("covered_percent") : NaN
 bias(law, estimator) = stringcolumn("law") eq law && stringcolumn("estimator") eq estimator ? column("bias") : NaN
 
-set terminal pdfcairo size 6.3in,3.1in noenhanced font "DejaVu Sans,8" fontscale 0.85
+set terminal pdfcairo size 6.3in,2.9in enhanced font "DejaVu Sans,8" fontscale 0.85
 set output ARG2
 set border 3 lc rgb "#666666"
 set tics nomirror out scale 0.6 tc rgb "black"
@@ -22,19 +22,19 @@ set logscale x
 set xrange [70:1.4e6]
 set xtics ("100" 100, "1000" 1000, "10^4" 1e4, "10^5" 1e5, "10^6" 1e6)
 set xlabel "observations" offset 0,0.4
-set multiplot layout 1,2 margins 0.075,0.985,0.29,0.96 spacing 0.12
-set ylabel "intervals that hold the truth, %" offset 1.5,0
+set multiplot layout 1,2 margins 0.09,0.985,0.27,0.96 spacing 0.12
+set ylabel "intervals that hold the truth, %" offset 0.5,0
 set yrange [91.5:100]
 set object 1 rectangle from graph 0, first 95 - 2 * 0.69 to graph 1, first 95 + 2 * 0.69 fc rgb "#e6e6e6" fs solid noborder behind
 set arrow 1 from graph 0, first 95 to graph 1, first 95 nohead lc rgb "black" lw 0.7 dt 2 back
-set key at screen 0.02,0.01 left bottom horizontal maxrows 2 reverse Left samplen 1.8 width 1
+set key at screen 0.05,0.005 left bottom vertical maxrows 2 reverse Left samplen 1.6 width -1
 plot for [k = 1:6] data using (column("n")):(of(k, "plugin")) with linespoints lw 1.4 pt mark[k] ps 0.45 lc rgb colour[k] title word(titles, k)
 unset object 1
 unset arrow 1
 set ylabel "bias for the law of Zipf, bits" offset 1,0
 set yrange [-1:0.1]
 set xzeroaxis lc rgb "black" dt 2
-set key at screen 0.6,0.01 left bottom horizontal maxrows 1 reverse Left samplen 1.8 width 1
+set key at screen 0.62,0.04 left bottom vertical maxrows 1 reverse Left samplen 1.6 width -1
 names = "plugin miller-madow chao-shen"
 plot for [k = 1:3] data using (column("n")):(bias("zipf 256", word(names, k))) with linespoints lw 1.4 pt mark[k] ps 0.45 lc rgb colour[2 * k - 1] title word(names, k)
 unset multiplot
