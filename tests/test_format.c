@@ -325,6 +325,29 @@ static void bulk_rounds_as_one_by_one(void **state)
         }
 }
 
+/* Half way between any two neighbours of the formats of up to 16 bits, and one float to either side. */
+static void bulk_rounds_half_way_as_one_by_one(void **state)
+{
+    (void)state;
+    for (const ent_format *f = ent_formats; f->name; f++) {
+        const uint32_t width = ent_format_width(f);
+        if (f->kind != ENT_KIND_FLOAT || f->bits > 16 || !strcmp(f->name, "BF16")) continue;
+        for (uint32_t w = 0; w + 1 < 1u << f->bits; w++) {
+            const double a = ent_format_value(f, w), b = ent_format_value(f, w + 1);
+            const float half = (float)((a + b) / 2);
+            const float value[] = { half, nextafterf(half, INFINITY), nextafterf(half, -INFINITY), 1.01f * (float)a, NAN, INFINITY, -INFINITY, -0.0f };
+            enum { VALUES = sizeof value / sizeof *value };
+            uint8_t words[2 * VALUES];
+            ent_format_words(f, value, VALUES, words);
+            for (size_t i = 0; i < VALUES; i++) {
+                uint64_t word = 0;
+                memcpy(&word, words + i * width, width);
+                assert_int_equal(word, ent_format_nearest(f, (double)value[i]));
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +361,7 @@ int main(void)
         cmocka_unit_test(packing_is_a_bit_string),
         cmocka_unit_test(bulk_is_one_by_one),
         cmocka_unit_test(bulk_rounds_as_one_by_one),
+        cmocka_unit_test(bulk_rounds_half_way_as_one_by_one),
     };
     return cmocka_run_group_tests_name("format", tests, NULL, NULL);
 }

@@ -1,7 +1,9 @@
 /* values.c - words to floats and back, many at a time.
  *
  * Formats that people store weights in have their own loops, which compilers make wide; others go
- * through the exact functions of formats.c, those of up to 8 bits by a table of all their words. */
+ * through the exact functions of formats.c, those of up to 8 bits by a table of all their words.  Rounding
+ * is that of formats.c, to the bit, in operations of floats and 32-bit integers. */
+#include <math.h>
 #include <string.h>
 
 #include <entropy/field.h>
@@ -107,6 +109,55 @@ static void words_of_bf16(const float *values, size_t n, void *words)
     }
 }
 
+/* What rounding to a float format of up to 16 bits needs. */
+typedef struct rounding {
+    uint32_t dropped; /* bits of a float's mantissa */
+    uint32_t rebias;  /* what a float's exponent has more, at its place */
+    uint32_t normal;  /* the least normal value, as a float's bits */
+    float whole;      /* 2^23 of the least steps: what is added to it is rounded to steps */
+    uint32_t last, beyond, nan; /* the largest finite magnitude, what is over it, what is no number */
+    uint32_t sign, least_signed; /* the sign bit, and the least magnitude that may have it: 1 where no zero has */
+} rounding;
+
+static rounding rounding_to(const ent_format *f)
+{
+    rounding r = { .dropped = 23u - f->mantissa_bits, .rebias = (uint32_t)(127 - f->bias) << f->mantissa_bits,
+                   .normal = (uint32_t)(128 - f->bias) << 23, .sign = 1u << (f->bits - 1) };
+    r.whole = from_bits((uint32_t)(127 + 24 - f->bias - f->mantissa_bits) << 23);
+    r.beyond = (uint32_t)ent_format_nearest(f, INFINITY);
+    r.last = r.beyond - (f->specials == ENT_SPECIALS_IEEE);
+    r.nan = (uint32_t)ent_format_nearest(f, NAN);
+    r.least_signed = f->specials == ENT_SPECIALS_UZ;
+    return r;
+}
+
+/* A choice without a branch, which would keep the loops below from being made wide. */
+static inline uint32_t either(uint32_t first, uint32_t a, uint32_t b) { return (a & -first) | (b & (first - 1)); }
+
+/* To the nearest, ties to even.  A carry out of the mantissa goes into the exponent by itself. */
+static inline uint32_t rounded(rounding r, float value)
+{
+    uint32_t bits = to_bits(value), magnitude = bits & 0x7fffffff;
+    uint32_t normal = ((magnitude + (1u << (r.dropped - 1)) - 1 + (magnitude >> r.dropped & 1)) >> r.dropped) - r.rebias;
+    uint32_t small = to_bits(from_bits(magnitude) + r.whole) - to_bits(r.whole);
+    uint32_t word = either(magnitude < r.normal, small, normal);
+    word = either(word > r.last, r.beyond, word);
+    word |= either((bits >> 31) & (word >= r.least_signed), r.sign, 0);
+    return either(magnitude > 0x7f800000, r.nan, word);
+}
+
+static void words_of_floats(const ent_format *format, const float *values, size_t n, uint8_t *words)
+{
+    const rounding r = rounding_to(format);
+    if (ent_format_width(format) == 1)
+        for (size_t i = 0; i < n; i++) words[i] = (uint8_t)rounded(r, values[i]);
+    else
+        for (size_t i = 0; i < n; i++) {
+            uint16_t word = (uint16_t)rounded(r, values[i]);
+            memcpy(words + 2 * i, &word, 2);
+        }
+}
+
 void ent_format_words(const ent_format *format, const float *values, size_t n, void *words)
 {
     uint32_t width = ent_format_width(format);
@@ -117,6 +168,10 @@ void ent_format_words(const ent_format *format, const float *values, size_t n, v
     }
     if (is(format, "BF16")) {
         words_of_bf16(values, n, words);
+        return;
+    }
+    if (format->kind == ENT_KIND_FLOAT && format->bits <= 16) {
+        words_of_floats(format, values, n, words);
         return;
     }
     for (size_t i = 0; i < n; i++) {

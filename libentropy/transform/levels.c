@@ -37,21 +37,47 @@ static const levels mxfp4_levels = { "F4", "F8_E8M0", 6, NULL, true, false };
 static const levels nvfp4_levels = { "F4", "F8_E4M3", 6, NULL, false, true };
 static const levels fp8_levels[] = { { "F8_E4M3", "F32", 448, NULL, false, false }, { "F8_E5M2", "F32", 57344, NULL, false, false } };
 
-static uint32_t code_of(const levels *l, const ent_format *format, float x)
+/* The least float that is nearer to the upper of two levels. */
+static float edge_between(float lower, float upper)
 {
-    uint32_t code = 0;
-    if (!l->list) return (uint32_t)ent_format_nearest(format, fminf(fmaxf(x, -l->largest), l->largest));
-    for (uint32_t i = 1; i < 16; i++)
-        if (fabsf(l->list[i] - x) < fabsf(l->list[code] - x)) code = i;
-    return code;
+    float low = lower, high = upper;
+    for (;;) {
+        const float middle = low + (high - low) / 2;
+        if (middle <= low || middle >= high) return high;
+        if (upper - middle < middle - lower)
+            high = middle;
+        else
+            low = middle;
+    }
 }
 
-static float level_of(const levels *l, const ent_part *codes, size_t i)
+/* Code k is the first whose edge, that with the level above it, is over x. */
+static void codes_of_list(const float *list, const float *restrict x, size_t n, uint8_t *restrict codes)
 {
-    return l->list ? l->list[ent_part_word(codes, i) & 15] : ent_part_value(codes, i);
+    float edge[15];
+    for (int k = 0; k < 15; k++) edge[k] = edge_between(list[k], list[k + 1]);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t code = 0;
+        for (int k = 0; k < 15; k++) code += x[i] >= edge[k];
+        codes[i] = (uint8_t)code;
+    }
 }
 
-/* Of all codes. */
+/* The codes of numbers that are relative to their scales. */
+static void codes_of(const levels *l, float *x, size_t n, const ent_part *codes)
+{
+    if (l->list) {
+        codes_of_list(l->list, x, n, codes->words);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        x[i] = x[i] < -l->largest ? -l->largest : x[i];
+        x[i] = x[i] > l->largest ? l->largest : x[i];
+    }
+    ent_format_words(codes->format, x, n, codes->words);
+}
+
+/* The levels of all codes. */
 static void levels_of(const levels *l, const ent_part *codes, float *values)
 {
     size_t n = (size_t)codes->rows * codes->cols;
@@ -74,7 +100,10 @@ static float largest_of(const ent_matrix_job *job, uint32_t r, uint32_t c, uint3
 {
     float most = 0;
     for (uint32_t k = 0; k < rows; k++)
-        for (uint32_t i = 0; i < width; i++) most = fmaxf(most, fabsf(job->values[(size_t)(r + k) * job->cols + c + i]));
+        for (uint32_t i = 0; i < width; i++) {
+            const float w = fabsf(job->values[(size_t)(r + k) * job->cols + c + i]);
+            most = w > most ? w : most;
+        }
     return most;
 }
 
@@ -84,14 +113,20 @@ static double tensor_scale(const levels *l, const ent_matrix_job *job)
     return most > 0 ? most / l->largest / 448 : 1; /* 448: the largest F8_E4M3 */
 }
 
-static void pack_rows(const levels *l, ent_part *codes, const ent_matrix_job *job, size_t first, uint32_t rows, uint32_t width,
-                      double scale)
+/* Numbers that are relative to their scales, and back. */
+static void divide(float *first, uint32_t rows, uint32_t width, size_t stride, double scale)
 {
     for (uint32_t k = 0; k < rows; k++)
-        for (uint32_t i = 0; i < width; i++) {
-            size_t at = first + (size_t)k * job->cols + i;
-            ent_part_set_word(codes, at, code_of(l, codes->format, (float)(job->values[at] / scale)));
-            job->values[at] = (float)(level_of(l, codes, at) * scale);
+        for (uint32_t i = 0; i < width; i++) first[k * stride + i] = (float)(first[k * stride + i] / scale);
+}
+
+static void multiply(const groups *g, uint32_t rows, uint32_t cols, const float *scale, double tensor, float *values)
+{
+    for (uint32_t r = 0; r < rows; r++)
+        for (uint32_t c = 0; c < cols; c += g->width) {
+            float *first = values + (size_t)r * cols + c;
+            const double factor = (double)scale[group_of(g, r, c)] * tensor;
+            for (uint32_t i = 0, n = group_width(g, cols, c); i < n; i++) first[i] = (float)(first[i] * factor);
         }
 }
 
@@ -118,8 +153,14 @@ static ent_status pack(const levels *l, double group, ent_matrix_job *job, ent_e
             double scale = (double)ent_part_value(scales, at) * tensor;
             if (!isfinite(scale))
                 return ent_fail(error, ENT_EINVAL, "row %u, column %u: weights too large for a scale in %s", r, c, l->scales);
-            pack_rows(l, codes, job, (size_t)r * job->cols + c, rows, columns, scale);
+            divide(job->values + (size_t)r * job->cols + c, rows, columns, job->cols, scale);
         }
+    float *scale = ent_part_floats(scales, error);
+    if (!scale) return ENT_ENOMEM;
+    codes_of(l, job->values, (size_t)job->rows * job->cols, codes);
+    levels_of(l, codes, job->values);
+    multiply(&g, job->rows, job->cols, scale, tensor, job->values);
+    ent_free(scale);
     return ENT_OK;
 }
 
@@ -135,12 +176,7 @@ static ent_status unpack(const levels *l, double group, const ent_packed *packed
     float *scale = ent_part_floats(scales, error);
     if (!scale) return ENT_ENOMEM;
     levels_of(l, codes, values);
-    for (uint32_t r = 0; r < packed->rows; r++)
-        for (uint32_t c = 0; c < packed->cols; c += g.width) {
-            float *first = values + (size_t)r * packed->cols + c;
-            const double factor = (double)scale[group_of(&g, r, c)] * tensor;
-            for (uint32_t i = 0, n = group_width(&g, packed->cols, c); i < n; i++) first[i] = (float)(first[i] * factor);
-        }
+    multiply(&g, packed->rows, packed->cols, scale, tensor, values);
     ent_free(scale);
     return ENT_OK;
 }

@@ -75,7 +75,7 @@ ENT_API double ent_format_value(const ent_format *format, uint64_t word);
 ENT_API uint64_t ent_format_nearest(const ent_format *format, double value);
 /* The same for n unpacked words, to and from floats: a value that a float does not hold is rounded to
  * the nearest one (F64 and integers of over 24 bits).  Neither side need be aligned.  Some GB/s for
- * F32, BF16, F16 and formats of up to 8 bits, some 100 MB/s for others and for rounding to F16 and F8.
+ * floats and for formats of up to 8 bits, some 100 MB/s for others and for rounding to integers and scales.
  * F32 is copied as it is, NaN payloads included. */
 ENT_API void ent_format_floats(const ent_format *format, const void *words, size_t n, float *values);
 ENT_API void ent_format_words(const ent_format *format, const float *values, size_t n, void *words);
