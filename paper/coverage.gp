@@ -27,14 +27,14 @@ set ylabel "intervals that hold the truth, %" offset 0.5,0
 set yrange [91.5:100]
 set object 1 rectangle from graph 0, first 95 - 2 * 0.69 to graph 1, first 95 + 2 * 0.69 fc rgb "#e6e6e6" fs solid noborder behind
 set arrow 1 from graph 0, first 95 to graph 1, first 95 nohead lc rgb "black" lw 0.7 dt 2 back
-set key at screen 0.05,0.005 left bottom vertical maxrows 2 reverse Left samplen 1.6 width -1
+set key at screen 0.015,0.005 left bottom vertical maxrows 2 reverse Left samplen 1.2 width -9 font ",7"
 plot for [k = 1:6] data using (column("n")):(of(k, "plugin")) with linespoints lw 1.4 pt mark[k] ps 0.45 lc rgb colour[k] title word(titles, k)
 unset object 1
 unset arrow 1
 set ylabel "bias for the law of Zipf, bits" offset 1,0
 set yrange [-1:0.1]
 set xzeroaxis lc rgb "black" dt 2
-set key at screen 0.62,0.04 left bottom vertical maxrows 1 reverse Left samplen 1.6 width -1
+set key at graph 0.98,0.04 right bottom vertical maxrows 3 reverse Left samplen 1.6 width -2 font ",8"
 names = "plugin miller-madow chao-shen"
 plot for [k = 1:3] data using (column("n")):(bias("zipf 256", word(names, k))) with linespoints lw 1.4 pt mark[k] ps 0.45 lc rgb colour[2 * k - 1] title word(names, k)
 unset multiplot

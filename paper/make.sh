@@ -70,7 +70,7 @@ grep -v '^#' $machine/better-codecs.tsv >"$out/contexts.tsv"
 
 # Huff-LLM's tables of one kind together.
 awk 'FNR == 1 && NR > 1 { next } { print }' results/huff-llm/table1.tsv results/huff-llm/table5.tsv >"$out/huffllm-bits.tsv"
-awk 'FNR == 1 && NR > 1 { next } { print }' results/huff-llm/table6.tsv results/huff-llm/table7.tsv results/huff-llm/study256.tsv >"$out/huffllm-cuts.tsv"
+awk 'FNR == 1 && NR > 1 { next } { sub(/ cut, %/, ""); print }' results/huff-llm/table6.tsv results/huff-llm/table7.tsv results/huff-llm/study256.tsv >"$out/huffllm-cuts.tsv"
 
 printf 'what\tperplexity\n' >"$out/bitstack.tsv"
 sed -n 's/^# uncompressed:	\(.*\)/uncompressed	\1/p' results/bitstack.tsv >>"$out/bitstack.tsv"

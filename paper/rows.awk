@@ -68,5 +68,7 @@ function shown(value, format) {
     if (format == "cite") return value ~ /[0-9][0-9][0-9][0-9]/ ? "\\cite{" value "}" : value
     if (format == "count") return grouped(value)
     if (format == "" || value !~ /^[-+]?[0-9]/) return tex(value)
-    return tex(sprintf(format, value))
+    value = sprintf(format, value)
+    if (value ~ /^[-+][0.]+$/) value = substr(value, 2) # nothing has no sign
+    return tex(value)
 }

@@ -82,25 +82,30 @@ worst|largest difference
 the others need|what is left needs
 COLUMNS
 
-table huffllm-bits "$out/huffllm-bits.tsv" '' 'lllrrrr' <<'COLUMNS'
+table huffllm-bits "$out/huffllm-bits.tsv" '' 'lllrrrrrrr' <<'COLUMNS'
 rule|model
 model|model
 format|format
 quantity|quantity
 published|published|%.2f
 normal|ours@weights=normal|%.2f
+diff.|difference@weights=normal|%+.2f
 rows spread|ours@weights=normal, rows spread|%.2f
+diff.|difference@weights=normal, rows spread|%+.2f
 shipped|ours@weights=gutenberg-llama-4.7m|%.2f
+diff.|difference@weights=gutenberg-llama-4.7m|%+.2f
 COLUMNS
 
-table huffllm-cuts "$out/huffllm-cuts.tsv" '' 'lllrrrrrrl' <<'COLUMNS'
+table huffllm-cuts "$out/huffllm-cuts.tsv" '' 'lllrrrrrrrrl' <<'COLUMNS'
 model|model
 quantity|quantity
 machine|accelerator
 GB/s|GB/s
 published|published
 normal|ours@weights=normal|%.1f
+diff.|difference@weights=normal|%+.1f
 shipped|ours@weights=gutenberg-llama-4.7m|%.1f
+diff.|difference@weights=gutenberg-llama-4.7m|%+.1f
 its bits|ours at published bits@weights=normal|%.1f
 prompt|ours, whole prompt at once@weights=normal|%.1f
 energy|energy
@@ -125,6 +130,15 @@ by predicted loss|by predicted loss|%.2f
 by perplexity|by perplexity|%.2f
 not scaled|not scaled|%.2f
 plain SVD|plain SVD|%.0f
+COLUMNS
+
+table stated results/published-systems.tsv '' 'lllrrr' <<'COLUMNS'
+system|system
+weights there|model
+status|status
+published|published
+ours|ours|%.3f
+diff.|difference|%+.2f
 COLUMNS
 
 table systems "$out/systems.tsv" '' 'lrrrrrrr' <<'COLUMNS'
