@@ -72,8 +72,13 @@ grep -v '^#' $machine/better-codecs.tsv >"$out/contexts.tsv"
 awk 'FNR == 1 && NR > 1 { next } { print }' results/huff-llm/table1.tsv results/huff-llm/table5.tsv >"$out/huffllm-bits.tsv"
 awk 'FNR == 1 && NR > 1 { next } { sub(/ cut, %/, ""); print }' results/huff-llm/table6.tsv results/huff-llm/table7.tsv results/huff-llm/study256.tsv >"$out/huffllm-cuts.tsv"
 
-printf 'what\tperplexity\n' >"$out/bitstack.tsv"
-sed -n 's/^# uncompressed:	\(.*\)/uncompressed	\1/p' results/bitstack.tsv >>"$out/bitstack.tsv"
+# Sizes at which blocks sorted by predicted loss give a lower perplexity than those tried one by one.
+awk -F '\t' -v OFS='\t' '
+    BEGIN { print "model", "sizes", "better", "uncompressed" }
+    { model = FILENAME; gsub(/.*\/|\.tsv/, "", model) }
+    FNR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; sizes = better = 0; next }
+    /^# uncompressed/ { print model, sizes, better, $2; next }
+    { sizes++; better += $(c["by predicted loss"]) + 0 < $(c["by perplexity"]) + 0 }' results/bitstack.tsv results/bitstack-stories.tsv >"$out/bitstack.tsv"
 
 # Of each method the largest setting within 3 and within 4 bits, lowest perplexity first.
 for most in 3 4; do
