@@ -302,7 +302,7 @@ static void write_jupyter(const notebook *book, const char *folder, FILE *out)
 static void to_stream(const MD_CHAR *text, MD_SIZE size, void *out) { fwrite(text, 1, size, out); }
 
 static const char style[] =
-    "body{max-width:50em;margin:2em auto;padding:0 1em;font:17px/1.5 Georgia,serif;color:#222;background:#fff}"
+    "body{max-width:58em;margin:2em auto;padding:0 1em;font:17px/1.5 Georgia,serif;color:#222;background:#fff}"
     "h1,h2,h3{font-family:sans-serif;line-height:1.2;margin:1.4em 0 .5em}h1{font-size:1.7em}h2{font-size:1.25em}"
     "pre,code{font:13.5px/1.4 'DejaVu Sans Mono',Consolas,monospace}pre{margin:.8em 0;padding:.6em .8em;overflow-x:auto;background:#f4f4f1;border-left:3px solid #0072b2}"
     "pre:has(code.language-text){background:#fff;border:1px solid #ddd;border-left:3px solid #999}p code{background:#f4f4f1;padding:0 .2em}"
