@@ -3,10 +3,12 @@
 #
 # Every number in the text is a command of numbers.tex (numbers.list), every table is cut from a TSV (tables.sh), every figure is
 # drawn by gnuplot from one: nothing measured is typed (tests/paper.sh).
+# RESULTS=FOLDER: other results than results/; MACHINE=NAME: times of another machine in its machines/.
 set -eu
 cd "$(dirname "$0")/.."
 out=${1:-build}/paper
-machine=results/machines/${MACHINE:-xeon-sapphire-rapids-2} # whose times the report has
+results=${RESULTS:-results}
+machine=$results/machines/${MACHINE:-xeon-sapphire-rapids-2} # whose times the report has
 export LC_ALL=C
 mkdir -p "$out"
 
@@ -40,7 +42,7 @@ awk -F '\t' -v OFS='\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; print $0
     { e = $(c["error_percent"]); print $0, e < 0 ? -e : e }' $machine/errors.tsv >"$out/errors.tsv"
 
 # All modelled targets as one table, one token at a time: the layers of Llama-3-8B, or of the model itself where that does not fit.
-for page in results/targets/*.tsv; do
+for page in $results/targets/*.tsv; do
     awk -F '\t' -v OFS='\t' -v target="$(basename "$page" .tsv)" '
         NR == 1 { heading = $0; next }
         $2 ~ /^one token at a time/ { of = $2 ~ /Llama-3-8B/ ? "Llama-3-8B" : "the model"; line[of, ++n[of]] = target "\t" of "\t" $0 }
@@ -59,18 +61,18 @@ awk -F '\t' -v OFS='\t' '
         next
     }
     { codec = $(c[FILENAME, "codec"]); print $0, rate[codec, 1, "cold"], rate[codec, 2, "cold"], rate[codec, 1, "warm"] }' \
-    "$out/rates.tsv" results/demo/sizes.tsv >"$out/codecs.tsv"
+    "$out/rates.tsv" $results/demo/sizes.tsv >"$out/codecs.tsv"
 awk -F '\t' -v OFS='\t' '
     /^#/ { next }
     FILENAME ~ /machines/ { if ($1 != "system") gbps[$1] = $3; next }
     $1 == "system" { print $0, "decode GB/s"; next }
-    { print $0, gbps[$1] }' $machine/systems.tsv results/systems.tsv >"$out/systems.tsv"
+    { print $0, gbps[$1] }' $machine/systems.tsv $results/systems.tsv >"$out/systems.tsv"
 
 grep -v '^#' $machine/better-codecs.tsv >"$out/contexts.tsv"
 
 # Huff-LLM's tables of one kind together.
-awk 'FNR == 1 && NR > 1 { next } { print }' results/huff-llm/table1.tsv results/huff-llm/table5.tsv >"$out/huffllm-bits.tsv"
-awk 'FNR == 1 && NR > 1 { next } { sub(/ cut, %/, ""); print }' results/huff-llm/table6.tsv results/huff-llm/table7.tsv results/huff-llm/study256.tsv >"$out/huffllm-cuts.tsv"
+awk 'FNR == 1 && NR > 1 { next } { print }' $results/huff-llm/table1.tsv $results/huff-llm/table5.tsv >"$out/huffllm-bits.tsv"
+awk 'FNR == 1 && NR > 1 { next } { sub(/ cut, %/, ""); print }' $results/huff-llm/table6.tsv $results/huff-llm/table7.tsv $results/huff-llm/study256.tsv >"$out/huffllm-cuts.tsv"
 
 # Sizes at which blocks sorted by predicted loss give a lower perplexity than those tried one by one.
 awk -F '\t' -v OFS='\t' '
@@ -78,7 +80,7 @@ awk -F '\t' -v OFS='\t' '
     { model = FILENAME; gsub(/.*\/|\.tsv/, "", model) }
     FNR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; sizes = better = 0; next }
     /^# uncompressed/ { print model, sizes, better, $2; next }
-    { sizes++; better += $(c["by predicted loss"]) + 0 < $(c["by perplexity"]) + 0 }' results/bitstack.tsv results/bitstack-stories.tsv >"$out/bitstack.tsv"
+    { sizes++; better += $(c["by predicted loss"]) + 0 < $(c["by perplexity"]) + 0 }' $results/bitstack.tsv $results/bitstack-stories.tsv >"$out/bitstack.tsv"
 
 # Of each method the largest setting within 3 and within 4 bits, lowest perplexity first.
 for most in 3 4; do
@@ -88,9 +90,9 @@ for most in 3 4; do
             family = $(c["family"]); bits = $(c["coded bits"]) + 0
             if (family != "levels" && bits <= most + 0.005 && bits > largest[family]) { largest[family] = bits; row[family] = $0 }
         }
-        END { for (family in row) print most, row[family] }' results/quality.tsv | sort -t "$(printf '\t')" -k 8,8n
+        END { for (family in row) print most, row[family] }' $results/quality.tsv | sort -t "$(printf '\t')" -k 8,8n
 done >"$out/quality.part"
-{ printf 'most\t'; head -n 1 results/quality.tsv; cat "$out/quality.part"; } >"$out/quality.tsv"
+{ printf 'most\t'; head -n 1 $results/quality.tsv; cat "$out/quality.part"; } >"$out/quality.tsv"
 rm "$out/quality.part"
 
 # Bits, coded, at which the methods made for a coder come to the KL divergence of others: straight lines in its logarithm.
@@ -108,20 +110,20 @@ awk -F '\t' -v OFS='\t' '
     END {
         print "pipeline", "plain", "step", "step-budget", "watersic", "watersic-budget"
         for (i = 1; i <= n; i++) if (family[i] == "levels") print name[i], plain[i], at("step", kl[i]), at("step-budget", kl[i]), at("watersic", kl[i]), at("watersic-budget", kl[i])
-    }' results/quality.tsv >"$out/equal.tsv"
+    }' $results/quality.tsv >"$out/equal.tsv"
 
-awk -v out="$out" -f paper/rows.awk -f paper/numbers.awk paper/numbers.list >"$out/numbers.tex.part"
+awk -v out="$out" -v results="$results" -f paper/rows.awk -f paper/numbers.awk paper/numbers.list >"$out/numbers.tex.part"
 mv "$out/numbers.tex.part" "$out/numbers.tex"
 paper/tables.sh "$out"
 [ "${2:-}" != data ] || exit 0
 
 # Figures of results/ were drawn there, by gnuplot and from the same tables.
 for figure in $(sed -n 's/.*\\includegraphics\[[^]]*\]{\([^}]*\)}.*/\1/p' paper/*.tex); do
-    for svg in "results/$figure.svg" "$machine/$figure.svg"; do
+    for svg in "$results/$figure.svg" "$machine/$figure.svg"; do
         [ ! -e "$svg" ] || rsvg-convert -f pdf -o "$out/$figure.pdf" "$svg"
     done
 done
-gnuplot -c paper/coverage.gp results/coverage.tsv "$out/coverage.pdf"
+gnuplot -c paper/coverage.gp $results/coverage.tsv "$out/coverage.pdf"
 # LaTeX runs in the build folder.
 cp paper/*.tex "$out/"
 # The style knows no eprints.

@@ -17,6 +17,7 @@ function sorted(list, n,    i, j, x) {
 
 function of_rows(file, condition, column,    how, at, i, n, list, x, sum) {
     sub(/^@/, out, file)
+    sub(/^results/, results, file)
     at = index(column, ":")
     how = at ? substr(column, 1, at - 1) : ""
     if (how !~ /^(max|min|sum|mean|median|count)$/) how = ""

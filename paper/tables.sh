@@ -6,13 +6,14 @@ set -eu
 cd "$(dirname "$0")"
 out=$(cd .. && cd "$1" && pwd)
 cd ..
+results=${RESULTS:-results}
 
 table() {
     tr '|' '\t' | align=$4 awk -v file="$2" -v where="$3" -f paper/rows.awk -f paper/table.awk >"$out/table-$1.tex.part"
     mv "$out/table-$1.tex.part" "$out/table-$1.tex"
 }
 
-awk -F '\t' -v OFS='\t' 'NR > 1 { $5 = $5 ~ /sign.exponent/ ? "given" : $5 } { print }' results/demo/entropy.tsv >"$out/fields.tsv"
+awk -F '\t' -v OFS='\t' 'NR > 1 { $5 = $5 ~ /sign.exponent/ ? "given" : $5 } { print }' $results/demo/entropy.tsv >"$out/fields.tsv"
 table fields "$out/fields.tsv" 'estimator=miller-madow' 'lrrrrrrr' <<'COLUMNS'
 role|name
 weights|count|count
@@ -34,7 +35,7 @@ gap|gap_bits|%.3f
 warm|warm 1|%.2f
 COLUMNS
 
-table contexts results/better-codecs.tsv '' 'lrrrrrr' <<'COLUMNS'
+table contexts $results/better-codecs.tsv '' 'lrrrrrr' <<'COLUMNS'
 codec|codec
 shipped|bits a weight@model=gutenberg-llama-4.7m|%.3f
 (gain)|gain@model=gutenberg-llama-4.7m|(%.3f)
@@ -69,7 +70,7 @@ bound|bound_by@codec=planar-rans
 status|bound_by_status@codec=planar-rans
 COLUMNS
 
-table published results/published.tsv '' 'llrrrrll>{\raggedright\arraybackslash}p{42mm}' <<'COLUMNS'
+table published $results/published.tsv '' 'llrrrrll>{\raggedright\arraybackslash}p{42mm}' <<'COLUMNS'
 rule|paper
 paper|paper|cite
 table|table
@@ -111,7 +112,7 @@ prompt|ours, whole prompt at once@weights=normal|%.1f
 energy|energy
 COLUMNS
 
-table double results/double-compression.tsv '' 'lllrrrrrr' <<'COLUMNS'
+table double $results/double-compression.tsv '' 'lllrrrrrr' <<'COLUMNS'
 stages|stages
 $\alpha$|alpha
 scale|scale
@@ -123,7 +124,7 @@ perplexity|perplexity|%.2f
 KL|KL nats|%.4f
 COLUMNS
 
-table bitstack results/bitstack.tsv '' 'rrrrrr' <<'COLUMNS'
+table bitstack $results/bitstack.tsv '' 'rrrrrr' <<'COLUMNS'
 bytes|bytes of memory|count
 by level|by level|%.2f
 by predicted loss|by predicted loss|%.2f
@@ -132,7 +133,7 @@ not scaled|not scaled|%.2f
 plain SVD|plain SVD|%.0f
 COLUMNS
 
-table stated results/published-systems.tsv '' 'lllrrr' <<'COLUMNS'
+table stated $results/published-systems.tsv '' 'lllrrr' <<'COLUMNS'
 system|system
 weights there|model
 status|status

@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 bad=0
 complain() { echo "paper: $*"; bad=1; }
 
-paper/make.sh "$work" data >"$work/log" 2>&1 || { cat "$work/log"; complain "numbers and tables cannot be made from results/"; }
+RESULTS=results MACHINE= paper/make.sh "$work" data >"$work/log" 2>&1 || { cat "$work/log"; complain "numbers and tables cannot be made from results/"; }
 out=$work/paper
 
 # Digits.  Gone before looking: comments, what LaTeX reads (labels, lengths, files), names that begin with a letter, whole numbers of
