@@ -92,7 +92,8 @@ times_page() {
     if command -v gnuplot >/dev/null; then
         grep -v '^#' "$times.tsv" >"$work/figure.tsv"
         gnuplot -c analyses/plots/better-codecs.gp "$work/figure.tsv" "$work/figure" gutenberg-llama-4.7m \
-            "$(awk -F '\t' '$1 == "gutenberg-llama-4.7m" && $2 == "context mixing" { print $3 }' "$times.tsv")"
+            "$(awk -F '\t' '$1 == "gutenberg-llama-4.7m" && $2 == "context mixing" { print $3 }' "$times.tsv")" \
+            "$(awk -F '\t' '$1 == "gutenberg-llama-4.7m" && $2 == "exponents alone" { print $4 }' $results/better-codecs.tsv)"
         mv "$work/figure.svg" "$times.svg"
     else
         echo "no gnuplot on this machine: the tables are there, the figure is not" >&2

@@ -1,6 +1,6 @@
 #!/bin/sh
 # demo.sh BUILD - runs the demo plan, reports it into $RESULTS/demo, and prints the table that matters.  Times of this machine go to
-# $RESULTS/machines/$MACHINE/demo.tsv and .md, with the figure that shows them.
+# $RESULTS/machines/$MACHINE/demo.tsv and .md, with two figures that show them.
 set -eu
 cd "$(dirname "$0")/.."
 entropy=${1:-build}/entropy
@@ -15,7 +15,8 @@ cp $results/times.tsv "$times.tsv"
 cp $results/times.md "$times.md"
 if [ -d $results/figures ]; then
     cp $results/figures/bits-gutenberg-llama-4.7m.svg $results/bits.svg
-    cp $results/figures/pareto-gutenberg-llama-4.7m-host.svg "$times.svg"
+    cp $results/figures/pareto-gutenberg-llama-4.7m-host.svg "$times-pareto.svg"
+    analyses/demo-plot.sh $results "$times"
 fi
 echo
 echo "The shipped model: bits per weight, how far that is above the order-0 entropy of the fields that the codec codes,"

@@ -66,11 +66,13 @@ head='system\tx\ty\tfront\tlabel x\tlabel y\tline x\tline y\n'
     printf "$head"
     awk -F '\t' -v OFS='\t' 'NR > 1 { print $1, $2, ($7 > 0 ? $7 : 0.0002) }' $results/systems.tsv | place 0 0.8 13 0.00015 8 58 40
 } >"$work/quality"
-gnuplot -c analyses/plots/systems.gp "$work/quality" $results/systems "0.8 13 0.00015 8" 'KL divergence, nats a token' kl
+bound=$(awk -F '\t' 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next } $at["codec"] == "planar-rans" { print $at["bound_bits"]; exit }' $results/demo/sizes.tsv)
+gnuplot -c analyses/plots/systems.gp "$work/quality" $results/systems "0.8 13 0.00015 8" 'KL divergence, nats a token' kl "$bound"
 [ -e "$times.tsv" ] || exit 0
 {
     printf "$head"
     awk -F '\t' -v OFS='\t' '/^#/ || $1 == "system" { next } FNR == NR { speed[$1] = $3; next } { print $1, $2, speed[$1] }' \
         "$times.tsv" $results/systems.tsv | place 1 0.8 13 0.02 60 58 40
 } >"$work/decode"
-gnuplot -c analyses/plots/systems.gp "$work/decode" "$times" "0.8 13 0.02 60" 'decoding, GB/s of BF16, one thread' gbps
+gnuplot -c analyses/plots/systems.gp "$work/decode" "$times" "0.8 13 0.02 60" 'decoding, GB/s of BF16, one thread' gbps "$bound" \
+    "$(awk -F '\t' '!/^#/ && $4 > 0 { print $3 / $4 }' "$times.tsv" | sort -g | awk '{ x[NR] = $1 } END { print (x[int((NR + 1) / 2)] + x[int(NR / 2) + 1]) / 2 }')"

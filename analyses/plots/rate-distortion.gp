@@ -2,7 +2,7 @@
 #
 # gnuplot -c rate-distortion.gp DATA.tsv OUT   writes OUT.svg and OUT.pdf
 #
-# DATA's columns are found by name; families by the beginning of the pipeline's.  Colours: Okabe and Ito.
+# DATA's columns are found by name; families by the beginning of the pipeline's, each with its mark.  Colours: Okabe and Ito.
 blue = "#0072B2"; vermillion = "#D55E00"; green = "#009E73"; purple = "#CC79A7"; orange = "#E69F00"; sky = "#56B4E9"; grey = "#666666"
 
 data = ARG1
@@ -10,6 +10,8 @@ is(name) = strstrt(stringcolumn("pipeline"), name) == 1
 if_is(name, value) = is(name) ? value : NaN
 plain = "plain bits"; coded = "coded bits"; sqnr = "SQNR dB"
 names = "lloyd rtn nf4 mxfp4 nvfp4 entquant"
+mark(i) = int(word("7 9 5 13 11 15", i))
+hollow(i) = int(word("6 8 4 12 10 14", i))
 colour(i) = word(sprintf("%s %s %s %s %s %s", blue, vermillion, green, purple, orange, grey), i)
 
 set datafile separator "\t"
@@ -37,8 +39,8 @@ do for [kind in "svg pdf"] {
          for [i = 1:words(names)] data using (is(word(names, i)) && column(plain) < 6 ? column(plain) : NaN):(column(sqnr)):(column(coded) - column(plain)):(0) \
              with vectors nohead lc rgb colour(i) lw 0.5 notitle, \
          for [i = 1:words(names)] data using (is(word(names, i)) && column(plain) < 6 ? column(plain) : NaN):(column(sqnr)) \
-             with points pt 6 ps 0.7 lw 1.2 lc rgb colour(i) notitle, \
+             with points pt hollow(i) ps 0.75 lw 1.2 lc rgb colour(i) notitle, \
          for [i = 1:words(names)] data using (if_is(word(names, i), column(coded))):(column(sqnr)) \
-             with points pt 7 ps 0.6 lc rgb colour(i) title word(names, i)
+             with points pt mark(i) ps 0.75 lc rgb colour(i) title word(names, i)
     unset output
 }
