@@ -57,10 +57,11 @@ sizes() {
         "$entropy" compress "$work/spread.safetensors" -o "$work/spread.$codec" --codec $codec --quiet >/dev/null
     done
     {
-        printf 'information\tplanar-rans bytes\tplanar-rans-rows bytes\n'
-        printf '%s\t%d\t%d\n' "$("$entropy" stats "$work/spread.safetensors" --dependence --context row --quiet --json |
-            sed -n 's/.*"scope":"model".*"field":"exponent","context":"row".*"information":\([^,]*\),.*/\1/p' | awk '{ printf "%.4f", $1 }')" \
-            "$(wc -c <"$work/spread.planar-rans")" "$(wc -c <"$work/spread.planar-rans-rows")"
+        printf 'information\tplanar-rans\tplanar-rans-rows\tsaved\n'
+        printf '%s %d %d\n' "$("$entropy" stats "$work/spread.safetensors" --dependence --context row --quiet --json |
+            sed -n 's/.*"scope":"model".*"field":"exponent","context":"row".*"information":\([^,]*\),.*/\1/p')" \
+            "$(wc -c <"$work/spread.planar-rans")" "$(wc -c <"$work/spread.planar-rans-rows")" |
+            awk -v OFS='\t' -v n=$((4 * 1024 * 1024)) '{ print sprintf("%.4f", $1), sprintf("%.3f", 8 * $2 / n), sprintf("%.3f", 8 * $3 / n), sprintf("%.4f", 8 * ($2 - $3) / n) }'
     } >$results/better-codecs-files.tsv
 }
 
@@ -117,10 +118,9 @@ TEXT
     awk -F '\t' '
         NR == 1 { next }
         {
-            saved = 8 * ($2 - $3) / (4 * 2 ^ 20)
             printf "\n## How much of what rows know is saved\n\n4 Mi normal weights whose rows differ in scale (log-normal, 0.3): "
-            printf "I(exponent; row) is %.4f bits. Whole files, by\n`entropy compress`: %d bytes by `planar-rans`, %d by `planar-rans-rows`; ", $1, $2, $3
-            printf "%.4f bits a weight saved, **%.0f %%** of it.\n", saved, 100 * saved / $1
+            printf "I(exponent; row) is %s bits. Whole files, by\n`entropy compress`, bits a weight: %s by `planar-rans`, %s by `planar-rans-rows`; ", $1, $2, $3
+            printf "%s saved, **%.0f %%** of it.\n", $4, 100 * $4 / $1
         }' $results/better-codecs-files.tsv
     cat <<'TEXT'
 

@@ -46,4 +46,5 @@ if [ -d $results/figures ]; then
     for picture in $results/figures/*.svg; do
         if [ -e "$picture" ]; then echo "  $picture"; fi
     done
+    echo "  $times.svg (the picture of the README)"
 fi

@@ -32,6 +32,7 @@ huff-llm/*.svg drawn huff-llm/huff-llm
 huff-llm/* bytes huff-llm/huff-llm
 targets/*.svg drawn targets/targets
 targets/* bytes targets/targets
+machines/*/demo.svg drawn demo-plot/demo-plot
 machines/*/systems.md bytes systems/systems-page
 machines/*/systems.svg drawn systems/systems-page
 machines/*/better-codecs.md bytes better-codecs/better-codecs-page
@@ -69,6 +70,7 @@ END
 make_step() { # of made's third column
     case $1 in
         demo) MACHINE=here analyses/demo.sh "$build" ;;
+        demo-plot) analyses/demo-plot.sh "$RESULTS/demo" "$RESULTS/machines/$MACHINE/demo" ;;
         calibration) "$build/test_fit" --calibration >"$RESULTS/calibration.tsv" ;;
         deltas) "$build/test_delta" --figures datasets/gutenberg-llama-4.7m/model.safetensors >"$RESULTS/deltas.tsv" ;;
         coverage) "$build/test_coverage" --trials 1000 >"$RESULTS/coverage.tsv" ;;

@@ -55,8 +55,9 @@ kind(k, value) = stringcolumn("kind") eq k ? value : NaN
 plot codecs using (kind("other", column("speed"))):(column("bits_per_weight")) with points pt 6 ps 0.55 lw 1.2 lc rgb grey, \
      codecs using (kind("published", column("speed"))):(column("bits_per_weight")) with points pt 4 ps 0.7 lw 1.4 lc rgb "black", \
      codecs using (kind("ours", column("speed"))):(column("bits_per_weight")) with points pt 7 ps 1 lc rgb blue, \
-     labels using (kind("published", column("speed"))):(column("bits_per_weight")):(stringcolumn("text")) with labels left offset 0.8,0 tc rgb "black", \
+     labels using (column("bits_per_weight") < 15 ? kind("published", column("speed")) : NaN):(column("bits_per_weight")):(stringcolumn("text")) with labels left offset 0.8,0 tc rgb "black", \
+     labels using (column("bits_per_weight") < 15 ? NaN : kind("published", column("speed"))):(column("bits_per_weight")):(stringcolumn("text")) with labels right offset -0.8,0 tc rgb "black", \
      labels using (kind("row", column("speed"))):(column("bits_per_weight")):(stringcolumn("text")) with labels right offset 0.7,0.9 tc rgb "black", \
-     labels using (kind("ours", column("speed"))):(column("bits_per_weight")):(stringcolumn("text")) with labels left offset -0.7,-1.1 tc rgb blue font ",15"
+     labels using (kind("ours", column("speed"))):(column("bits_per_weight")):(stringcolumn("text")) with labels center offset 0,-1.1 tc rgb blue font ",15"
 unset multiplot
 unset output

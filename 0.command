@@ -1,0 +1,1 @@
+build/entropy stats gutenberg-llama-4.7m

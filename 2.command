@@ -1,0 +1,1 @@
+build/entropy decompress model.h5 -o back.safetensors
