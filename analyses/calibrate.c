@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <gsl/gsl_statistics.h>
@@ -21,6 +20,7 @@
 #include "progress.h"
 #include "sample.h"
 #include "save.h"
+#include "target_file.h"
 
 enum { MOST_COUNTS = 16, STATES = 2, COLD = 0, LEVELS = 3, SHORT = 200, COMMON = 4 };
 static const char *const states[STATES] = { "cold", "warm" }, *const common_formats[COMMON] = { "BF16", "F16", "F32", "I8" };
@@ -32,7 +32,7 @@ struct row {
 
 struct calibration {
     const struct calibrate *c;
-    char date[11];
+    struct target_origin origin;
     const char *dtype[1 + COMMON]; /* the model's, then the common ones that it is not */
     size_t dtypes;
     unsigned threads[MOST_COUNTS], counts; /* 1, 2, 4, ... all */
@@ -143,46 +143,28 @@ static ent_status measure_all(struct calibration *x, const ent_weights *weights,
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
-/* Text in double quotes, as YAML has it. */
-static void quoted(FILE *file, const char *text)
-{
-    fputc('"', file);
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\') fputc('\\', file);
-        fputc((unsigned char)*text < 0x20 ? ' ' : *text, file);
-    }
-    fputc('"', file);
-}
-
-static void number(const struct calibration *x, FILE *file, const char *key, double value)
-{
-    fprintf(file, "%s: { value: %.5g, status: measured, date: \"%s\", command: ", key, value, x->date);
-    quoted(file, x->c->command);
-    fputs(" }\n", file);
-}
-
 static void write_machine(const struct calibration *x, FILE *file)
 {
     const struct core_speed *s = &x->core;
-    number(x, file, "clock_ghz", s->clock_ghz);
-    number(x, file, "cores", x->threads[x->counts - 1]);
+    yaml_measured(file, "clock_ghz", s->clock_ghz, &x->origin);
+    yaml_measured(file, "cores", x->threads[x->counts - 1], &x->origin);
     fputs("memory: # read by all cores, and by one\n", file);
     for (int i = 0; i < LEVELS; i++) {
         if (!(x->level[i].capacity > 0)) continue;
         fprintf(file, "  - name: %s\n", x->level[i].name);
-        number(x, file, "    capacity_bytes", x->level[i].capacity);
-        number(x, file, "    gbps", x->level[i].gbps);
-        number(x, file, "    gbps_per_core", x->level[i].core_gbps);
+        yaml_measured(file, "    capacity_bytes", x->level[i].capacity, &x->origin);
+        yaml_measured(file, "    gbps", x->level[i].gbps, &x->origin);
+        yaml_measured(file, "    gbps_per_core", x->level[i].core_gbps, &x->origin);
     }
     fputs("execution:\n", file);
-    number(x, file, "  operations_per_cycle", s->operations_per_cycle);
-    number(x, file, "  loads_per_cycle", s->loads_per_cycle);
-    number(x, file, "  load_latency_cycles", s->load_latency_cycles);
-    number(x, file, "  multiply_latency_cycles", s->multiply_latency_cycles);
-    number(x, file, "  branch_cycles", fmax(s->branch_cycles, 1e-3));
-    if (s->vector_bytes > 0) number(x, file, "  vector_bytes", s->vector_bytes);
-    if (s->vector_bytes > 0) number(x, file, "  vectors_per_cycle", s->vectors_per_cycle);
-    if (s->vector_bytes > 0) number(x, file, "  gather_lanes_per_cycle", s->gather_lanes_per_cycle);
+    yaml_measured(file, "  operations_per_cycle", s->operations_per_cycle, &x->origin);
+    yaml_measured(file, "  loads_per_cycle", s->loads_per_cycle, &x->origin);
+    yaml_measured(file, "  load_latency_cycles", s->load_latency_cycles, &x->origin);
+    yaml_measured(file, "  multiply_latency_cycles", s->multiply_latency_cycles, &x->origin);
+    yaml_measured(file, "  branch_cycles", fmax(s->branch_cycles, 1e-3), &x->origin);
+    if (s->vector_bytes > 0) yaml_measured(file, "  vector_bytes", s->vector_bytes, &x->origin);
+    if (s->vector_bytes > 0) yaml_measured(file, "  vectors_per_cycle", s->vectors_per_cycle, &x->origin);
+    if (s->vector_bytes > 0) yaml_measured(file, "  gather_lanes_per_cycle", s->gather_lanes_per_cycle, &x->origin);
 }
 
 static void write_row(const struct calibration *x, FILE *file, size_t dtype, size_t codec, int state, unsigned count)
@@ -190,40 +172,19 @@ static void write_row(const struct calibration *x, FILE *file, size_t dtype, siz
     const struct row *row = row_at(x, dtype, codec, state, count);
     if (!row->done) return;
     fputs("  - { codec: ", file);
-    quoted(file, ent_codec_name(x->c->codec[codec]));
+    yaml_quoted(file, ent_codec_name(x->c->codec[codec]));
     fprintf(file, ", dtype: %s, threads: %u, cache: %s, bits_per_weight: %.5g, gbps: %.5g", x->dtype[dtype],
             x->threads[count], states[state], row->bits, row->gbps);
     if (row->pj > 0) fprintf(file, ", pj_per_weight: %.5g", row->pj);
     fputs(" }\n", file);
 }
 
-/* The file's name without folders and ending: letters, digits, '-', '_', '.'. */
-static void name_of(const char *path, char name[64])
-{
-    const char *slash = strrchr(path, '/');
-    snprintf(name, 64, "%s", slash ? slash + 1 : path);
-    char *end = strstr(name, ".yaml");
-    if (end && end != name) *end = '\0';
-    for (char *p = name; *p; p++)
-        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.", *p)) *p = '-';
-}
-
 /* With `rows`: a target of kind measured.  Without: the numbers of the machine alone, from which all is computed. */
 static void write_target(const struct calibration *x, FILE *file, bool rows)
 {
-    char name[64];
-    name_of(x->c->output, name);
     fprintf(file, "# Written by `entropy bench --calibrate`; every number was measured by the command in it.\n");
-    fprintf(file, "name: %s\nbrief: ", name);
-    quoted(file, ent_cpu_text());
-    fprintf(file, "\nkind: %s\n", rows ? "measured" : "model");
-    if (rows) {
-        fputs("measured:\n  command: ", file);
-        quoted(file, x->c->command);
-        fprintf(file, "\n  date: \"%s\"\n  cpu: ", x->date);
-        quoted(file, ent_cpu_text());
-        fputc('\n', file);
-    }
+    if (rows) target_file_head(file, x->c->output, ent_cpu_text(), &x->origin);
+    else target_file_name(file, x->c->output, ent_cpu_text(), "model");
     write_machine(x, file);
     if (!rows) return;
     fprintf(file, "rates: # GB/s of decoded weights: %s of %s, else normal weights\n", x->dtype[0], model_name(x->c->model));
@@ -354,15 +315,12 @@ static ent_status print_tables(const struct calibration *x, const ent_target *mo
 
 ent_status calibrate(const struct calibrate *c, ent_error *error)
 {
-    struct calibration x = { .c = c };
+    struct calibration x = { .c = c, .origin = target_origin_now(c->command) };
     struct save save;
     ent_weights *weights;
     ent_target *model = NULL;
-    time_t now = time(NULL);
-    struct tm day;
     ent_status status = may_write(c->output, c->force, error);
     if (status) return status;
-    strftime(x.date, sizeof x.date, "%Y-%m-%d", gmtime_r(&now, &day));
     status = model_open(&weights, c->model, error);
     if (status) return status;
     if ((status = save_open(&save, c->output, error))) {

@@ -9,12 +9,12 @@
 
 /* ---- what is multiplied ------------------------------------------------------------------------ */
 
-static size_t blocks_of(const struct product *p, const struct product_code *c) { return (p->n - 1) / c->recipe.block + 1; }
+static size_t blocks_of(size_t n, const struct product_code *c) { return (n - 1) / c->recipe.block + 1; }
 
-static size_t block_words(const struct product *p, const struct product_code *c, size_t i)
+static size_t block_words(size_t n, const struct product_code *c, size_t i)
 {
     size_t first = i * c->recipe.block;
-    return p->n - first < c->recipe.block ? p->n - first : c->recipe.block;
+    return n - first < c->recipe.block ? n - first : c->recipe.block;
 }
 
 static ent_matrix matrix_of(const struct product *p, const struct product_code *c, const uint16_t *words)
@@ -22,26 +22,26 @@ static ent_matrix matrix_of(const struct product *p, const struct product_code *
     return (ent_matrix){ p->rows, p->cols, &c->recipe, &c->tables, c->code, words };
 }
 
-static ent_status train(const struct product *p, struct product_code *c)
+static ent_status train(struct product_code *c, const uint16_t *words, size_t n)
 {
     ent_counts counts[ENT_MAX_FIELDS];
     ent_buffer written = { NULL, 0, 0 };
     ent_status status = ent_recipe_counts_init(&c->recipe, counts);
     if (status) return status;
-    status = ent_recipe_count(&c->recipe, p->words, p->n, counts);
+    status = ent_recipe_count(&c->recipe, words, n, counts);
     if (!status) status = ent_tables_train(&c->tables, &c->recipe, counts, ENT_ENCODE | ENT_DECODE);
     ent_recipe_counts_free(counts);
     for (uint32_t i = 0; i < c->tables.fields && !status; i++)
         if (c->tables.table[i]) status = ent_table_write(c->tables.table[i], &written);
-    c->bytes_per_weight = (double)written.size / (double)p->n;
+    c->bytes_per_weight = (double)written.size / (double)n;
     ent_free(written.data);
     return status;
 }
 
 /* The blocks lie one after the other, as in a file. */
-static ent_status encode(const struct product *p, struct product_code *c)
+static ent_status encode(struct product_code *c, const uint16_t *words, size_t n)
 {
-    size_t blocks = blocks_of(p, c), bound = ent_block_bound(&c->recipe, &c->tables, c->recipe.block), all;
+    size_t blocks = blocks_of(n, c), bound = ent_block_bound(&c->recipe, &c->tables, c->recipe.block), all;
     if (__builtin_mul_overflow(blocks, bound, &all)) return ENT_ENOMEM;
     ent_buffer out = { NULL, 0, 0 };
     ent_workspace work = { { NULL, 0, 0 }, { NULL, 0, 0 } };
@@ -51,29 +51,47 @@ static ent_status encode(const struct product *p, struct product_code *c)
     if (!c->code) status = ENT_ENOMEM;
     for (size_t i = 0; i < blocks && !status; i++) {
         size_t at = out.size;
-        status = ent_block_encode(&c->recipe, &c->tables, p->words + i * c->recipe.block, block_words(p, c, i), &out,
-                                  NULL, &work);
+        status = ent_block_encode(&c->recipe, &c->tables, words + i * c->recipe.block, block_words(n, c, i), &out, NULL,
+                                  &work);
         c->code[i] = (ent_bytes){ out.data + at, out.size - at };
     }
-    c->bytes_per_weight += (double)out.size / (double)p->n;
+    c->bytes_per_weight += (double)out.size / (double)n;
     ent_workspace_free(&work);
     return status;
 }
 
-static ent_status code_open(const struct product *p, struct product_code *c, unsigned threads, ent_error *error)
+ent_status product_encode(struct product_code *c, const ent_codec *codec, const uint16_t *words, size_t n, ent_error *error)
 {
-    ent_status status = ent_codec_bind(c->codec, "BF16", &c->recipe, error);
+    *c = (struct product_code){ .codec = codec };
+    ent_status status = ent_codec_bind(codec, "BF16", &c->recipe, error);
     if (status) return status;
-    status = train(p, c);
-    if (!status) status = encode(p, c);
-    if (!status && !(c->expected = ent_alloc(p->rows * sizeof *c->expected))) status = ENT_ENOMEM;
-    ent_matrix plain = matrix_of(p, c, p->words);
-    if (!status) status = ent_product(&plain, 0, p->x, ent_format_find("F32"), c->expected, threads);
-    return status ? ent_fail(error, status, "codec %s: %s", ent_codec_name(c->codec), ent_status_text(status)) : ENT_OK;
+    status = train(c, words, n);
+    if (!status) status = encode(c, words, n);
+    return status ? ent_fail(error, status, "codec %s: %s", ent_codec_name(codec), ent_status_text(status)) : ENT_OK;
 }
 
-/* Two normals from two uniforms (Box and Muller 1958). */
-static void fill_normal(float *x, size_t n)
+void product_code_free(struct product_code *c)
+{
+    ent_tables_free(&c->tables);
+    ent_free(c->code);
+    ent_free(c->bytes);
+    ent_free(c->expected);
+    *c = (struct product_code){ 0 };
+}
+
+static ent_status code_open(const struct product *p, struct product_code *c, const ent_codec *codec, unsigned threads,
+                            ent_error *error)
+{
+    ent_status status = product_encode(c, codec, p->words, p->n, error);
+    if (status) return status;
+    if (!(c->expected = ent_alloc(p->rows * sizeof *c->expected))) status = ENT_ENOMEM;
+    ent_matrix plain = matrix_of(p, c, p->words);
+    if (!status) status = ent_product(&plain, 0, p->x, ent_format_find("F32"), c->expected, threads);
+    return status ? ent_fail(error, status, "codec %s: %s", ent_codec_name(codec), ent_status_text(status)) : ENT_OK;
+}
+
+
+void product_fill_normal(float *x, size_t n)
 {
     ent_random random;
     ent_random_seed(&random, 1, 0);
@@ -113,23 +131,15 @@ ent_status product_open(struct product *p, const uint16_t *words, size_t rows, s
     p->code = ent_calloc(codecs, sizeof *p->code);
     if (!p->decoded || !p->x || !p->y || !p->reference || !p->magnitude || !p->code)
         return ent_fail(error, ENT_ENOMEM, "no memory for a matrix of %zu x %zu", rows, cols);
-    fill_normal(p->x, cols);
+    product_fill_normal(p->x, cols);
     ent_status status = ent_parallel(rows, threads, refer, p);
-    for (size_t i = 0; i < codecs && !status; i++) {
-        p->code[i].codec = codec[i];
-        status = code_open(p, &p->code[i], threads, error);
-    }
+    for (size_t i = 0; i < codecs && !status; i++) status = code_open(p, &p->code[i], codec[i], threads, error);
     return status;
 }
 
 void product_close(struct product *p)
 {
-    for (size_t i = 0; i < p->codes && p->code; i++) {
-        ent_tables_free(&p->code[i].tables);
-        ent_free(p->code[i].code);
-        ent_free(p->code[i].bytes);
-        ent_free(p->code[i].expected);
-    }
+    for (size_t i = 0; i < p->codes && p->code; i++) product_code_free(&p->code[i]);
     ent_free(p->code);
     ent_free(p->decoded);
     ent_free(p->x);
@@ -153,13 +163,13 @@ static ent_status unpack_block(size_t i, unsigned thread, void *context)
     const struct product_code *c = u->code;
     unsigned flags = 2 * u->product->n > ent_stream_bytes() ? ENT_TRUSTED | ENT_STREAM : ENT_TRUSTED;
     return ent_block_decode(&c->recipe, &c->tables, c->code[i], flags, u->product->decoded + i * c->recipe.block,
-                            block_words(u->product, c, i), &u->work[thread]);
+                            block_words(u->product->n, c, i), &u->work[thread]);
 }
 
 static ent_status unpack(const struct product *p, const struct product_code *c, unsigned threads)
 {
     struct unpacking u = { p, c, ent_calloc(threads, sizeof *u.work) };
-    ent_status status = u.work ? ent_parallel(blocks_of(p, c), threads, unpack_block, &u) : ENT_ENOMEM;
+    ent_status status = u.work ? ent_parallel(blocks_of(p->n, c), threads, unpack_block, &u) : ENT_ENOMEM;
     for (unsigned i = 0; i < threads && u.work; i++) ent_workspace_free(&u.work[i]);
     ent_free(u.work);
     return status;

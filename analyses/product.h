@@ -15,6 +15,13 @@ struct product_code {
     float *expected;         /* the product from the plain weights in the same blocks: the same bits */
 };
 
+/* Trains the codec on n > 0 words of BF16 and codes them; `expected` stays NULL. */
+ent_status product_encode(struct product_code *code, const ent_codec *codec, const uint16_t *words, size_t n, ent_error *error);
+void product_code_free(struct product_code *code); /* one that is all zero is fine */
+
+/* Two normals from two uniforms of a fixed seed (Box and Muller 1958). */
+void product_fill_normal(float *x, size_t n);
+
 /* What is multiplied. */
 struct product {
     size_t rows, cols, n;
