@@ -150,7 +150,7 @@ $(BUILD)/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(B
 $(BUILD)/test_filter $(BUILD)/test_readable: | $(BUILD)/plugin/libh5entropy.so
 
 # The part for NVIDIA cards, a library of its own, so that nothing else needs CUDA.  NVCC and GPU_ARCH may be set.
-.PHONY: gpu
+.PHONY: gpu gpu-bench
 NVCC     = $(or $(shell command -v nvcc 2>/dev/null),/usr/local/cuda/bin/nvcc)
 GPU_ARCH = 80 90
 GPU_SRC  = $(wildcard libentropy/gpu/*.cu)
@@ -164,8 +164,12 @@ $(BUILD)/libentropy_gpu.so: $(GPU_SRC) $(wildcard libentropy/gpu/*.h libentropy/
 	$(Q)$(NVCC) -shared -O3 -std=c++17 -lineinfo -Werror all-warnings $(GPU_CODE) -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra \
 	  $(INCLUDES) -o $@ $(GPU_SRC)
 
-gpu: $(BUILD)/test_gpu $(BUILD)/libentropy_gpu.so ## the library for NVIDIA cards (nvcc), its kernels in emulation and, with a card, on it
+gpu: $(BUILD)/test_gpu $(BUILD)/test_gpu_product $(BUILD)/libentropy_gpu.so ## the library for NVIDIA cards (nvcc), its kernels in emulation and, with a card, on it
 	@$(BUILD)/test_gpu
+	@$(BUILD)/test_gpu_product
+
+gpu-bench: all gpu $(BUILD)/libentropy_gpu.so ## card 0 measured: decoding and products beside copies and cuBLAS, into results/gpu (minutes; needs the card)
+	@tests/gpu/bench.sh $(BUILD) $(MACHINE)
 
 .SECONDARY: $(HELP_OBJ) $(TEST_SRC:%.c=$(BUILD)/%.o)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

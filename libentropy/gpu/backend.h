@@ -4,7 +4,7 @@
 
 #include <entropy/base.h>
 
-#include "gpu/image.h"
+#include "gpu/product.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -22,6 +22,7 @@ typedef struct gpu_backend {
     ent_status (*write)(int device, void *memory, const void *from, size_t bytes);
     ent_status (*read)(int device, void *to, const void *memory, size_t bytes);
     ent_status (*decode)(int device, const gpu_image *image, uint16_t *words, void *stream); /* does not wait */
+    ent_status (*product)(int device, const gpu_product *product, void *stream); /* likewise */
     ent_status (*wait)(int device, void *stream);
     const char *(*why)(void); /* the driver's words for this thread's last failure, or "" */
 } gpu_backend;

@@ -1,9 +1,8 @@
 /* cuda.cu - the kernels on NVIDIA cards, and what gpu.c asks of a card: a library of its own, made by `make gpu`. */
 #include <cstdio>
 
-#include <cuda_runtime.h>
-
 #include "gpu/backend.h"
+#include "gpu/cuda.h"
 #include "gpu/planar_rans_kernel.h"
 #include "gpu/tiered_kernel.h"
 
@@ -32,7 +31,7 @@ __global__ void __launch_bounds__(GPU_PLANAR_WARPS *GPU_LANES, 2)
 
 static thread_local cudaError_t last;
 
-static ent_status status_of(cudaError_t error)
+ent_status gpu_cuda_status(cudaError_t error)
 {
     if (error == cudaSuccess) return ENT_OK;
     last = error;
@@ -46,26 +45,26 @@ static ent_status status_of(cudaError_t error)
     }
 }
 
-static const char *why(void) { return last == cudaSuccess ? "" : cudaGetErrorString(last); }
+const char *gpu_cuda_why(void) { return last == cudaSuccess ? "" : cudaGetErrorString(last); }
 
 static ent_status count(int *devices)
 {
     *devices = 0;
-    return status_of(cudaGetDeviceCount(devices));
+    return gpu_cuda_status(cudaGetDeviceCount(devices));
 }
 
 static ent_status name(int device, char *text, size_t room)
 {
     cudaDeviceProp card;
-    ent_status status = status_of(cudaGetDeviceProperties(&card, device));
+    ent_status status = gpu_cuda_status(cudaGetDeviceProperties(&card, device));
     if (!status) snprintf(text, room, "%s", card.name);
     return status;
 }
 
 static ent_status allocate(int device, void **memory, size_t bytes)
 {
-    ent_status status = status_of(cudaSetDevice(device));
-    return status ? status : status_of(cudaMalloc(memory, bytes));
+    ent_status status = gpu_cuda_status(cudaSetDevice(device));
+    return status ? status : gpu_cuda_status(cudaMalloc(memory, bytes));
 }
 
 static void release(int device, void *memory)
@@ -75,8 +74,8 @@ static void release(int device, void *memory)
 
 static ent_status copy(int device, void *to, const void *from, size_t bytes, cudaMemcpyKind kind)
 {
-    ent_status status = status_of(cudaSetDevice(device));
-    return status ? status : status_of(cudaMemcpy(to, from, bytes, kind));
+    ent_status status = gpu_cuda_status(cudaSetDevice(device));
+    return status ? status : gpu_cuda_status(cudaMemcpy(to, from, bytes, kind));
 }
 
 static ent_status write_memory(int device, void *memory, const void *from, size_t bytes)
@@ -91,7 +90,7 @@ static ent_status read_memory(int device, void *to, const void *memory, size_t b
 
 static ent_status decode(int device, const gpu_image *image, uint16_t *words, void *stream)
 {
-    ent_status status = status_of(cudaSetDevice(device));
+    ent_status status = gpu_cuda_status(cudaSetDevice(device));
     if (status || !image->units) return status;
     cudaStream_t on = (cudaStream_t)stream;
     if (image->coding == GPU_TIERED) {
@@ -101,15 +100,21 @@ static ent_status decode(int device, const gpu_image *image, uint16_t *words, vo
         const unsigned blocks = (image->units + GPU_PLANAR_WARPS - 1) / GPU_PLANAR_WARPS;
         decode_planar<<<blocks, GPU_PLANAR_WARPS * GPU_LANES, 0, on>>>(*image, words);
     }
-    return status_of(cudaGetLastError());
+    return gpu_cuda_status(cudaGetLastError());
+}
+
+static ent_status product(int device, const gpu_product *p, void *stream)
+{
+    ent_status status = gpu_cuda_status(cudaSetDevice(device));
+    return status ? status : gpu_cuda_status(gpu_cuda_product(*p, (cudaStream_t)stream));
 }
 
 static ent_status wait(int device, void *stream)
 {
-    ent_status status = status_of(cudaSetDevice(device));
-    return status ? status : status_of(cudaStreamSynchronize((cudaStream_t)stream));
+    ent_status status = gpu_cuda_status(cudaSetDevice(device));
+    return status ? status : gpu_cuda_status(cudaStreamSynchronize((cudaStream_t)stream));
 }
 
 extern "C" ENT_API const gpu_backend ent_gpu_cuda;
 const gpu_backend ent_gpu_cuda = { sizeof(gpu_backend), sizeof(gpu_image), count, name,   allocate, release,
-                                   write_memory,        read_memory,       decode, wait, why };
+                                   write_memory,        read_memory,       decode, product, wait, gpu_cuda_why };

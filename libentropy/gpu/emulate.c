@@ -3,10 +3,9 @@
 #include <string.h>
 
 #include "gpu/backend.h"
-#include "gpu/planar_rans_kernel.h"
-#include "gpu/tiered_kernel.h"
+#include "gpu/product_kernel.h"
 
-enum { REGIONS = 4 };
+enum { REGIONS = 8 };
 
 typedef struct region {
     uintptr_t begin;
@@ -59,6 +58,56 @@ static ent_status decode(int device, const gpu_image *image, uint16_t *words, vo
     given[0] = (region){ (uintptr_t)image->rest, image->bytes };
     given[1] = (region){ (uintptr_t)words, image->weights * sizeof *words };
     run(image, s, words);
+    memset(given, 0, sizeof given);
+    ent_free(s);
+    return fault ? ENT_ECHECK : ENT_OK;
+}
+
+/* What the warps of a product share besides: two tiles of at most 16 rows, and sums of each. */
+typedef struct product_shared {
+    shared all;
+    _Alignas(64) uint8_t tile[2 * GPU_PLANAR_WARPS * (4 * PRODUCT_ROWS * PRODUCT_SLICE + PRODUCT_PAD)];
+    _Alignas(64) float sums[GPU_PLANAR_WARPS * PRODUCT_SUMS];
+} product_shared;
+
+/* What a block of threads starts with. */
+static void start_product(const gpu_product *p, product_shared *s)
+{
+    memset(s, 0xa5, sizeof *s);
+    if (p->image.coding == GPU_TIERED) gpu_tiered_prepare(&p->image, s->all.table, 0, 1);
+    else gpu_planar_prepare(&p->image, s->all.table, 0, 1);
+}
+
+static void run_product(const gpu_product *p, gpu_coding coding, product_shared *s)
+{
+    const uint32_t warps = product_warps(coding), own = coding == GPU_TIERED ? 4 * GPU_TIERED_SCRATCH : 4 * GPU_RING;
+    const uint32_t of_period = p->period * p->image.units_per_block, tiles = warps / PRODUCT_ROWS;
+    given[1] = (region){ (uintptr_t)p->x, sizeof *p->x * p->batch * p->cols };
+    given[2] = (region){ (uintptr_t)p->y, sizeof *p->y * p->batch * p->rows };
+    given[3] = (region){ (uintptr_t)p->part, p->part ? product_part_bytes(p) : 0 };
+    given[4] = (region){ (uintptr_t)s->all.table, 4 * (coding == GPU_TIERED ? GPU_TIERED_TABLE : GPU_PLANAR_TABLE) };
+    given[5] = (region){ (uintptr_t)s->all.scratch, (size_t)warps * own };
+    given[6] = (region){ (uintptr_t)s->tile, 2 * (size_t)warps * product_row_bytes(coding) };
+    given[7] = (region){ (uintptr_t)s->sums, (size_t)warps * PRODUCT_SUMS * sizeof(float) };
+    for (uint32_t i = 0; i < (p->tiles + tiles - 1) / tiles * of_period; i++) {
+        start_product(p, s);
+        gpu_product_tiles(p, coding, i, s->all.table, (uint8_t *)s->all.scratch, own, s->tile, s->sums);
+    }
+    start_product(p, s);
+    for (uint32_t i = p->tiles * PRODUCT_ROWS * of_period; i < p->image.units; i++)
+        gpu_product_unit(p, coding, i, s->all.table, (uint8_t *)s->all.scratch);
+    if (!p->part) return;
+    for (uint64_t i = 0; i < (uint64_t)p->rows * p->batch; i++) gpu_product_sum(p, i);
+}
+
+static ent_status product(int device, const gpu_product *p, void *stream)
+{
+    (void)device, (void)stream;
+    product_shared *s = ent_alloc(sizeof *s);
+    if (!s) return ENT_ENOMEM;
+    fault = false;
+    given[0] = (region){ (uintptr_t)p->image.rest, p->image.bytes };
+    run_product(p, p->image.coding, s);
     memset(given, 0, sizeof given);
     ent_free(s);
     return fault ? ENT_ECHECK : ENT_OK;
@@ -122,6 +171,7 @@ const gpu_backend ent_gpu_emulation = {
     .write = write_memory,
     .read = read_memory,
     .decode = decode,
+    .product = product,
     .wait = wait,
     .why = why,
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gpu/bench.h"
 #include "gpu/gpu.h"
 
 /* ---- the library for cards -------------------------------------------------------------------- */
@@ -139,6 +140,18 @@ static ent_status place(ent_gpu *gpu, gpu_image *image, const uint8_t *memory, e
     return ENT_OK;
 }
 
+/* Of an image in the host's memory. */
+static uint32_t regular_blocks(const gpu_image *image)
+{
+    const uint32_t whole = (uint32_t)(image->weights / image->block), units = image->units_per_block;
+    if (image->coding == GPU_TIERED) return whole;
+    for (uint32_t i = 0; i < whole; i++) {
+        const gpu_unit *unit = &image->unit[(size_t)i * units];
+        if (unit->anchor & GPU_RAW || unit->back[3] != units) return i;
+    }
+    return whole;
+}
+
 ent_status ent_gpu_upload(ent_gpu_tensor **tensor, ent_gpu *gpu, const ent_recipe *recipe, const ent_tables *tables,
                           const ent_bytes code[], size_t n, unsigned threads, ent_error *error)
 {
@@ -147,6 +160,7 @@ ent_status ent_gpu_upload(ent_gpu_tensor **tensor, ent_gpu *gpu, const ent_recip
     if (!t) return ent_fail(error, ENT_ENOMEM, "no memory");
     t->gpu = gpu;
     ent_status status = ent_gpu_build(&t->image, &memory, &t->tally, recipe, tables, code, n, threads, error);
+    if (!status) t->regular = regular_blocks(&t->image);
     if (!status) status = place(gpu, &t->image, memory, error);
     ent_free(memory);
     if (status) {
@@ -172,4 +186,12 @@ ent_status ent_gpu_decode(const ent_gpu_tensor *tensor, void *words, void *strea
     const ent_gpu *gpu = tensor->gpu;
     if ((uintptr_t)words % 16) return ent_fail(error, ENT_EINVAL, "%s: words are not aligned to 16 bytes", gpu->name);
     return ent_gpu_outcome(gpu, gpu->backend->decode(gpu->device, &tensor->image, words, stream), "decoding", error);
+}
+
+/* ---- measuring -------------------------------------------------------------------------------- */
+
+const gpu_bench *ent_gpu_bench(const ent_gpu *gpu)
+{
+    const gpu_bench *bench = gpu->library ? dlsym(gpu->library, GPU_BENCH_SYMBOL) : NULL;
+    return bench && bench->size == sizeof *bench ? bench : NULL;
 }

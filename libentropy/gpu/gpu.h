@@ -17,10 +17,14 @@ struct ent_gpu_tensor {
     ent_gpu *gpu;
     gpu_image image;
     ent_tally tally;
+    uint32_t regular; /* blocks at the beginning that are whole and, of planar-rans, have all groups */
 };
 
 /* A device's failure in words; ENT_OK is passed on. */
 ent_status ent_gpu_outcome(const ent_gpu *gpu, ent_status status, const char *what, ent_error *error);
+
+/* Of a product with rows of `cols` weights: how often 8 units beside each other go by the matrix units; the rest goes one by one. */
+uint32_t ent_gpu_product_tiles(const ent_gpu_tensor *tensor, size_t cols);
 
 /* A tensor's image in the host's memory: pointers are places in `memory`, which is freed by ent_free. */
 ent_status ent_gpu_build(gpu_image *image, uint8_t **memory, ent_tally *tally, const ent_recipe *recipe,

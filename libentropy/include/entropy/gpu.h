@@ -71,6 +71,23 @@ ENT_API ent_tally ent_gpu_bits(const ent_gpu_tensor *tensor);
 ENT_API ent_status ent_gpu_decode(const ent_gpu_tensor *tensor, void *words, void *stream, ent_error *error);
 ENT_API ent_status ent_gpu_wait(ent_gpu *gpu, void *stream, ent_error *error);
 
+/* ---- products ---------------------------------------------------------------------------------- */
+
+/* Y = X W^T, where W, rows x cols by rows, is the tensor, straight from its code: x of `batch` (1 to 16) times `cols` BF16,
+ * y of `batch` times `rows` FP32, `memory` of ent_gpu_product_memory's bytes for sums (NULL where these are 0), all memory of the
+ * card aligned to 16.  Sums are of FP32; a BF16 product is exact in it.  Does not wait.
+ *
+ * All shapes are served.  Fast, by the matrix units, where a row is a multiple of 256 weights (tiered, blocks of a multiple of
+ * 4096) or of 512 times the groups of a block (planar-rans, blocks of a multiple of that), and for all rows but a few at the
+ * end.  No sum depends on chance: the same card gives the same bits.  Of `cols` products of one vector |error| is at most
+ * (cols + 64) 2^-23 times the sum of their magnitudes, and in practice far less.  ENT_EINVAL for shapes that are not the
+ * tensor's, other batches, and memory that is not aligned. */
+ENT_API ent_status ent_gpu_product(const ent_gpu_tensor *tensor, size_t rows, size_t cols, const void *x, unsigned batch,
+                                   float *y, void *memory, void *stream, ent_error *error);
+/* Bytes of card memory that such a product needs; 0 where no row has weights in two warps' shares.  Errors as above. */
+ENT_API ent_status ent_gpu_product_memory(const ent_gpu_tensor *tensor, size_t rows, size_t cols, unsigned batch, size_t *bytes,
+                                          ent_error *error);
+
 #ifdef __cplusplus
 }
 #endif

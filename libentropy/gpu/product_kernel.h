@@ -1,0 +1,345 @@
+/* product_kernel.h - Y = X W^T from coded W, for up to 16 vectors x at once: weights are decoded and used, never stored.
+ *
+ * W is rows x cols, by rows; its blocks are runs of it, cut wherever they happen to end.  Two kernels decode, a third adds up.
+ *
+ * *Tiles.*  The matrix unit multiplies 16 vectors by 8 rows at 16 columns, so that a block of threads takes 8 units (or 16, two
+ * tiles) of the same columns in 8 different rows: a *period* of blocks is the least that is a whole number of rows, so units of
+ * equal number in 8 neighbouring periods start in the same column.  Each warp decodes its own unit, a step at a time, to a row of
+ * a tile in shared memory; then each warp multiplies 32 columns of all 8 rows by x, whose fragments it asked for
+ * before.  The columns that a product of 16 has may be any, as long as both factors have the same: lane t of 4 takes
+ * 8 neighbouring ones, one load of 16 bytes from either side for two products.  A step must lie within a row, and where
+ * rows change the sums of the 8 warps are added in order.
+ *
+ * *Warps.*  What is no multiple of all that - a last block, rows left over, columns no multiple of a step - goes unit by unit: a lane
+ * multiplies its own weights with plain FMA, the warp adds its lanes at the end of a row.  Slower, but for any shape.
+ *
+ * *Sums.*  A row whose weights all lie in one unit is written as it is.  Else each unit writes what it has of each of its
+ * rows to a place of its own (block + row ascends from unit to unit, so it numbers these places), and a last kernel adds
+ * them in order: no atomics, and the same bits whenever the same card runs the same kernel.
+ *
+ * Cost, by hand, for 32 weights: decoding, then of the tile 1/8 store and 1/8 load of 16 bytes, 1/8 to 1/4 load of x, 1/4
+ * matrix instruction (of 2048 products; the FMAs of batch 8 would be 8 and as many conversions of x, more than the
+ * whole budget) and 1 for addresses and waiting: about 2 more than decoding to memory, less the store.  Bytes: 1.34 a
+ * weight read and nothing written, where cuBLAS reads 2, so 16 / 10.75 = 1.49 is the most there is to gain at one batch.  At
+ * 3.35 TB/s 2.5 weights a ps: an H100's 132 x 4 schedulers at 1.7 GHz then issue 11.5 instructions for 32 weights, so that the
+ * kernel is bound by them, not by memory, while it takes more; cuBLAS's own pace (1.67 weights a ps) leaves 17. */
+#ifndef ENT_GPU_PRODUCT_KERNEL_H
+#define ENT_GPU_PRODUCT_KERNEL_H
+
+#include "gpu/planar_rans_kernel.h"
+#include "gpu/product.h"
+#include "gpu/sums.h"
+#include "gpu/tiered_kernel.h"
+
+enum {
+    PRODUCT_ROWS = 8,    /* of a tile */
+    PRODUCT_SLICE = 32,  /* columns that a warp multiplies at a time */
+    PRODUCT_PAD = 64,    /* bytes between rows of a tile: their banks differ */
+    PRODUCT_SUMS = GPU_PRODUCT_BATCH * PRODUCT_ROWS
+};
+
+/* Bytes of what the units have of each row; 0: no row has weights in two units, and all are written as they are. */
+static inline size_t product_part_bytes(const gpu_product *p)
+{
+    const gpu_image *image = &p->image;
+    const bool whole = image->units_per_block == 1 || (image->coding == GPU_TIERED && GPU_TILE % p->cols == 0);
+    const uint64_t blocks = (image->weights - 1) / image->block + 1;
+    if (whole && image->block % p->cols == 0) return 0;
+    return (size_t)((blocks + p->rows) * image->units_per_block * p->batch * sizeof(float));
+}
+
+/* Where a unit's part of a row is put. */
+GPU_FUNCTION uint64_t product_place(const gpu_product *p, uint64_t block, uint64_t row, uint32_t unit)
+{
+    return ((block + row) * p->image.units_per_block + unit) * p->batch;
+}
+
+GPU_FUNCTION void product_put(const gpu_product *p, uint64_t block, uint64_t row, uint32_t unit, uint32_t vector, float sum)
+{
+    if (p->part) PUT(p->part + (product_place(p, block, row, unit) + vector), sum);
+    else PUT(p->y + ((uint64_t)vector * p->rows + row), sum);
+}
+
+/* ---- tiles ----------------------------------------------------------------------------------- */
+
+/* A warp of a tile. */
+typedef struct product_warp {
+    tiered_warp tiered; /* one of them, which is known when the kernel is compiled */
+    planar_warp planar;
+    bool there; /* it has a unit */
+    uint64_t block;
+    uint64_t row; /* of the step under work */
+    uint32_t x[2][2][4][GPU_HELD]; /* of both slices the vectors g and g + 8: fragments of two products */
+    float sum[4][GPU_HELD];
+} product_warp;
+
+GPU_FUNCTION uint32_t product_slices(gpu_coding coding) { return coding == GPU_TIERED ? 1 : 2; }
+
+/* Weights of a row of a tile, and its bytes. */
+GPU_FUNCTION uint32_t product_step(gpu_coding coding) { return product_slices(coding) * PRODUCT_ROWS * PRODUCT_SLICE; }
+GPU_FUNCTION uint32_t product_row_bytes(gpu_coding coding) { return 2 * product_step(coding) + PRODUCT_PAD; }
+GPU_FUNCTION uint32_t product_warps(gpu_coding coding) { return coding == GPU_TIERED ? GPU_TIERED_WARPS : GPU_PLANAR_WARPS; }
+
+/* The next step of a unit to its row of the tile. */
+GPU_FUNCTION void product_decode(gpu_coding coding, product_warp *w, uint8_t *row)
+{
+    if (coding == GPU_TIERED) {
+        gpu_quad words[GPU_HELD];
+        tiered_step(&w->tiered, words);
+        LANES PUT((gpu_quad *)row + lane, words[ME]);
+    } else {
+        uint32_t words[PLANAR_AHEAD][GPU_HELD];
+        const bool last = w->planar.rounds < PLANAR_AHEAD; /* by one: its weights are in the final states */
+        planar_step(&w->planar, words);
+        if (last) planar_last(&w->planar, words[PLANAR_AHEAD - 1]);
+        GPU_UNROLL
+        for (unsigned k = 0; k < PLANAR_AHEAD; k++) LANES PUT((gpu_word *)row + (k * GPU_LANES + lane), words[k][ME]);
+    }
+}
+
+/* x at the columns of the warp's slices, the first weight of the step being at `col`. */
+GPU_FUNCTION void product_ask(const gpu_product *p, gpu_coding coding, uint32_t slice, uint32_t col, product_warp *w)
+{
+    GPU_UNROLL
+    for (unsigned i = 0; i < 2; i++) {
+        if (i == product_slices(coding)) break;
+        const uint32_t s = slice + i * PRODUCT_ROWS;
+        const uint32_t at = coding == GPU_TIERED ? col + s * PRODUCT_SLICE
+                                                 : col + s / 2 * p->image.units_per_block * PLANAR_ROUND + s % 2 * PRODUCT_SLICE;
+        LANES {
+            GPU_UNROLL
+            for (unsigned k = 0; k < 2; k++) {
+                const uint32_t vector = lane / 4 + 8 * k;
+                gpu_quad x = { 0, 0, 0, 0 };
+                if (vector < p->batch) x = READ((const gpu_quad *)(p->x + (size_t)vector * p->cols + at + 8 * (lane % 4)));
+                w->x[i][k][0][ME] = x.x;
+                w->x[i][k][1][ME] = x.y;
+                w->x[i][k][2][ME] = x.z;
+                w->x[i][k][3][ME] = x.w;
+            }
+        }
+    }
+}
+
+/* The warp's slices of a tile of 8 rows: 32 columns are two products of 16. */
+GPU_FUNCTION void product_multiply(gpu_coding coding, uint32_t slice, const uint8_t *tile, product_warp *w)
+{
+    GPU_UNROLL
+    for (unsigned i = 0; i < 2; i++) {
+        if (i == product_slices(coding)) break;
+        uint32_t a[2][4][GPU_HELD], b[2][2][GPU_HELD];
+        LANES {
+            const uint8_t *row = tile + lane / 4 * product_row_bytes(coding);
+            const gpu_quad v = GET((const gpu_quad *)(row + 2 * PRODUCT_SLICE * (slice + i * PRODUCT_ROWS) + 16 * (lane % 4)));
+            b[0][0][ME] = v.x;
+            b[0][1][ME] = v.y;
+            b[1][0][ME] = v.z;
+            b[1][1][ME] = v.w;
+            GPU_UNROLL
+            for (unsigned k = 0; k < 4; k++) { /* columns lower and higher by 8 are the 8 neighbours' halves */
+                a[0][k][ME] = w->x[i][k % 2][k / 2][ME];
+                a[1][k][ME] = w->x[i][k % 2][2 + k / 2][ME];
+            }
+        }
+        gpu_mma(w->sum, a[0], b[0]);
+        gpu_mma(w->sum, a[1], b[1]);
+    }
+}
+
+/* The sums of a tile's 8 warps for the rows that they were at, added in order, and put away. */
+GPU_FUNCTION void product_flush(const gpu_product *p, gpu_coding coding, uint32_t unit, product_warp *all, float *sums)
+{
+    EACH_WARP(product_warps(coding)) {
+        product_warp *w = &all[WE];
+        LANES {
+            GPU_UNROLL
+            for (unsigned i = 0; i < 4; i++) {
+                PUT(sums + (warp * PRODUCT_SUMS + (lane / 4 + i / 2 * 8) * PRODUCT_ROWS + lane % 4 * 2 + i % 2), w->sum[i][ME]);
+                w->sum[i][ME] = 0;
+            }
+        }
+    }
+    gpu_sync_block();
+    EACH_WARP(product_warps(coding)) { /* each its own row, 16 vectors */
+        const product_warp *w = &all[WE];
+        const float *tile = sums + warp / PRODUCT_ROWS * PRODUCT_ROWS * PRODUCT_SUMS;
+        if (!w->there) continue;
+        LANES {
+            float sum = 0;
+            if (lane < p->batch) {
+                GPU_UNROLL
+                for (unsigned k = 0; k < PRODUCT_ROWS; k++)
+                    sum += GET(tile + (k * PRODUCT_SUMS + lane * PRODUCT_ROWS + warp % PRODUCT_ROWS));
+                product_put(p, w->block, w->row, unit, lane, sum);
+            }
+        }
+    }
+}
+
+GPU_FUNCTION bool product_open(const gpu_product *p, gpu_coding coding, uint32_t unit, const uint32_t *table, uint8_t *own,
+                               product_warp *w)
+{
+    const uint32_t number = (uint32_t)w->block * p->image.units_per_block + unit;
+    return coding == GPU_TIERED ? tiered_open(&w->tiered, &p->image, number, table, own)
+                                : planar_open(&w->planar, &p->image, number, table, own);
+}
+
+/* The kernel of a block of threads: units of one number in the same block of 8 periods, and of as many again for each
+ * 8 warps more.  `own`: `own_bytes` of shared memory for each warp; `tile`: twice a row of the tile for each; `sums`:
+ * PRODUCT_SUMS for each. */
+GPU_FUNCTION void gpu_product_tiles(const gpu_product *p, gpu_coding coding, uint32_t number, const uint32_t *table, uint8_t *own,
+                                    uint32_t own_bytes, uint8_t *tile, float *sums)
+{
+    const uint32_t warps = product_warps(coding), bytes = product_row_bytes(coding), per_block = p->image.units_per_block;
+    const uint32_t unit = number % per_block, in_period = number / per_block % p->period;
+    const uint32_t first = number / per_block / p->period * (warps / PRODUCT_ROWS);
+    const uint32_t span = coding == GPU_TIERED ? (uint32_t)GPU_STEP : PLANAR_AHEAD * PLANAR_ROUND * per_block;
+    const uint32_t begin = coding == GPU_TIERED ? unit * GPU_TILE : 0, end = coding == GPU_TIERED ? begin + GPU_TILE : p->image.block;
+    const uint64_t from = (uint64_t)in_period * p->image.block + begin; /* in the period */
+    uint64_t row = from / p->cols;
+    uint32_t col = (uint32_t)(from % p->cols), shift = coding == GPU_TIERED ? 0 : unit * PLANAR_ROUND;
+    product_warp all[GPU_WARPS_HELD];
+    EACH_WARP(warps) {
+        product_warp *w = &all[WE];
+        const uint64_t period = (uint64_t)(first + warp / PRODUCT_ROWS) * PRODUCT_ROWS + warp % PRODUCT_ROWS;
+        w->there = first + warp / PRODUCT_ROWS < p->tiles;
+        w->block = period * p->period + in_period;
+        w->row = period * p->period_rows + row;
+        if (w->there) product_open(p, coding, unit, table, own + warp * own_bytes, w);
+        LANES w->sum[0][ME] = w->sum[1][ME] = w->sum[2][ME] = w->sum[3][ME] = 0;
+    }
+    for (uint32_t at = begin; at < end; at += span, col += span) {
+        if (col == p->cols) {
+            product_flush(p, coding, unit, all, sums);
+            EACH_WARP(warps) all[WE].row++;
+            col = 0;
+        }
+        EACH_WARP(warps) {
+            product_warp *w = &all[WE];
+            product_ask(p, coding, warp % PRODUCT_ROWS, col + shift, w);
+            if (w->there) product_decode(coding, w, tile + warp * bytes);
+        }
+        gpu_sync_block();
+        EACH_WARP(warps) product_multiply(coding, warp % PRODUCT_ROWS, tile + warp / PRODUCT_ROWS * PRODUCT_ROWS * bytes, &all[WE]);
+        tile = (at - begin) / span % 2 ? tile - warps * bytes : tile + warps * bytes; /* so that one wait a step is enough */
+    }
+    product_flush(p, coding, unit, all, sums);
+}
+
+/* ---- warps ------------------------------------------------------------------------------------ */
+
+/* A row under work, of all weights from `begin` to `end`. */
+typedef struct product_row {
+    uint64_t row, begin, end;
+    bool touched; /* the sums hold something */
+    float sum[GPU_PRODUCT_BATCH][GPU_HELD];
+} product_row;
+
+GPU_FUNCTION void product_start_row(const gpu_product *p, uint64_t row, product_row *r)
+{
+    r->row = row;
+    r->begin = row * p->cols;
+    r->end = r->begin + p->cols;
+    r->touched = false;
+    GPU_UNROLL
+    for (unsigned v = 0; v < GPU_PRODUCT_BATCH; v++) LANES r->sum[v][ME] = 0;
+}
+
+GPU_FUNCTION void product_end_row(const gpu_product *p, uint64_t block, uint32_t unit, product_row *r)
+{
+    if (!r->touched) return;
+    GPU_UNROLL
+    for (unsigned v = 0; v < GPU_PRODUCT_BATCH; v++) {
+        if (v == p->batch) break;
+        gpu_add_lanes(r->sum[v]);
+        LANES if (!lane) product_put(p, block, r->row, unit, v, r->sum[v][ME]);
+    }
+}
+
+/* Lane l has weights number 2 pairs l to 2 pairs (l + 1) - 1 of the n from `first` on, two a word. */
+GPU_FUNCTION void product_add(const gpu_product *p, uint64_t block, uint32_t unit, uint32_t words[][GPU_HELD], uint32_t pairs,
+                              uint64_t first, uint32_t n, product_row *r)
+{
+    for (;;) {
+        LANES {
+            for (uint32_t i = 0; i < 2 * pairs; i++) {
+                const uint32_t number = 2 * pairs * lane + i;
+                const uint64_t at = first + number;
+                if (number >= n || at < r->begin || at >= r->end) continue;
+                const float w = gpu_float(i % 2 ? words[i / 2][ME] & 0xffff0000u : words[i / 2][ME] << 16);
+                const gpu_half *x = (const gpu_half *)p->x + (at - r->begin);
+                GPU_UNROLL
+                for (unsigned v = 0; v < GPU_PRODUCT_BATCH; v++)
+                    if (v < p->batch) r->sum[v][ME] = gpu_fma(w, gpu_float((uint32_t)READ(x + (size_t)v * p->cols) << 16), r->sum[v][ME]);
+            }
+        }
+        r->touched = r->touched || (first < r->end && first + n > r->begin);
+        if (first + n <= r->end) return;
+        product_end_row(p, block, unit, r);
+        product_start_row(p, r->row + 1, r);
+    }
+}
+
+/* The kernel of a warp: a unit, whatever its place. */
+GPU_FUNCTION void gpu_product_unit(const gpu_product *p, gpu_coding coding, uint32_t number, const uint32_t *table, uint8_t *own)
+{
+    const uint32_t unit = number % p->image.units_per_block;
+    const uint64_t block = number / p->image.units_per_block;
+    product_row row;
+    if (coding == GPU_TIERED) {
+        tiered_warp w;
+        if (!tiered_open(&w, &p->image, number, table, own)) return;
+        product_start_row(p, w.first / p->cols, &row);
+        while (w.left) {
+            const uint32_t n = w.left < GPU_STEP ? w.left : (uint32_t)GPU_STEP;
+            const uint64_t first = w.first;
+            gpu_quad eight[GPU_HELD];
+            uint32_t words[4][GPU_HELD];
+            tiered_step(&w, eight);
+            LANES {
+                words[0][ME] = eight[ME].x;
+                words[1][ME] = eight[ME].y;
+                words[2][ME] = eight[ME].z;
+                words[3][ME] = eight[ME].w;
+            }
+            product_add(p, block, unit, words, 4, first, n, &row);
+        }
+    } else {
+        planar_warp w;
+        uint32_t words[PLANAR_AHEAD][GPU_HELD];
+        if (!planar_open(&w, &p->image, number, table, own)) return;
+        product_start_row(p, (w.first + w.round) / p->cols, &row);
+        while (w.rounds) {
+            const uint32_t rounds = w.rounds < PLANAR_AHEAD ? w.rounds : (uint32_t)PLANAR_AHEAD;
+            const uint64_t first = w.first + w.round;
+            planar_step(&w, words);
+            for (uint32_t k = 0; k < rounds; k++)
+                product_add(p, block, unit, words + k, 1, first + (uint64_t)k * w.stride, PLANAR_ROUND, &row);
+        }
+        const uint32_t left = planar_last(&w, words[0]);
+        if (left) product_add(p, block, unit, words, 1, w.first + w.round, left, &row);
+    }
+    product_end_row(p, block, unit, &row);
+}
+
+/* ---- sums --------------------------------------------------------------------------------------- */
+
+/* The kernel of a thread: what the units have of a row and a vector, in their order. */
+GPU_FUNCTION void gpu_product_sum(const gpu_product *p, uint64_t number)
+{
+    const uint64_t row = number % p->rows, begin = row * p->cols, end = begin + p->cols;
+    const uint32_t vector = (uint32_t)(number / p->rows);
+    float sum = 0;
+    for (uint64_t b = begin / p->image.block; b * p->image.block < end; b++) {
+        const uint64_t first = b * p->image.block, last = first + p->image.block;
+        const uint32_t from = begin > first ? (uint32_t)(begin - first) / p->stripe : 0;
+        const uint32_t to = (uint32_t)((end < last ? end : last) - first - 1) / p->stripe;
+        const uint32_t of_block = p->image.units_per_block;
+        const uint32_t units = p->image.coding == GPU_TIERED ? of_block : READ(&p->image.unit[b * of_block].back[3]);
+        for (uint32_t s = from; s <= to && s < from + units; s++)
+            sum += GET(p->part + (product_place(p, b, row, s % units) + vector));
+    }
+    PUT(p->y + ((uint64_t)vector * p->rows + row), sum);
+}
+
+#endif
