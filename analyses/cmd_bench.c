@@ -12,6 +12,7 @@
 
 #include "bench_container.h"
 #include "bench_gap.h"
+#include "bench_gpu.h"
 #include "bench_product.h"
 #include "bench_with.h"
 #include "calibrate.h"
@@ -42,8 +43,8 @@ struct bench {
     unsigned runs;
     double seconds; /* a codec gets about this long, but at least one run */
     uint64_t sample_bytes;
-    bool product, gap;
-    uint64_t rows, cols; /* of the product */
+    bool product, gap, gpu; /* gpu: a target of that name, which is not among the others */
+    uint64_t rows, cols; /* of the product; 0: the preset */
     struct sample sample;
     ent_target **modelled; /* [targets] */
     double *errors;        /* of predictions that a measurement here can judge: measured targets' */
@@ -258,19 +259,26 @@ static ent_status run(struct bench *bench, ent_error *error)
     return status;
 }
 
-/* The codecs that this build has, in order. */
-static ent_status run_other(struct bench *bench, ent_error *error)
+/* Leaves the codecs that this build has, in order. */
+static ent_status parse_present(struct bench *bench, ent_error *error)
 {
     ent_status status = parse_codecs(bench, error);
     size_t n = 0;
     for (size_t i = 0; i < bench->codecs && !status; i++)
         if (bench->codec[i]) bench->codec[n++] = bench->codec[i];
-    bench->codecs = status ? bench->codecs : n;
-    if (bench->gap && !status)
-        return bench_gap(&bench->common, bench->model, bench->codec, n, bench->sample_bytes, error);
-    struct bench_product product = { &bench->common, bench->model, bench->codec, n, (size_t)bench->rows,
-                                     (size_t)bench->cols, bench->runs };
-    return status ? status : bench_product(&product, error);
+    if (!status) bench->codecs = n;
+    return status;
+}
+
+static ent_status run_other(struct bench *bench, ent_error *error)
+{
+    ent_status status = parse_present(bench, error);
+    if (status) return status;
+    if (bench->gap)
+        return bench_gap(&bench->common, bench->model, bench->codec, bench->codecs, bench->sample_bytes, error);
+    size_t rows = bench->rows ? (size_t)bench->rows : 14336, cols = bench->cols ? (size_t)bench->cols : 4096;
+    struct bench_product product = { &bench->common, bench->model, bench->codec, bench->codecs, rows, cols, bench->runs };
+    return bench_product(&product, error);
 }
 
 static ent_status run_container(const struct bench *bench, ent_error *error)
@@ -285,6 +293,16 @@ static ent_status run_calibrate(struct bench *bench, ent_error *error)
     const struct calibrate c = { &bench->common, bench->model, bench->output, bench->command, bench->codec,
                                  bench->codecs, bench->runs, bench->seconds, bench->sample_bytes, bench->force };
     return status ? status : calibrate(&c, error);
+}
+
+static ent_status run_gpu(struct bench *bench, ent_error *error)
+{
+    ent_status status = parse_present(bench, error);
+    if (!status) status = read_targets(bench, error);
+    const struct bench_gpu gpu = { &bench->common, bench->model, bench->output, bench->command, bench->codec, bench->codecs,
+                                   bench->modelled, bench->targets, bench->runs, (size_t)bench->rows, (size_t)bench->cols,
+                                   bench->sample_bytes, bench->force };
+    return status ? status : bench_gpu(&gpu, error);
 }
 
 /* The command line, for the file that says what it was written by. */
@@ -308,9 +326,9 @@ static void add_all(struct bench *bench)
 /* What is measured when no codec is named. */
 static void add_preset(struct bench *bench)
 {
-    static char planar[] = "planar-rans block=128k", tiered[] = "tiered block=128k";
-    if (bench->product) {
-        bench->name[bench->codecs++] = planar;
+    static char planar[] = "planar-rans block=128k", tiered[] = "tiered block=128k", of_warps[] = "planar-rans block=16k";
+    if (bench->product || bench->gpu) {
+        bench->name[bench->codecs++] = bench->gpu ? of_warps : planar;
         bench->name[bench->codecs++] = tiered;
     } else {
         add_all(bench);
@@ -333,7 +351,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_WITH: bench->with[bench->withs++] = text; return 0;
     case KEY_CALIBRATION: bench->calibration = text; return 0;
     case KEY_CONFIG: bench->config = text; return 0;
-    case KEY_TARGET: bench->target[bench->targets++] = text; return 0;
+    case KEY_TARGET:
+        if (!strcmp(text, "gpu")) bench->gpu = true;
+        else bench->target[bench->targets++] = text;
+        return 0;
     case KEY_RUNS:
         n = option_count(state, "--runs", text);
         if (n < 1 || n > MAX_RUNS) argp_error(state, "--runs: 1 to %d", MAX_RUNS);
@@ -371,7 +392,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (bench->dtype && (bench->product || bench->gap || bench->calibrate || bench->plan))
             argp_error(state, "--dtype is for a table of codecs");
         if (bench->calibrate && !bench->output) argp_error(state, "--calibrate: where to? -o TARGET.yaml");
-        if (bench->output && !bench->calibrate) argp_error(state, "-o belongs to --calibrate");
+        if (bench->output && !bench->calibrate && !bench->gpu) argp_error(state, "-o belongs to --calibrate or --target gpu");
+        if (bench->gpu && (bench->product || bench->gap || bench->calibrate || bench->plan || bench->dtype || bench->withs))
+            argp_error(state, "--target gpu is measured alone, and products with it");
+        if (bench->gpu && !bench->rows != !bench->cols) argp_error(state, "--target gpu: --rows and --cols, or neither");
+        if (bench->gpu && bench->targets > 6) argp_error(state, "--target gpu: six other targets at most");
         if (bench->withs && (bench->codecs || bench->targets || bench->product || bench->gap || bench->calibrate || bench->plan || bench->dtype))
             argp_error(state, "--with is measured alone: a codec goes behind =>");
         if (!bench->withs && (bench->calibration || bench->config)) argp_error(state, "--calibration and --config need --with");
@@ -386,7 +411,8 @@ static const struct argp_option options[] = {
       .doc = "A codec to measure, by name or as a line of text; may be given several times (preset: all)" },
     { .name = "target", .key = KEY_TARGET, .arg = "TARGET",
       .doc = "Also predict decoding on this machine: a name from `entropy list targets` or a file; may be given "
-             "several times" },
+             "several times.  gpu: measure on a CUDA card instead (after `make gpu`), decoding beside a copy and products "
+             "of 1 to 16 vectors beside cuBLAS, for BF16 layers of usual sizes and for --sample as one matrix; other targets predict beside" },
     { .name = "runs", .key = KEY_RUNS, .arg = "N", .doc = "Best of N runs (preset 5)" },
     { .name = "seconds", .key = KEY_SECONDS, .arg = "S", .doc = "Fewer runs, at least one, for codecs that would "
       "take longer than this (preset 10)" },
@@ -406,7 +432,7 @@ static const struct argp_option options[] = {
     { .name = "calibrate", .key = KEY_CALIBRATE,
       .doc = "Write this machine as a target: what a core does in a cycle, memory's and caches' bandwidth, and the "
              "speed of every codec on 1, 2, 4 ... all threads, from memory and from the cache" },
-    { .name = "output", .key = 'o', .arg = "TARGET.yaml", .doc = "Where --calibrate writes" },
+    { .name = "output", .key = 'o', .arg = "TARGET.yaml", .doc = "Where --calibrate writes; --target gpu, too, and a table TARGET.tsv" },
     { .name = "force", .key = KEY_FORCE, .doc = "Overwrite an output that exists" },
     { .name = "plan", .key = KEY_PLAN, .arg = "PLAN",
       .doc = "Of a container: compare with what `entropy choose` predicted" },
@@ -415,7 +441,7 @@ static const struct argp_option options[] = {
              "a name from `entropy list systems`; may be given several times" },
     { .name = "calibration", .key = KEY_CALIBRATION, .arg = "FILE", .doc = "With --with: the inputs of the layers of a Llama model" },
     { .name = "config", .key = KEY_CONFIG, .arg = "FILE", .doc = "With --calibration: the model's config.json (preset: beside the model)" },
-    { .name = "rows", .key = KEY_ROWS, .arg = "R", .doc = "Of W, which is filled with the model's weights (preset 14336)" },
+    { .name = "rows", .key = KEY_ROWS, .arg = "R", .doc = "Of W, which is filled with the model's weights (preset 14336; on a gpu all usual sizes)" },
     { .name = "cols", .key = KEY_COLS, .arg = "C", .doc = "Of W (preset 4096)" },
     { 0 }
 };
@@ -441,11 +467,13 @@ int cmd_bench(int argc, char **argv)
                "derived_most_gbps, fitted_gbps, measured_gbps, won_in_all, lost_in_all.  Of a container: file, codec, "
                "threads, runs, bytes, coded_bytes, decode_ns, decode_median_ns, decode_gbps, the same of memcpy, "
                "verified; with --plan also predicted_ns, predicted_raw_ns, error_percent.  With --calibrate: codec, dtype, "
-               "cache (cold or warm), threads, decode_gbps, decode_cycles and decode_pj a weight, computed_gbps.  With --with: " BENCH_WITH_KEYS ".",
+               "cache (cold or warm), threads, decode_gbps, decode_cycles and decode_pj a weight, computed_gbps.  With --target gpu: "
+               "operation, codec, target, card, model, rows, cols, batch, bits_per_weight, bytes (moved), seconds (median), least_seconds, weights_gbps, of_roof, "
+               "over_cublas, error, runs, verified, predicted_by, predicted_seconds, error_percent.  With --with: " BENCH_WITH_KEYS ".",
     };
     size_t rows = 0;
     while (ent_codecs[rows].name) rows++;
-    struct bench bench = { .runs = 5, .seconds = 10, .rows = 14336, .cols = 4096,
+    struct bench bench = { .runs = 5, .seconds = 10,
                            .name = ent_calloc((size_t)argc * (rows + 1), sizeof(char *)),
                            .target = ent_calloc((size_t)argc, sizeof(char *)), .with = ent_calloc((size_t)argc, sizeof(char *)) };
     ent_error error = { 0 };
@@ -458,6 +486,7 @@ int cmd_bench(int argc, char **argv)
         status = bench.withs                  ? bench_with(&with, &error)
                  : bench.calibrate            ? run_calibrate(&bench, &error)
                  : bench.model && ent_container_is(bench.model) ? run_container(&bench, &error)
+                 : bench.gpu                  ? run_gpu(&bench, &error)
                  : bench.product || bench.gap ? run_other(&bench, &error)
                                               : run(&bench, &error);
     }

@@ -500,6 +500,12 @@ expect 'bench of a product, no target' 2 'target' bench "$model" --product --tar
 expect 'bench of a product, too large' 2 'too large' bench "$model" --product --rows 4294967296 --cols 4294967296
 expect 'bench, no such target' 2 'targets' bench "$model" --target nonsense
 
+ENT_GPU_LIBRARY=$t/no-such-library expect 'bench of a card, without the library' 4 'make gpu' bench "$model" --target gpu
+expect 'bench of a card and a product' 2 'measured alone' bench "$model" --target gpu --product
+expect 'bench of a card, half a shape' 2 'or neither' bench "$model" --target gpu --rows 4096
+ENT_GPU_LIBRARY=$t/no-such-library expect 'bench of a card, no such target' 2 'targets' bench "$model" --target gpu --target nonsense
+expect 'bench to a file that nothing writes' 2 'belongs to' bench "$model" -o "$t/nothing.yaml"
+
 expect 'bench of the gap' 0 '^huffman .* 0.0' bench "$model" --gap --sample 400k --codec huffman --codec zipnn
 json 'bench of the gap, JSON' 0 'codec bits bits_per_weight bound_bits model_bits coder_bits kept_raw_bits table_bits index_bits' \
     bench "$model" --gap --sample 400k

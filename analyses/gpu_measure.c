@@ -1,0 +1,327 @@
+/* gpu_measure.c - see gpu_measure.h. */
+#include <math.h>
+#include <string.h>
+
+#include "gpu_measure.h"
+#include "product.h"
+
+enum { CACHES = 4, MOST_BUFFERS = 64, WARM = 2, CHUNK = 16 << 20 };
+
+/* A matrix under measurement. */
+struct work {
+    const struct gpu_measure *how;
+    const struct gpu_matrix *matrix;
+    size_t n, buffers;
+    void *plain[MOST_BUFFERS], *out[MOST_BUFFERS], *y[MOST_BUFFERS], *x;
+    ent_gpu_tensor *coded[MOST_BUFFERS];
+    void *sums; /* memory of products */
+    float *wide;                   /* x, batch by batch */
+    double *reference, *magnitude; /* [batch][rows]: the sum in double precision, and that of |w x| */
+    float *host_y;
+    uint16_t *host_words;          /* CHUNK of them */
+    double *seconds;               /* of each run */
+    ent_error *error;
+};
+
+/* ---- what a run does -------------------------------------------------------------------------------- */
+
+static ent_status told(const struct work *w, ent_status status, const char *what)
+{
+    return status ? ent_fail(w->error, status, "%s: %s: %s", ent_gpu_name(w->how->gpu), what, w->how->bench->why()) : ENT_OK;
+}
+
+static ent_status multiply(const struct work *w, const void *words, size_t i, unsigned batch)
+{
+    const struct gpu_matrix *m = w->matrix;
+    return told(w, w->how->bench->cublas(w->how->device, words, m->rows, m->cols, w->x, batch, w->y[i]), "cuBLAS");
+}
+
+static ent_status work_once(const struct work *w, enum gpu_way way, size_t i, unsigned batch)
+{
+    const gpu_bench *b = w->how->bench;
+    const struct gpu_matrix *m = w->matrix;
+    ent_status status = ENT_OK;
+    switch (way) {
+    case GPU_COPY: return told(w, b->copy(w->how->device, w->out[i], w->plain[i], 2 * w->n), "a copy");
+    case GPU_READ: return told(w, b->read(w->how->device, w->plain[i], 2 * w->n), "a read");
+    case GPU_CUBLAS: return multiply(w, w->plain[i], i, batch);
+    case GPU_PRODUCT: return ent_gpu_product(w->coded[i], m->rows, m->cols, w->x, batch, w->y[i], w->sums, NULL, w->error);
+    default: status = ent_gpu_decode(w->coded[i], w->out[i], NULL, w->error);
+    }
+    return status || way == GPU_DECODE ? status : multiply(w, w->out[i], i, batch);
+}
+
+static ent_status work_all(const struct work *w, enum gpu_way way, unsigned batch)
+{
+    ent_status status = ENT_OK;
+    for (size_t i = 0; i < w->buffers && !status; i++) status = work_once(w, way, i, batch);
+    return status;
+}
+
+/* ---- was it right? ------------------------------------------------------------------------------------ */
+
+static bool makes_words(enum gpu_way way) { return way == GPU_COPY || way == GPU_DECODE || way == GPU_UNPACK; }
+
+/* Makes all of an output wrong. */
+static ent_status spoil(const struct work *w, void *memory, size_t bytes)
+{
+    const size_t chunk = CHUNK * sizeof *w->host_words;
+    ent_status status = ENT_OK;
+    for (size_t at = 0; at < bytes && !status; at += chunk)
+        status = ent_gpu_write(w->how->gpu, (char *)memory + at, w->host_words, bytes - at < chunk ? bytes - at : chunk, w->error);
+    return status;
+}
+
+static ent_status spoil_all(const struct work *w, enum gpu_way way, unsigned batch)
+{
+    ent_status status = ENT_OK;
+    memset(w->host_words, 0xff, CHUNK * sizeof *w->host_words);
+    for (size_t i = 0; i < w->buffers && !status; i++) {
+        if (makes_words(way)) status = spoil(w, w->out[i], 2 * w->n);
+        if (!status && batch) status = spoil(w, w->y[i], batch * w->matrix->rows * sizeof(float));
+    }
+    return status;
+}
+
+static ent_status compare_words(const struct work *w, struct gpu_row *row)
+{
+    ent_status status = ENT_OK;
+    for (size_t i = 0; i < w->buffers; i++)
+        for (size_t at = 0; at < w->n && !status; at += CHUNK) {
+            size_t n = w->n - at < CHUNK ? w->n - at : CHUNK;
+            status = ent_gpu_read(w->how->gpu, w->host_words, (const uint16_t *)w->out[i] + at, 2 * n, w->error);
+            if (!status) row->verified &= !memcmp(w->host_words, w->matrix->words + at, 2 * n);
+        }
+    return status;
+}
+
+/* FP32 sums of `cols` products in any order are within cols * 2^-24 of the exact one. */
+static ent_status compare_sums(const struct work *w, struct gpu_row *row)
+{
+    size_t n = row->batch * w->matrix->rows;
+    ent_status status = ENT_OK;
+    row->error = 0;
+    for (size_t i = 0; i < w->buffers && !status; i++) {
+        status = ent_gpu_read(w->how->gpu, w->host_y, w->y[i], n * sizeof *w->host_y, w->error);
+        for (size_t k = 0; k < n && !status; k++) {
+            double error = fabs((double)w->host_y[k] - w->reference[k]) / (w->magnitude[k] > 0 ? w->magnitude[k] : 1);
+            if (!(error <= row->error) && !isnan(row->error)) row->error = error; /* a NaN stays */
+        }
+    }
+    row->verified &= row->error <= (double)w->matrix->cols * 0x1p-24;
+    return status;
+}
+
+/* Once more, over outputs that are all wrong. */
+static ent_status verify(const struct work *w, struct gpu_row *row)
+{
+    ent_status status = spoil_all(w, row->way, row->batch);
+    if (!status) status = work_all(w, row->way, row->batch);
+    if (!status) status = ent_gpu_wait(w->how->gpu, NULL, w->error);
+    row->verified = true;
+    if (!status && makes_words(row->way)) status = compare_words(w, row);
+    if (!status && row->batch) status = compare_sums(w, row);
+    if (!status && !row->verified)
+        return ent_fail(w->error, ENT_ECHECK, "%s of %zu x %zu, batch %u: the result is wrong",
+                        *row->codec ? row->codec : row->batch ? "cuBLAS" : "a copy", row->rows, row->cols, row->batch);
+    return status;
+}
+
+/* ---- one row ------------------------------------------------------------------------------------------- */
+
+static double bytes_moved(const struct work *w, enum gpu_way way, double bits, unsigned batch)
+{
+    double n = (double)w->n, code = n * bits / 8, vectors = batch * (2.0 * (double)w->matrix->cols + 4.0 * (double)w->matrix->rows);
+    switch (way) {
+    case GPU_COPY: return 4 * n;
+    case GPU_READ: return 2 * n;
+    case GPU_DECODE: return code + 2 * n;
+    case GPU_UNPACK: return code + 4 * n + vectors;
+    case GPU_PRODUCT: return code + vectors;
+    default: return 2 * n + vectors;
+    }
+}
+
+static ent_status measure(const struct work *w, struct gpu_row *row)
+{
+    const gpu_bench *b = w->how->bench;
+    const int device = w->how->device;
+    ent_status status = ENT_OK;
+    for (unsigned r = 0; r < WARM && !status; r++) status = work_all(w, row->way, row->batch);
+    if (!status) status = told(w, b->mark(device, 0), "a mark");
+    for (unsigned r = 0; r < w->how->runs && !status; r++) {
+        status = work_all(w, row->way, row->batch);
+        if (!status) status = told(w, b->mark(device, r + 1), "a mark");
+    }
+    if (!status) status = ent_gpu_wait(w->how->gpu, NULL, w->error);
+    for (unsigned r = 0; r < w->how->runs && !status; r++) {
+        status = told(w, b->seconds(device, r, &w->seconds[r]), "a time");
+        w->seconds[r] /= (double)w->buffers;
+    }
+    if (status) return status;
+    gpu_row_times(row, w->seconds, w->how->runs);
+    return verify(w, row);
+}
+
+static ent_status add(const struct work *w, enum gpu_way way, unsigned batch, const struct product_code *code, double bits,
+                      struct gpu_row **row)
+{
+    *(*row) = (struct gpu_row){ .way = way, .codec = code ? ent_codec_name(code->codec) : "", .rows = w->matrix->rows,
+                                .cols = w->matrix->cols, .batch = batch, .bits = bits,
+                                .bytes = bytes_moved(w, way, bits, batch), .error = NAN };
+    if (code) {
+        (*row)->recipe = code->recipe;
+        (*row)->coded = true;
+    }
+    return measure(w, (*row)++);
+}
+
+/* ---- one codec ------------------------------------------------------------------------------------------ */
+
+static ent_status upload(struct work *w, const struct product_code *code)
+{
+    const struct gpu_matrix *m = w->matrix;
+    size_t sums = 0;
+    ent_status status = ENT_OK;
+    for (size_t i = 0; i < w->buffers && !status; i++)
+        status = ent_gpu_upload(&w->coded[i], w->how->gpu, &code->recipe, &code->tables, code->code, w->n, w->how->threads, w->error);
+    if (!status) status = ent_gpu_product_memory(w->coded[0], m->rows, m->cols, m->batch[m->batches - 1], &sums, w->error);
+    return status || !sums ? status : ent_gpu_alloc(w->how->gpu, &w->sums, sums, w->error);
+}
+
+static ent_status measure_coded(struct work *w, const struct product_code *code, struct gpu_row **row)
+{
+    const struct gpu_matrix *m = w->matrix;
+    const ent_tally t = ent_gpu_bits(w->coded[0]);
+    const double bits = (double)(t.payload_bits + t.table_bits + t.index_bits) / (double)w->n;
+    ent_status status = add(w, GPU_DECODE, 0, code, bits, row);
+    for (size_t b = 0; b < m->batches && !status; b++) {
+        status = add(w, GPU_UNPACK, m->batch[b], code, bits, row);
+        if (!status) status = add(w, GPU_PRODUCT, m->batch[b], code, bits, row);
+    }
+    return status;
+}
+
+static ent_status measure_codec(struct work *w, const ent_codec *codec, struct gpu_row **row)
+{
+    struct product_code code;
+    ent_status status = product_encode(&code, codec, w->matrix->words, w->n, w->error);
+    if (!status) status = upload(w, &code);
+    if (!status) status = measure_coded(w, &code, row);
+    for (size_t i = 0; i < w->buffers; i++) {
+        ent_gpu_tensor_free(w->coded[i]);
+        w->coded[i] = NULL;
+    }
+    ent_gpu_free(w->how->gpu, w->sums);
+    w->sums = NULL;
+    product_code_free(&code);
+    return status;
+}
+
+/* ---- a matrix --------------------------------------------------------------------------------------------- */
+
+static float widen(uint16_t word)
+{
+    uint32_t bits = (uint32_t)word << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* A product of two BF16 is exact in double precision. */
+static ent_status refer(size_t row, unsigned thread, void *context)
+{
+    const struct work *w = context;
+    const struct gpu_matrix *m = w->matrix;
+    const uint16_t *words = m->words + row * m->cols;
+    (void)thread;
+    for (unsigned b = 0; b < m->batch[m->batches - 1]; b++) {
+        double sum = 0, magnitude = 0;
+        for (size_t i = 0; i < m->cols; i++) {
+            double product = (double)widen(words[i]) * (double)w->wide[b * m->cols + i];
+            sum += product;
+            magnitude += fabs(product);
+        }
+        w->reference[b * m->rows + row] = sum;
+        w->magnitude[b * m->rows + row] = magnitude;
+    }
+    return ENT_OK;
+}
+
+/* Normal values, rounded to BF16. */
+static ent_status make_x(struct work *w)
+{
+    const struct gpu_matrix *m = w->matrix;
+    size_t n = m->batch[m->batches - 1] * m->cols, bytes = n * sizeof(uint16_t);
+    uint16_t *x = ent_alloc(bytes);
+    if (!x) return ent_fail(w->error, ENT_ENOMEM, "out of memory");
+    product_fill_normal(w->wide, n);
+    for (size_t i = 0; i < n; i++) {
+        x[i] = (uint16_t)ent_format_nearest(ent_format_find("BF16"), (double)w->wide[i]);
+        w->wide[i] = widen(x[i]);
+    }
+    ent_status status = ent_gpu_alloc(w->how->gpu, &w->x, bytes, w->error);
+    if (!status) status = ent_gpu_write(w->how->gpu, w->x, x, bytes, w->error);
+    ent_free(x);
+    return status;
+}
+
+static ent_status allocate(struct work *w)
+{
+    const struct gpu_matrix *m = w->matrix;
+    ent_gpu *gpu = w->how->gpu;
+    size_t most = m->batch[m->batches - 1], y = most * m->rows;
+    w->wide = ent_alloc(most * m->cols * sizeof *w->wide);
+    w->reference = ent_alloc(y * sizeof *w->reference);
+    w->magnitude = ent_alloc(y * sizeof *w->magnitude);
+    w->host_y = ent_alloc(y * sizeof *w->host_y);
+    w->host_words = ent_alloc(CHUNK * sizeof *w->host_words);
+    w->seconds = ent_alloc(w->how->runs * sizeof *w->seconds);
+    if (!w->wide || !w->reference || !w->magnitude || !w->host_y || !w->host_words || !w->seconds)
+        return ent_fail(w->error, ENT_ENOMEM, "out of memory");
+    ent_status status = make_x(w);
+    for (size_t i = 0; i < w->buffers && !status; i++) {
+        status = ent_gpu_alloc(gpu, &w->plain[i], 2 * w->n, w->error);
+        if (!status) status = ent_gpu_alloc(gpu, &w->out[i], 2 * w->n, w->error);
+        if (!status) status = ent_gpu_alloc(gpu, &w->y[i], y * sizeof(float), w->error);
+        if (!status) status = ent_gpu_write(gpu, w->plain[i], m->words, 2 * w->n, w->error);
+    }
+    return status;
+}
+
+static void release(struct work *w)
+{
+    for (size_t i = 0; i < w->buffers; i++) {
+        ent_gpu_free(w->how->gpu, w->plain[i]);
+        ent_gpu_free(w->how->gpu, w->out[i]);
+        ent_gpu_free(w->how->gpu, w->y[i]);
+    }
+    ent_gpu_free(w->how->gpu, w->x);
+    ent_free(w->wide);
+    ent_free(w->reference);
+    ent_free(w->magnitude);
+    ent_free(w->host_y);
+    ent_free(w->host_words);
+    ent_free(w->seconds);
+}
+
+size_t gpu_measure_rows(const struct gpu_measure *measure, size_t batches)
+{
+    return 2 + batches + measure->codecs * (1 + 2 * batches);
+}
+
+ent_status gpu_measure_matrix(const struct gpu_measure *how, const struct gpu_matrix *matrix, struct gpu_row *row,
+                              ent_error *error)
+{
+    struct work w = { .how = how, .matrix = matrix, .n = matrix->rows * matrix->cols, .error = error };
+    double code = 1.25 * (double)w.n; /* bytes of the smallest coded matrix to expect: 10 bits a weight */
+    w.buffers = (size_t)fmin(fmax(ceil(CACHES * (double)how->facts.l2_bytes / code), 1), MOST_BUFFERS);
+    ent_status status = allocate(&w);
+    if (!status) status = ent_parallel(matrix->rows, how->threads, refer, &w);
+    if (!status) status = add(&w, GPU_COPY, 0, NULL, 16, &row);
+    if (!status) status = add(&w, GPU_READ, 0, NULL, 16, &row);
+    for (size_t b = 0; b < matrix->batches && !status; b++) status = add(&w, GPU_CUBLAS, matrix->batch[b], NULL, 16, &row);
+    for (size_t i = 0; i < how->codecs && !status; i++) status = measure_codec(&w, how->codec[i], &row);
+    release(&w);
+    return status;
+}
