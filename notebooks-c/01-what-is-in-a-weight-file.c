@@ -34,6 +34,18 @@ static void must(ent_status status)
     exit(1);
 }
 
+static FILE *gnuplot(const char *file) // a pipe to gnuplot, which draws into the file
+{
+    FILE *plot = popen("gnuplot", "w");
+    if (!plot) exit(1);
+    fprintf(plot, "set terminal svg size 720,420 dynamic enhanced font 'DejaVu Sans,13' background 'white'\n"
+                  "set output '%s'\n"
+                  "set border 3\n"
+                  "set tics nomirror out\n"
+                  "set key Left reverse\n", file);
+    return plot;
+}
+
 // %% [markdown]
 // ## The bytes
 //
@@ -51,7 +63,8 @@ int main(int argc, char **argv)
     ent_bytes file = ent_weights_file_at(model, 0)->bytes;
     uint64_t header = 0;
     for (int i = 7; i >= 0; i--) header = header << 8 | file.data[i];
-    printf("%s: %zu bytes, of which the header takes 8 + %lu:\n\n", ent_weights_file_at(model, 0)->name, file.size, header);
+    printf("%s: %zu bytes, ", ent_weights_file_at(model, 0)->name, file.size);
+    printf("of which the header takes 8 + %lu:\n\n", header);
     printf("%.*s ...\n", 340, (const char *)file.data + 8);
 
     // %% [markdown]
@@ -90,7 +103,8 @@ int main(int argc, char **argv)
     for (size_t r = 0; r < roles; r++)
         printf("%-10s %8lu weights %8lu bytes  %5.1f %%\n", role[r].name, role[r].weights,
                role[r].bytes, 100.0 * (double)role[r].bytes / (double)file.size);
-    printf("%-10s %25lu bytes\nheader and tensors are %lu bytes of %zu\n", "header", (8 + header), all, file.size);
+    printf("%-10s %25lu bytes\n", "header", 8 + header);
+    printf("header and tensors are %lu bytes of %zu\n", all, file.size);
 
     // %% [markdown]
     // The matrices are all of it; the norms, one vector a layer and place, are hardly there.  The embedding, a row
@@ -105,7 +119,7 @@ int main(int argc, char **argv)
     const ent_tensor *t = ent_weights_find(model, "model.layers.0.mlp.up_proj.weight");
     if (!t) t = ent_weights_tensor(model, 0);
     const ent_format *format = ent_format_find(t->dtype);
-    if (!format || format->bits != 16) return fprintf(stderr, "%s is %s: this notebook wants 16-bit numbers\n", t->name, t->dtype), 1;
+    if (!format || format->bits != 16) return fprintf(stderr, "%s is %s, not of 16 bits\n", t->name, t->dtype), 1;
     printf("%s begins\n\n", t->name);
     for (int i = 0; i < 6; i++) {
         uint16_t word;
@@ -135,17 +149,21 @@ int main(int argc, char **argv)
         else bin[(int)b]++;
     }
     free(value);
-    printf("%zu weights, standard deviation %.5f, the largest is %.1f times that; %zu lie further out than 5\n", n, sigma, largest / sigma, outside);
+    printf("%zu weights, standard deviation %.5f\n", n, sigma);
+    printf("the largest is %.1f times that; %zu lie further out than 5\n", largest / sigma, outside);
 
-    FILE *plot = popen("gnuplot", "w");
-    if (!plot) return 1;
-    fprintf(plot, "set terminal svg size 720,400 dynamic noenhanced font 'DejaVu Sans,13' background 'white'\n"
-                  "set output '01-values.svg'\nset border 3\nset tics nomirror out\nset key Left reverse\n"
-                  "set title 'Values of %s'\nset xlabel 'value / standard deviation'\nset ylabel 'weights in 0.1 standard deviations'\n"
-                  "set samples 300\nset style fill solid 0.6\n"
-                  "normal(x) = %zu * 0.1 / sqrt(2 * pi) * exp(-x * x / 2)\n$count << END\n", t->name, n);
+    FILE *plot = gnuplot("01-values.svg");
+    fprintf(plot, "set title 'Values of %s' noenhanced\n"
+                  "set xlabel 'value / standard deviation'\n"
+                  "set ylabel 'weights in 0.1 standard deviations'\n"
+                  "set samples 300\n"
+                  "set style fill solid 0.6\n"
+                  "normal(x) = %zu * 0.1 / sqrt(2 * pi) * exp(-x * x / 2)\n"
+                  "$count << END\n", t->name, n);
     for (int b = 0; b < BINS; b++) fprintf(plot, "%g %zu\n", (b - BINS / 2 + 0.5) / 10, bin[b]);
-    fprintf(plot, "END\nplot [-5:5] $count with boxes lc rgb '#56B4E9' title 'counted', normal(x) lw 2 lc rgb '#D55E00' title 'normal law'\n");
+    fprintf(plot, "END\n"
+                  "plot [-5:5] $count with boxes lc rgb '#56B4E9' title 'counted', "
+                  "normal(x) lw 2 lc rgb '#D55E00' title 'normal law'\n");
     if (pclose(plot)) return 1;
 
     // %% [markdown]
@@ -195,8 +213,9 @@ int main(int argc, char **argv)
         uint8_t *back = malloc(first->bytes.size);
         if (!back) return 1;
         must(ent_decode(table, (ent_bytes){ code.data, code.size }, back, first->bytes.size));
-        printf("%-5s %7zu bytes of %s become %7zu: %5.2f bits a weight; %s\n", names[i], first->bytes.size, first->name, code.size,
-               8.0 * (double)code.size / (double)first->elements, memcmp(back, first->bytes.data, first->bytes.size) ? "DAMAGED" : "identical when decoded");
+        bool same = !memcmp(back, first->bytes.data, first->bytes.size);
+        printf("%-5s %zu bytes of %s become %zu: ", names[i], first->bytes.size, first->name, code.size);
+        printf("%5.2f bits a weight, %s\n", 8.0 * (double)code.size / (double)first->elements, same ? "and back" : "DAMAGED");
         free(back);
         ent_free(code.data);
         ent_table_free(table);

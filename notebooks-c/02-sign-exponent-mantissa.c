@@ -24,6 +24,18 @@ static void must(ent_status status)
     exit(1);
 }
 
+static FILE *gnuplot(const char *file) // a pipe to gnuplot, which draws into the file
+{
+    FILE *plot = popen("gnuplot", "w");
+    if (!plot) exit(1);
+    fprintf(plot, "set terminal svg size 720,420 dynamic enhanced font 'DejaVu Sans,13' background 'white'\n"
+                  "set output '%s'\n"
+                  "set border 3\n"
+                  "set tics nomirror out\n"
+                  "set key Left reverse\n", file);
+    return plot;
+}
+
 // %% [markdown]
 // A *field* is a run of bits of a word.  The library counts whole words once (`ent_word_counts`), and makes the counts of any field from those: of
 // `exponent`, of `mantissa:top1`, its highest bit, or of both as one symbol, `exponent+mantissa:top1`.
@@ -38,6 +50,12 @@ static double field_entropy(const ent_word_counts *words, const char *text)
     double bits = ent_entropy_bits(&counts);
     ent_counts_free(&counts);
     return bits;
+}
+
+// The share of normal weights that lie between two sizes, of either sign.
+static double between(double low, double high, double sigma)
+{
+    return erf(high / (sigma * M_SQRT2)) - erf(low / (sigma * M_SQRT2));
 }
 
 // %% [markdown]
@@ -74,7 +92,8 @@ int main(int argc, char **argv)
         bits[i] = field_entropy(&all, fields[i]);
         printf("%-16s %6d   %11.4f   %11.4f\n", fields[i], stored[i], bits[i], field_entropy(&one, fields[i]));
     }
-    printf("\nsum of the three: %.4f, which is %.4f over that of words\n", bits[0] + bits[1] + bits[2], bits[0] + bits[1] + bits[2] - bits[3]);
+    double sum = bits[0] + bits[1] + bits[2];
+    printf("\nsum of the three: %.4f, which is %.4f over that of words\n", sum, sum - bits[3]);
 
     // %% [markdown]
     // The sign is a coin.  The mantissa is nearly noise.  All there is to gain sits in the exponent, which is stored in 8 bits and
@@ -103,9 +122,9 @@ int main(int argc, char **argv)
     printf("%s, standard deviation %.5f\n\nexponent    |w| from   counted      normal law\n", matrix->name, sigma);
     double law = 0; // the entropy that the law foretells
     for (int e = 0; e < 256; e++) {
-        double low = ldexp(1, e - 127), p = erf(2 * low / (sigma * M_SQRT2)) - erf(low / (sigma * M_SQRT2));
+        double low = ldexp(1, e - 127), p = between(low, 2 * low, sigma), share = (double)counts.count[e] / (double)n;
         if (p > 0) law -= p * log2(p);
-        if (e >= 115 && e <= 126) printf("%8d  %10.6f  %8.5f  %14.5f\n", e, low, (double)counts.count[e] / (double)n, p);
+        if (e >= 115 && e <= 126) printf("%8d  %10.6f  %8.5f  %14.5f\n", e, low, share, p);
     }
     printf("\nentropy     counted %.4f, normal law %.4f bits\n", ent_entropy_bits(&counts), law);
 
@@ -117,7 +136,7 @@ int main(int argc, char **argv)
     for (int step = 0; step <= 8; step++) {
         double s = 0.04 * exp2(step / 8.0), h = 0;
         for (int e = 1; e < 255; e++) {
-            double low = ldexp(1, e - 127), p = erf(2 * low / (s * M_SQRT2)) - erf(low / (s * M_SQRT2));
+            double p = between(ldexp(1, e - 127), ldexp(1, e - 126), s);
             if (p > 0) h -= p * log2(p);
         }
         printf("sigma %.4f  %.4f bits\n", s, h);
@@ -132,18 +151,22 @@ int main(int argc, char **argv)
     // exponents are stored; those above it deserve fewer, those below it more.
 
     // %%
-    FILE *plot = popen("gnuplot", "w");
-    if (!plot) return 1;
-    fprintf(plot, "set terminal svg size 720,400 dynamic enhanced font 'DejaVu Sans,13' background 'white'\n"
-                  "set output '02-exponents.svg'\nset border 3\nset tics nomirror out\nset key left Left reverse\n"
-                  "set title 'Exponents of %s' noenhanced\nset xlabel 'exponent, as stored'\nset ylabel 'share of the weights'\n"
-                  "set logscale y\nset yrange [1e-5:1]\nset format y '10^{%%T}'\nset style fill solid 0.6\nset boxwidth 0.8\n$data << END\n",
-            matrix->name);
-    for (int e = 108; e < 128; e++) {
-        double low = ldexp(1, e - 127);
-        fprintf(plot, "%d %g %g\n", e, (double)counts.count[e] / (double)n, erf(2 * low / (sigma * M_SQRT2)) - erf(low / (sigma * M_SQRT2)));
-    }
-    fprintf(plot, "END\nplot [107:128] $data using 1:($2 > 0 ? $2 : NaN) with boxes lc rgb '#56B4E9' title 'counted', "
+    FILE *plot = gnuplot("02-exponents.svg");
+    fprintf(plot, "set title 'Exponents of %s' noenhanced\n"
+                  "set xlabel 'exponent, as stored'\n"
+                  "set ylabel 'share of the weights'\n"
+                  "set logscale y\n"
+                  "set format y '10^{%%T}'\n"
+                  "set yrange [1e-5:1]\n"
+                  "set key left\n"
+                  "set style fill solid 0.6\n"
+                  "set boxwidth 0.8\n"
+                  "$data << END\n", matrix->name);
+    for (int e = 108; e < 128; e++)
+        fprintf(plot, "%d %g %g\n", e, (double)counts.count[e] / (double)n,
+                between(ldexp(1, e - 127), ldexp(1, e - 126), sigma));
+    fprintf(plot, "END\n"
+                  "plot [107:128] $data using 1:($2 > 0 ? $2 : NaN) with boxes lc rgb '#56B4E9' title 'counted', "
                   "$data using 1:3 with linespoints pt 7 ps 0.6 lw 1.5 lc rgb '#D55E00' title 'normal law', "
                   "1 / 256. with lines dt 2 lc rgb 'black' title '1/256'\n");
     if (pclose(plot)) return 1;
@@ -224,7 +247,7 @@ int main(int argc, char **argv)
     // each weighed by its number of weights, against the entropy of all pooled:
 
     // %%
-    double sum = 0;
+    double total = 0;
     uint64_t weights = 0;
     for (size_t i = 0; i < ent_weights_tensors(model); i++) {
         const ent_tensor *t = ent_weights_tensor(model, i);
@@ -232,11 +255,11 @@ int main(int argc, char **argv)
         if (strcmp(t->dtype, "BF16")) continue;
         must(ent_word_counts_init(&words, bf16));
         ent_word_counts_add(&words, t->bytes.data, (size_t)t->elements);
-        sum += (double)t->elements * field_entropy(&words, "exponent");
+        total += (double)t->elements * field_entropy(&words, "exponent");
         weights += t->elements;
         ent_word_counts_free(&words);
     }
-    printf("exponent: pooled %.4f bits, a table for each tensor %.4f bits\n", bits[1], sum / (double)weights);
+    printf("exponent: pooled %.4f bits, a table for each tensor %.4f bits\n", bits[1], total / (double)weights);
 
     // %% [markdown]
     // Four hundredths of a bit, so a table for each tensor pays if it costs less than that: for a matrix of a million weights, less than

@@ -23,6 +23,18 @@ static void must(ent_status status)
     exit(1);
 }
 
+static FILE *gnuplot(const char *file) // a pipe to gnuplot, which draws into the file
+{
+    FILE *plot = popen("gnuplot", "w");
+    if (!plot) exit(1);
+    fprintf(plot, "set terminal svg size 720,420 dynamic enhanced font 'DejaVu Sans,13' background 'white'\n"
+                  "set output '%s'\n"
+                  "set border 3\n"
+                  "set tics nomirror out\n"
+                  "set key Left reverse\n", file);
+    return plot;
+}
+
 // %% [markdown]
 // ## A truth to compare with
 //
@@ -36,8 +48,8 @@ static void make_truth(double sigma)
 {
     const ent_format *bf16 = ent_format_find("BF16");
     for (uint32_t w = 0; w < 0x7f00; w++) { // magnitudes: the sign is a coin, which we leave out
-        double here = ent_format_value(bf16, w), above = ent_format_value(bf16, w + 1), below = w ? ent_format_value(bf16, w - 1) : 0;
-        double from = (below + here) / 2, to = (here + above) / 2;
+        double below = ent_format_value(bf16, w ? w - 1 : 0), here = ent_format_value(bf16, w);
+        double from = (below + here) / 2, to = (here + ent_format_value(bf16, w + 1)) / 2;
         // far out, erf is 1 on both sides and erfc keeps the difference
         words_p[w] = erfc(from / (sigma * M_SQRT2)) - erfc(to / (sigma * M_SQRT2));
         exponents_p[w >> 7] += words_p[w];
@@ -71,7 +83,8 @@ int main(int argc, char **argv)
     const double sigma = 0.05;
     const ent_estimator *plugin = ent_estimator_find("plugin");
     make_truth(sigma);
-    double true_exponent = plugin->of_probabilities(exponents_p, 256), true_word = plugin->of_probabilities(words_p, 65536);
+    double true_exponent = plugin->of_probabilities(exponents_p, 256);
+    double true_word = plugin->of_probabilities(words_p, 65536);
     printf("true entropy: exponent %.4f bits, exponent and mantissa %.4f bits\n", true_exponent, true_word);
 
     // %% [markdown]
@@ -99,8 +112,8 @@ int main(int argc, char **argv)
             live += ent_counts_live(&exponents);
         }
         double mean = sum / TRIALS;
-        printf("%6zu   %13.4f  %8.4f   %21.4f   %7.4f\n", n, mean, mean - true_exponent, -(live / TRIALS - 1) / (2 * (double)n * M_LN2),
-               sqrt(squares / TRIALS - mean * mean));
+        double miller = -(live / TRIALS - 1) / (2 * (double)n * M_LN2), scatter = sqrt(squares / TRIALS - mean * mean);
+        printf("%6zu   %13.4f  %8.4f   %21.4f   %7.4f\n", n, mean, mean - true_exponent, miller, scatter);
     }
 
     // %% [markdown]
@@ -131,7 +144,8 @@ int main(int argc, char **argv)
         for (int trial = 0; trial < 5; trial++) {
             draw(&random, sigma, size[s], words);
             count(words, size[s], 0, &symbols);
-            for (int e = 0; e < NAMES; e++) mean[s][e] += ent_estimator_find(names[e])->from_counts(&symbols).bits / 5;
+            for (int e = 0; e < NAMES; e++)
+                mean[s][e] += ent_estimator_find(names[e])->from_counts(&symbols).bits / 5;
         }
         printf("%8zu", size[s]);
         for (int e = 0; e < NAMES; e++) printf(" %13.4f", mean[s][e]);
@@ -139,22 +153,27 @@ int main(int argc, char **argv)
     }
     printf("%8s %13.4f\n", "truth", true_word);
 
-    FILE *plot = popen("gnuplot", "w");
-    if (!plot) return 1;
-    fprintf(plot, "set terminal svg size 720,440 dynamic enhanced font 'DejaVu Sans,13' background 'white'\n"
-                  "set output '03-bias.svg'\nset border 3\nset tics nomirror out\nset key bottom right Left reverse\nset logscale x\n"
-                  "set title 'Estimates of an entropy that is known: exponent and mantissa of normal weights'\n"
-                  "set xlabel 'weights seen'\nset ylabel 'estimate, bits'\nset format x '10^{%%T}'\nset yrange [6:11]\n$data << END\n");
+    FILE *plot = gnuplot("03-bias.svg");
+    fprintf(plot, "set title 'Estimates of an entropy that is known: exponent and mantissa of normal weights'\n"
+                  "set xlabel 'weights seen'\n"
+                  "set ylabel 'estimate, bits'\n"
+                  "set logscale x\n"
+                  "set format x '10^{%%T}'\n"
+                  "set yrange [6:11]\n"
+                  "set key bottom right\n"
+                  "$data << END\n");
     for (int s = 0; s < SIZES; s++) {
         fprintf(plot, "%zu", size[s]);
         for (int e = 0; e < NAMES; e++) fprintf(plot, " %g", mean[s][e]);
         fprintf(plot, "\n");
     }
-    fprintf(plot, "END\narray colour[%d] = [0x000000, 0x0072B2, 0x56B4E9, 0x009E73, 0xD55E00, 0xCC79A7]\n"
-                  "names = '%s", NAMES, names[0]);
-    for (int e = 1; e < NAMES; e++) fprintf(plot, " %s", names[e]);
-    fprintf(plot, "'\nplot for [e = 1:%d] $data using 1:e + 1 with linespoints pt e + 3 ps 0.7 lw 1.5 lc rgb colour[e] title word(names, e), "
-                  "%g with lines dt 2 lc rgb 'black' title 'truth'\n", NAMES, true_word);
+    fprintf(plot, "END\n"
+                  "array colour[%d] = [0x000000, 0x0072B2, 0x56B4E9, 0x009E73, 0xD55E00, 0xCC79A7]\n"
+                  "names = '", NAMES);
+    for (int e = 0; e < NAMES; e++) fprintf(plot, "%s ", names[e]);
+    fprintf(plot, "'\n"
+                  "plot for [e = 1:%d] $data using 1:e + 1 with linespoints pt e + 3 ps 0.7 lw 1.5 lc rgb colour[e] "
+                  "title word(names, e), %g with lines dt 2 lc rgb 'black' title 'truth'\n", NAMES, true_word);
     if (pclose(plot)) return 1;
 
     // %% [markdown]
@@ -178,7 +197,8 @@ int main(int argc, char **argv)
             ent_estimate estimate;
             draw(&random, sigma, n, words);
             count(words, n, 7, &exponents);
-            must(ent_estimate_intervals(&plugin, 1, &exponents, &(ent_interval_options){ .seed = (uint64_t)i, .replicates = 199, .threads = 1 }, &estimate));
+            ent_interval_options options = { .seed = (uint64_t)i, .replicates = 199, .threads = 1 };
+            must(ent_estimate_intervals(&plugin, 1, &exponents, &options, &estimate));
             usual += fabs(estimate.bits - true_exponent) <= 1.96 * estimate.stderr_bits;
             simulated += estimate.low_bits <= true_exponent && true_exponent <= estimate.high_bits;
         }
@@ -200,7 +220,7 @@ int main(int argc, char **argv)
     const ent_tensor *matrix = NULL;
     for (size_t i = 0; i < ent_weights_tensors(model) && !matrix; i++)
         if (!strcmp(ent_weights_tensor(model, i)->role, "up_proj")) matrix = ent_weights_tensor(model, i);
-    if (!matrix || strcmp(matrix->dtype, "BF16") || matrix->rank != 2) return fputs("no up_proj of BF16 in this model\n", stderr), 1;
+    if (!matrix || strcmp(matrix->dtype, "BF16")) return fputs("no up_proj of BF16 in this model\n", stderr), 1;
 
     size_t rows = (size_t)matrix->shape[0], cols = (size_t)matrix->shape[1], n = rows * cols;
     uint16_t *weight = malloc(n * sizeof *weight);
@@ -222,8 +242,9 @@ int main(int argc, char **argv)
             given[1] += miller->from_counts(&exponents).bits / (double)rows;
         }
         count(weight, n, 7, &exponents);
-        printf("%-22s saved by a table for each row: plug-in %.4f bits, miller-madow %.4f\n", shuffled ? "the same, shuffled:" : matrix->role,
-               plugin->from_counts(&exponents).bits - given[0], miller->from_counts(&exponents).bits - given[1]);
+        printf("%-20s saved by a table for each row: ", shuffled ? "the same, shuffled:" : matrix->role);
+        printf("plug-in %.4f bits, ", plugin->from_counts(&exponents).bits - given[0]);
+        printf("miller-madow %.4f\n", miller->from_counts(&exponents).bits - given[1]);
     }
 
     // %% [markdown]

@@ -24,6 +24,18 @@ static void must(ent_status status)
     exit(1);
 }
 
+static FILE *gnuplot(const char *file) // a pipe to gnuplot, which draws into the file
+{
+    FILE *plot = popen("gnuplot", "w");
+    if (!plot) exit(1);
+    fprintf(plot, "set terminal svg size 720,420 dynamic enhanced font 'DejaVu Sans,13' background 'white'\n"
+                  "set output '%s'\n"
+                  "set border 3\n"
+                  "set tics nomirror out\n"
+                  "set key Left reverse\n", file);
+    return plot;
+}
+
 // %% [markdown]
 // ## One coder, step by step
 //
@@ -62,7 +74,9 @@ static spent code_stream(const ent_coder_spec *spec, const uint8_t *symbols, siz
     if (!s.status) s.status = ent_decode(read, (ent_bytes){ code.data, code.size }, back, n);
     if (!s.status && memcmp(back, symbols, n)) s.status = ENT_ECHECK;
 
-    s.payload = (double)tally.payload_bits, s.index = (double)tally.index_bits, s.table = 8 * (double)bytes.size;
+    s.payload = (double)tally.payload_bits;
+    s.table = 8 * (double)bytes.size;
+    s.index = (double)tally.index_bits;
     free(back);
     ent_free(code.data);
     ent_free(bytes.data);
@@ -98,7 +112,8 @@ int main(int argc, char **argv)
     must(ent_counts_init(&counts, 256));
     must(ent_counts_add(&counts, exponents, 1, n));
     double entropy = ent_entropy_bits(&counts);
-    printf("the exponents of %s: %zu symbols, %u of 256 occur, entropy %.5f bits\n", largest->name, n, ent_counts_live(&counts), entropy);
+    printf("the exponents of %s: %zu symbols, ", largest->name, n);
+    printf("%u of 256 occur, entropy %.5f bits\n", ent_counts_live(&counts), entropy);
 
     // %% [markdown]
     // ## What a symbol costs
@@ -133,9 +148,9 @@ int main(int argc, char **argv)
 
     // %% [markdown]
     // Huffman rounds: the commonest exponent deserves 1.7 bits, gets 2, and so on down.  Where each symbol is half as frequent as the one above, whole bits are
-    // just right, which is why Huffman codes suit exponents; they lose where two peaks are alike.  tANS has 4096 slots, and
-    // is off in the third decimal.  planar-rans has 256, so that a frequency fits a byte, and the rarest symbols become too dear; it keeps
-    // them out of its table and repairs them from a list.
+    // just right, which is why Huffman codes suit exponents; they lose where two peaks are alike, as 122 and 123 here.  tANS has 4096 slots, and
+    // is off for the rare symbols only.  planar-rans has 256, so that a frequency fits a byte: what is rarer than a slot gets one all the same, 8 bits, at
+    // the cost of the others, and the rarest are left out and repaired from a list.
     //
     // ## All coders
     //
@@ -143,12 +158,17 @@ int main(int argc, char **argv)
     // kept aside; of coders without tables, all they take or save.  *Table* and *index*: what is stored beside.
 
     // %%
-    FILE *plot = popen("gnuplot", "w");
-    if (!plot) return 1;
-    fprintf(plot, "set terminal svg size 720,440 dynamic noenhanced font 'DejaVu Sans,13' background 'white'\n"
-                  "set output '04-gap.svg'\nset border 3\nset tics nomirror out\nset key bottom left Left reverse\nset xtics rotate by -40\n"
-                  "set title 'What coders spend over the entropy of %.3f bits'\nset ylabel 'bits a symbol over the entropy'\n"
-                  "set style data histograms\nset style histogram rowstacked\nset style fill solid 0.9\nset boxwidth 0.7\nset yrange [-0.21:0.08]\n$data << END\n", entropy);
+    FILE *plot = gnuplot("04-gap.svg");
+    fprintf(plot, "set title 'What coders spend over the entropy of %.3f bits'\n"
+                  "set ylabel 'bits a symbol over the entropy'\n"
+                  "set xtics rotate by -40\n"
+                  "set yrange [-0.21:0.08]\n"
+                  "set key bottom left\n"
+                  "set style data histograms\n"
+                  "set style histogram rowstacked\n"
+                  "set style fill solid 0.9\n"
+                  "set boxwidth 0.7\n"
+                  "$data << END\n", entropy);
     printf("coder                    size     over    model    coder    table    index   bits a symbol\n");
     for (size_t i = 0; ent_coders[i]; i++) {
         ent_coder_spec spec;
@@ -158,15 +178,18 @@ int main(int argc, char **argv)
             printf("%-19s  %s\n", ent_coders[i]->name, ent_status_text(s.status));
             continue;
         }
-        double each = 1 / (double)n, model_bits = isnan(s.model) ? 0 : s.model * each, size = (s.payload + s.table + s.index) * each;
-        double coder = s.payload * each - entropy - model_bits;
+        double each = 1 / (double)n, size = (s.payload + s.table + s.index) * each;
+        double model_bits = isnan(s.model) ? 0 : s.model * each, coder = s.payload * each - entropy - model_bits;
         printf("%-19s %9.5f %8.5f ", ent_coders[i]->name, size, size - entropy);
         if (isnan(s.model)) printf("%8s ", "-");
         else printf("%8.5f ", model_bits);
         printf("%8.5f %8.5f %8.5f\n", coder, s.table * each, s.index * each);
-        if (size < entropy + 0.08) fprintf(plot, "%s %g %g %g\n", ent_coders[i]->name, model_bits, coder, (s.table + s.index) * each);
+        if (size < entropy + 0.08)
+            fprintf(plot, "%s %g %g %g\n", ent_coders[i]->name, model_bits, coder, (s.table + s.index) * each);
     }
-    fprintf(plot, "END\nset xzeroaxis lt -1\nplot $data using 2:xtic(1) lc rgb '#0072B2' title 'model', '' using 3 lc rgb '#E69F00' title 'coder', "
+    fprintf(plot, "END\n"
+                  "set xzeroaxis lt -1\n"
+                  "plot $data using 2:xtic(1) lc rgb '#0072B2' title 'model', '' using 3 lc rgb '#E69F00' title 'coder', "
                   "'' using 4 lc rgb '#009E73' title 'table and index'\n");
     if (pclose(plot)) return 1;
 
@@ -190,13 +213,16 @@ int main(int argc, char **argv)
     // %%
     const char *five[] = { "huffman", "tans", "arithmetic", "arithmetic-adaptive", "planar-rans" };
     enum { CODERS = sizeof five / sizeof *five, BLOCKS = 16 };
-    plot = popen("gnuplot", "w");
-    if (!plot) return 1;
-    fprintf(plot, "set terminal svg size 720,440 dynamic noenhanced font 'DejaVu Sans,13' background 'white'\n"
-                  "set output '04-blocks.svg'\nset border 3\nset tics nomirror out\nset key top right Left reverse\nset logscale x 2\n"
-                  "set title 'Blocks that carry their own table'\nset xlabel 'symbols in a block'\nset ylabel 'bits a symbol, all counted'\n"
-                  "set xtics ('64' 64, '256' 256, '1k' 1024, '4k' 4096, '16k' 16384, '64k' 65536)\nset xrange [60:70000]\nset yrange [2:7]\n"
-                  "array colour[%d] = [0xD55E00, 0x009E73, 0x0072B2, 0xCC79A7, 0xE69F00]\nnames = '", CODERS);
+    plot = gnuplot("04-blocks.svg");
+    fprintf(plot, "set title 'Blocks that carry their own table'\n"
+                  "set xlabel 'symbols in a block'\n"
+                  "set ylabel 'bits a symbol, all counted'\n"
+                  "set logscale x 2\n"
+                  "set xtics ('64' 64, '256' 256, '1k' 1024, '4k' 4096, '16k' 16384, '64k' 65536)\n"
+                  "set xrange [60:70000]\n"
+                  "set yrange [2:7]\n"
+                  "array colour[%d] = [0xD55E00, 0x009E73, 0x0072B2, 0xCC79A7, 0xE69F00]\n"
+                  "names = '", CODERS);
     for (int c = 0; c < CODERS; c++) fprintf(plot, "%s ", five[c]);
     fprintf(plot, "'\n$data << END\n");
     printf("block   ");
@@ -220,8 +246,10 @@ int main(int argc, char **argv)
         printf("\n");
         fprintf(plot, "\n");
     }
-    fprintf(plot, "END\nplot for [c = 1:%d] $data using 1:c + 1 with linespoints pt c + 3 ps 0.7 lw 1.5 lc rgb colour[c] title word(names, c), "
-                  "%g with lines dt 2 lc rgb 'black' title 'entropy of the whole stream'\n", CODERS, entropy);
+    fprintf(plot, "END\n"
+                  "plot for [c = 1:%d] $data using 1:c + 1 with linespoints pt c + 3 ps 0.7 lw 1.5 lc rgb colour[c] "
+                  "title word(names, c), %g with lines dt 2 lc rgb 'black' title 'entropy of the whole stream'\n",
+            CODERS, entropy);
     if (pclose(plot)) return 1;
 
     // %% [markdown]
@@ -255,8 +283,9 @@ int main(int argc, char **argv)
             else if (memcmp(back, exponents, n)) wrong++;
             *byte ^= 8;
         }
-        printf("%-19s  %2d refused, %2d decoded to other symbols; a byte too short: %s\n", five[c], refused, wrong,
-               ent_status_text(ent_decode(both, (ent_bytes){ code.data, code.size - 1 }, back, n)));
+        ent_status shorter = ent_decode(both, (ent_bytes){ code.data, code.size - 1 }, back, n);
+        printf("%-19s  %2d refused, %2d decoded to other symbols; ", five[c], refused, wrong);
+        printf("a byte too short: %s\n", ent_status_text(shorter));
         ent_free(code.data);
         ent_table_free(both);
     }

@@ -95,7 +95,7 @@ has() { grep -q -e "$2" "$work/small/1-small.$1"; }
 check "a notebook compiles and runs" compiles 1-small
 check "is woven" woven
 check "into Markdown as expected" as_expected
-check "that names the machine of its times" has md '^\*Measured on .* threads; elsewhere these numbers differ\.\*$'
+check "that names the machine of its times" has md '^\*Measured on .*; elsewhere these numbers differ\.\*$'
 check "HTML has tables and code" sh -c "grep -q '<td>1</td>' '$work/small/1-small.html' && grep -q '&lt;begins&gt;' '$work/small/1-small.html'"
 check "holds its figures" has html '<img src="data:image/svg+xml,%3Csvg%3E%22100 %25%22%3C/svg%3E%0A" alt="a figure">'
 check "and links to pages" has html '<a href="2-other.html">another one</a>'

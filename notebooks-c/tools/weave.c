@@ -209,7 +209,7 @@ static void write_markdown(const notebook *book, FILE *out)
         }
         fprintf(out, "\n```c\n%s\n```\n", c->text);
         if (c->output) fprintf(out, "\n```text%s\n%s\n```\n", c->times ? " times" : "", c->output);
-        if (c->times) fprintf(out, "\n" MEASURED "%s, %u threads; elsewhere these numbers differ.*\n", ent_cpu_text(), ent_threads(0));
+        if (c->times) fprintf(out, "\n" MEASURED "%s; elsewhere these numbers differ.*\n", ent_cpu_text());
     }
 }
 
