@@ -7,7 +7,7 @@
 #include "gpu/tiered_kernel.h"
 
 /* As many blocks of threads on a multiprocessor at once as registers and shared memory of both H100 and A100 allow. */
-__global__ void __launch_bounds__(GPU_TIERED_WARPS * GPU_LANES, 5)
+__global__ void __launch_bounds__(GPU_TIERED_WARPS *GPU_LANES, 4)
     decode_tiered(const __grid_constant__ gpu_image image, uint16_t *words)
 {
     __shared__ __align__(16) uint32_t table[GPU_TIERED_TABLE];
@@ -22,11 +22,12 @@ __global__ void __launch_bounds__(GPU_PLANAR_WARPS *GPU_LANES, 2)
     decode_planar(const __grid_constant__ gpu_image image, uint16_t *words)
 {
     __shared__ __align__(16) uint32_t table[GPU_PLANAR_TABLE];
-    __shared__ __align__(16) uint32_t ring[GPU_PLANAR_WARPS][GPU_RING];
+    __shared__ __align__(16) uint32_t scratch[GPU_PLANAR_WARPS * GPU_PLANAR_SCRATCH];
     gpu_planar_prepare(&image, table, threadIdx.x, blockDim.x);
     __syncthreads();
     const unsigned warp = threadIdx.x / GPU_LANES;
-    gpu_planar_decode(&image, blockIdx.x * GPU_PLANAR_WARPS + warp, table, (uint8_t *)ring[warp], words);
+    gpu_planar_decode(&image, blockIdx.x * GPU_PLANAR_WARPS + warp, table, (uint8_t *)scratch,
+                      4 * warp * GPU_PLANAR_SCRATCH, words);
 }
 
 static thread_local cudaError_t last;

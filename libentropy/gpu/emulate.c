@@ -29,12 +29,13 @@ const void *ent_gpu_touch(const void *p, size_t size)
 /* What a block of threads shares: the table, and memory for each warp. */
 typedef struct shared {
     _Alignas(64) uint32_t table[GPU_PLANAR_TABLE];
-    _Alignas(64) uint32_t scratch[GPU_PLANAR_WARPS][GPU_TIERED_SCRATCH];
+    _Alignas(64) uint32_t scratch[GPU_PLANAR_WARPS * GPU_PLANAR_SCRATCH];
 } shared;
 
 static void run(const gpu_image *image, shared *s, uint16_t *words)
 {
     const bool tiered = image->coding == GPU_TIERED;
+    const uint32_t scratch = tiered ? GPU_TIERED_SCRATCH : GPU_PLANAR_SCRATCH;
     const uint32_t warps = tiered ? GPU_TIERED_WARPS : GPU_PLANAR_WARPS;
     for (uint32_t first = 0; first < image->units; first += warps) {
         memset(s, 0xa5, sizeof *s); /* what is read before it is written shows */
@@ -42,9 +43,9 @@ static void run(const gpu_image *image, shared *s, uint16_t *words)
         if (tiered) gpu_tiered_prepare(image, s->table, 0, 1);
         else gpu_planar_prepare(image, s->table, 0, 1);
         for (uint32_t i = 0; i < warps; i++) {
-            given[3] = (region){ (uintptr_t)s->scratch[i], 4 * (tiered ? GPU_TIERED_SCRATCH : GPU_RING) };
-            if (tiered) gpu_tiered_decode(image, first + i, s->table, (uint8_t *)s->scratch[i], words);
-            else gpu_planar_decode(image, first + i, s->table, (uint8_t *)s->scratch[i], words);
+            given[3] = (region){ (uintptr_t)(s->scratch + i * scratch), 4 * scratch };
+            if (tiered) gpu_tiered_decode(image, first + i, s->table, (uint8_t *)(s->scratch + i * scratch), words);
+            else gpu_planar_decode(image, first + i, s->table, (uint8_t *)s->scratch, 4 * i * scratch, words);
         }
     }
 }

@@ -2,14 +2,13 @@
  *
  * A lane has two neighbouring states, so that a round's words are one store of 128 bytes.  One look-up gives the frequency and the
  * rank of a slot as bytes 0 and 1, and its symbol in place in the upper half, where the dot product of bytes with (Q, 1, 0, 0)
- * does not see it.  Two ballots tell every lane where in the string its byte is; 128 bytes of the string at a time pass
- * from memory through a ring of shared memory, asked for long before.  Left-out symbols are read 32 repairs at a time,
- * and a round compares the place of the next one only.
+ * does not see it.  Two ballots tell every lane where in the string its byte is.  The string passes through a ring in shared
+ * memory, 128 bytes at a time, asked for long before; sign and mantissa bytes are loaded 16 a lane for the 8 rounds of the
+ * next step and handed to the lanes that need them through shared memory.  Left-out symbols are read 32 repairs at a time, and a
+ * step compares the place of the next one only.
  *
  * The table is there once for each lane: lanes look up different slots, and 32 different words of a table that is there
- * once are in about 3.5 rounds of the banks (32 balls in 32 bins).
- *
- * Cost of a round, by hand: 2 x 12 instructions for the states, 12 to move on, join, load and store, so 18 for 32 weights. */
+ * once are in about 3.5 rounds of the banks (32 balls in 32 bins). */
 #ifndef ENT_GPU_PLANAR_RANS_KERNEL_H
 #define ENT_GPU_PLANAR_RANS_KERNEL_H
 
@@ -17,9 +16,11 @@
 #include "gpu/warp.h"
 
 enum {
-    PLANAR_ROUND = 64,    /* weights, and states of a group */
-    PLANAR_AHEAD = 8,     /* rounds of a step, whose other bytes are asked for a step before */
-    PLANAR_WINDOW = 128,  /* bytes of the string that are moved at once */
+    PLANAR_ROUND = 64,     /* weights, and states of a group */
+    PLANAR_ROUNDS = 8,     /* of a step */
+    PLANAR_WINDOW = 128,   /* bytes of the string that are moved at once */
+    PLANAR_RING = 4 * PLANAR_WINDOW,
+    PLANAR_LOOK = 4,       /* rounds after which it is seen whether a window is due: they take at most 256 bytes */
     PLANAR_NOWHERE = 0x7fffffff
 };
 
@@ -27,17 +28,18 @@ enum {
 typedef struct planar_warp {
     const gpu_image *image;
     const uint32_t *table; /* shared by the block of threads */
-    uint8_t *ring;         /* the warp's own: two windows of the string */
+    uint8_t *scratch;      /* likewise; the warp's own part is a ring, then the other bytes of a step */
+    uint32_t mine;         /* where it begins, a multiple of its size */
     const uint8_t *string; /* at a multiple of 4 */
     const uint8_t *rest;   /* of the block */
     const uint8_t *raw;    /* exponents as they are, or NULL */
     uint64_t first;        /* weight of the block */
     uint32_t n;            /* weights of it */
-    uint32_t round, stride; /* the next round's first weight in the block; from one to the next */
+    uint32_t round, log;   /* the next round's first weight in the block; from one to the next it is 2^log */
     uint32_t rounds;       /* to come */
-    uint32_t at;           /* the next byte of the string */
+    uint32_t at, loaded;   /* the next byte of the string; up to where it is in the ring */
     uint32_t x[2][GPU_HELD], window[GPU_HELD]; /* states; the window to come */
-    uint32_t ahead[PLANAR_AHEAD][GPU_HELD];    /* sign and mantissa bytes of the rounds to come */
+    gpu_quad ahead[GPU_HELD];                  /* sign and mantissa bytes of the step to come, 4 lanes a round */
     const uint8_t *repair, *repair_end;
     uint32_t counted; /* where in the block distances of repairs that are to come count from */
     uint32_t held, next_repair; /* lanes whose repair is to come; the first one's weight in the block */
@@ -64,6 +66,7 @@ GPU_FUNCTION void planar_next_repair(planar_warp *w)
 GPU_FUNCTION void planar_read_repairs(planar_warp *w)
 {
     const uint8_t *list = (const uint8_t *)(w->image->table + GPU_SLOTS);
+    GPU_ROLLED
     for (w->held = 0; !w->held && w->repair_end - w->repair >= 2;) {
         const uint32_t there = planar_lowest((uint32_t)(w->repair_end - w->repair) / 2, GPU_LANES);
         uint32_t entry[GPU_HELD], far[GPU_HELD], sum[GPU_HELD], is_repair[GPU_HELD];
@@ -89,15 +92,16 @@ GPU_FUNCTION void planar_read_repairs(planar_warp *w)
     planar_next_repair(w);
 }
 
-/* Puts the repairs of a round, or before it, which are of other groups' rounds, behind this warp. */
-GPU_FUNCTION void planar_repair(planar_warp *w, uint32_t *words)
+/* Puts the repairs of `count` rounds from weight `round` on; those in between are of other groups' rounds. */
+GPU_FUNCTION void planar_repair(planar_warp *w, uint32_t round, uint32_t count, uint32_t words[][GPU_HELD])
 {
-    while (w->next_repair < w->round + PLANAR_ROUND) {
-        const uint32_t from = w->next_repair - w->round, symbol = gpu_from(w->symbol, gpu_first(w->held));
-        LANES {
-            const unsigned up = 16 * (from % 2);
-            if (from / 2 == lane) words[ME] = (words[ME] & ~(0x7f80u << up)) | symbol << (7 + up);
-        }
+    GPU_ROLLED
+    while (GPU_RARE(w->next_repair < round + (count << w->log))) {
+        const uint32_t from = w->next_repair - round, turn = from >> w->log, place = from - (turn << w->log);
+        const uint32_t symbol = gpu_from(w->symbol, gpu_first(w->held)), up = place % 2 * 16;
+        GPU_UNROLL
+        for (unsigned k = 0; k < PLANAR_ROUNDS; k++)
+            LANES if (k == turn && place / 2 == lane) words[k][ME] = (words[k][ME] & ~(0x7f80u << up)) | symbol << (7 + up);
         w->held &= w->held - 1;
         if (w->held) planar_next_repair(w);
         else planar_read_repairs(w);
@@ -106,27 +110,29 @@ GPU_FUNCTION void planar_repair(planar_warp *w, uint32_t *words)
 
 /* ---- the string ------------------------------------------------------------------------------ */
 
-GPU_FUNCTION void planar_ask(planar_warp *w, uint32_t window)
+GPU_FUNCTION void planar_ask(planar_warp *w)
 {
-    const gpu_word *p = (const gpu_word *)(w->string + window * PLANAR_WINDOW);
+    const gpu_word *p = (const gpu_word *)(w->string + w->loaded);
     LANES w->window[ME] = READ(p + lane);
 }
 
 /* Puts the window that was asked for into the ring and asks for the one after it. */
-GPU_FUNCTION void planar_turn(planar_warp *w, uint32_t window)
+GPU_FUNCTION void planar_turn(planar_warp *w)
 {
-    LANES PUT((gpu_word *)w->ring + (window % 2 * 32 + lane), w->window[ME]);
+    LANES PUT((gpu_word *)(w->scratch + ((w->loaded + 4 * lane) % PLANAR_RING | w->mine)), w->window[ME]);
+    w->loaded += PLANAR_WINDOW;
     gpu_sync();
-    planar_ask(w, window + 1);
+    planar_ask(w);
 }
 
 /* ---- the unit -------------------------------------------------------------------------------- */
 
-/* The sign and mantissa bytes of the lane's two weights. */
-GPU_FUNCTION void planar_ask_rest(const planar_warp *w, uint32_t round, uint32_t *rest)
+/* Asks for the sign and mantissa bytes of the step that begins with weight `round`; of rounds that are not there nothing. */
+GPU_FUNCTION void planar_ask_rest(planar_warp *w, uint32_t round, uint32_t rounds)
 {
-    const gpu_half *p = (const gpu_half *)(w->rest + round);
-    LANES rest[ME] = READ(p + lane);
+    LANES {
+        if (lane / 4 < rounds) w->ahead[ME] = READ((const gpu_quad *)(w->rest + (round + (lane / 4 << w->log) + lane % 4 * 16)));
+    }
 }
 
 /* Two exponents at bits 7 and 23, and their other bytes, to two words. */
@@ -136,7 +142,8 @@ GPU_FUNCTION uint32_t planar_join(uint32_t exponents, uint32_t rest)
 }
 
 /* Starts a unit; false if there is none of that number. */
-GPU_FUNCTION bool planar_open(planar_warp *w, const gpu_image *image, uint32_t unit, const uint32_t *table, uint8_t *ring)
+GPU_FUNCTION bool planar_open(planar_warp *w, const gpu_image *image, uint32_t unit, const uint32_t *table,
+                              uint8_t *scratch, uint32_t mine)
 {
     if (unit >= image->units) return false;
     const gpu_unit *start = image->unit + unit;
@@ -146,31 +153,32 @@ GPU_FUNCTION bool planar_open(planar_warp *w, const gpu_image *image, uint32_t u
     if (group >= groups) return false;
     w->image = image;
     w->table = table;
-    w->ring = ring;
+    w->scratch = scratch;
+    w->mine = mine;
     w->first = (uint64_t)block * image->block;
     w->n = image->weights - w->first < image->block ? (uint32_t)(image->weights - w->first) : image->block;
     w->rest = image->rest + w->first;
     w->raw = anchor & GPU_RAW ? at : NULL;
-    w->stride = PLANAR_ROUND * groups;
+    w->log = 6 + groups / 2; /* 1, 2 or 4 groups */
     w->round = PLANAR_ROUND * group;
-    w->rounds = w->raw ? w->n / PLANAR_ROUND : (w->n - 1) / w->stride;
-    GPU_UNROLL
-    for (unsigned k = 0; k < PLANAR_AHEAD; k++)
-        if (k < w->rounds) planar_ask_rest(w, w->round + k * w->stride, w->ahead[k]);
+    w->rounds = w->raw ? w->n / PLANAR_ROUND : (w->n - 1) >> w->log;
+    planar_ask_rest(w, w->round, w->rounds);
     w->next_repair = PLANAR_NOWHERE;
     if (w->raw) return true;
     LANES {
-        const gpu_half *q = (const gpu_half *)(at + w->round) + lane, *s = (const gpu_half *)(at + w->stride + w->round) + lane;
+        const gpu_half *q = (const gpu_half *)(at + w->round) + lane, *s = q + (PLANAR_ROUND * groups) / 2;
         uint32_t upper = READ(q), lower = READ(s);
-        w->x[0][ME] = gpu_permute(lower, upper, 0x7740) & 0xffff;
-        w->x[1][ME] = gpu_permute(lower, upper, 0x7751) & 0xffff;
+        w->x[0][ME] = gpu_permute(lower, upper, 0x7740);
+        w->x[1][ME] = gpu_permute(lower, upper, 0x7751);
     }
     const uint32_t back = READ(&start->back[0]), whole = (back + 3) / 4 * 4; /* the anchor is at a multiple of 16 */
     w->string = at - whole;
     w->at = whole - back;
-    planar_ask(w, 0);
-    planar_turn(w, 0);
-    planar_turn(w, 1);
+    w->loaded = 0;
+    planar_ask(w);
+    GPU_ROLLED
+    do planar_turn(w);
+    while (w->loaded - w->at < PLANAR_LOOK * PLANAR_ROUND);
     w->repair = at - READ(&start->back[1]);
     w->repair_end = w->repair + READ(&start->back[2]);
     w->counted = 0;
@@ -178,57 +186,94 @@ GPU_FUNCTION bool planar_open(planar_warp *w, const gpu_image *image, uint32_t u
     return true;
 }
 
+/* The slot's word of the table. */
+GPU_FUNCTION uint32_t planar_slot(const planar_warp *w, uint32_t x, unsigned lane)
+{
+    return GET((const gpu_word *)((const uint8_t *)w->table + ((x << 7 & 0x7f80) | 4 * lane)));
+}
+
+GPU_FUNCTION uint32_t planar_byte(const planar_warp *w, uint32_t at)
+{
+    return GET(w->scratch + (at % PLANAR_RING | w->mine));
+}
+
 /* One round: a lane's two words. */
 GPU_FUNCTION void planar_round(planar_warp *w, const uint32_t *rest, uint32_t *words)
 {
-    uint32_t v[2][GPU_HELD], short_of[2][GPU_HELD];
+    uint32_t v[2][GPU_HELD], few[2][GPU_HELD], after[GPU_HELD];
     LANES {
-        const uint32_t *mine = w->table + lane;
-        const uint32_t e = GET(mine + (w->x[0][ME] & 255) * GPU_LANES), f = GET(mine + (w->x[1][ME] & 255) * GPU_LANES);
+        const uint32_t e = planar_slot(w, w->x[0][ME], lane), f = planar_slot(w, w->x[1][ME], lane);
         v[0][ME] = gpu_dot4(e, gpu_permute(w->x[0][ME], 1, 0x5541));
         v[1][ME] = gpu_dot4(f, gpu_permute(w->x[1][ME], 1, 0x5541));
-        short_of[0][ME] = v[0][ME] < 256;
-        short_of[1][ME] = v[1][ME] < 256;
+        few[0][ME] = v[0][ME] < 256;
+        few[1][ME] = v[1][ME] < 256;
         words[ME] = planar_join(gpu_permute(e, f, 0x7632), rest[ME]);
     }
-    const uint32_t even = gpu_ballot(short_of[0]), odd = gpu_ballot(short_of[1]), before = w->at / PLANAR_WINDOW;
+    const uint32_t even = gpu_ballot(few[0]), odd = gpu_ballot(few[1]);
     LANES {
         const uint32_t lower = gpu_lowest(lane);
         uint32_t at = w->at + gpu_popcount(even & lower) + gpu_popcount(odd & lower);
         w->x[0][ME] = v[0][ME];
         w->x[1][ME] = v[1][ME];
-        if (short_of[0][ME]) w->x[0][ME] = v[0][ME] << 8 | GET(w->ring + at++ % (2 * PLANAR_WINDOW));
-        if (short_of[1][ME]) w->x[1][ME] = v[1][ME] << 8 | GET(w->ring + at % (2 * PLANAR_WINDOW));
+        if (few[0][ME]) w->x[0][ME] = v[0][ME] << 8 | planar_byte(w, at++);
+        if (few[1][ME]) w->x[1][ME] = v[1][ME] << 8 | planar_byte(w, at++);
+        after[ME] = at;
     }
-    w->at += gpu_popcount(even) + gpu_popcount(odd);
-    if (w->at / PLANAR_WINDOW != before) {
-        gpu_sync();
-        planar_turn(w, before + 2);
-    }
-    planar_repair(w, words);
+    w->at = gpu_from(after, GPU_LANES - 1);
 }
 
-GPU_FUNCTION void planar_copy(const planar_warp *w, const uint32_t *rest, uint32_t *words)
+/* The sign and mantissa bytes of a round of the step from where a step begins put them. */
+GPU_FUNCTION void planar_rest(const planar_warp *w, unsigned k, uint32_t *rest)
 {
-    const gpu_half *p = (const gpu_half *)(w->raw + w->round);
+    LANES rest[ME] = GET((const gpu_half *)(w->scratch + (w->mine | (PLANAR_RING + PLANAR_ROUND * k + 2 * lane))));
+}
+
+GPU_FUNCTION void planar_copy(const planar_warp *w, uint32_t round, const uint32_t *rest, uint32_t *words)
+{
+    const gpu_half *p = (const gpu_half *)(w->raw + round);
     LANES words[ME] = planar_join(gpu_permute(READ(p + lane), 0, 0x4140) << 7, rest[ME]);
 }
 
-/* The next rounds, PLANAR_AHEAD or those that are to come: words[k] has a lane's words number 2 lane and 2 lane + 1 of 64 from
- * weight `first + round + k * stride`, with `round` as it was before. */
-GPU_FUNCTION void planar_step(planar_warp *w, uint32_t words[][GPU_HELD])
+/* A unit that is not coded. */
+GPU_FUNCTION void planar_copies(const planar_warp *w, uint32_t count, uint32_t words[][GPU_HELD])
 {
     GPU_UNROLL
-    for (unsigned k = 0; k < PLANAR_AHEAD; k++) {
-        if (!w->rounds) break;
+    for (unsigned k = 0; k < PLANAR_ROUNDS; k++) {
+        if (k >= count) break;
         uint32_t rest[GPU_HELD];
-        LANES rest[ME] = w->ahead[k][ME];
-        if (w->rounds > PLANAR_AHEAD) planar_ask_rest(w, w->round + PLANAR_AHEAD * w->stride, w->ahead[k]);
-        if (w->raw) planar_copy(w, rest, words[k]);
-        else planar_round(w, rest, words[k]);
-        w->round += w->stride;
-        w->rounds--;
+        planar_rest(w, k, rest);
+        planar_copy(w, w->round + (k << w->log), rest, words[k]);
     }
+}
+
+GPU_FUNCTION void planar_rounds(planar_warp *w, uint32_t count, uint32_t words[][GPU_HELD])
+{
+    GPU_UNROLL
+    for (unsigned k = 0; k < PLANAR_ROUNDS; k++) {
+        if (k >= count) break;
+        uint32_t rest[GPU_HELD];
+        planar_rest(w, k, rest);
+        planar_round(w, rest, words[k]);
+        if ((k + 1) % PLANAR_LOOK) continue;
+        gpu_sync();
+        GPU_ROLLED
+        while (GPU_RARE(w->loaded - w->at < PLANAR_LOOK * PLANAR_ROUND)) planar_turn(w);
+    }
+    planar_repair(w, w->round, count, words);
+}
+
+/* The next `count` rounds, PLANAR_ROUNDS (as a constant: this is compiled apart) or all that are to come, if fewer.  words[k] has
+ * a lane's words number 2 lane and 2 lane + 1 of 64 from weight `first + round + (k << log)` on, with `round` as it was before. */
+GPU_FUNCTION void planar_step(planar_warp *w, uint32_t count, uint32_t words[][GPU_HELD])
+{
+    gpu_sync();
+    LANES PUT((gpu_quad *)(w->scratch + (w->mine | (PLANAR_RING + 16 * lane))), w->ahead[ME]);
+    gpu_sync();
+    w->rounds -= count;
+    planar_ask_rest(w, w->round + (PLANAR_ROUNDS << w->log), w->rounds);
+    if (GPU_RARE(w->raw)) planar_copies(w, count, words);
+    else planar_rounds(w, count, words);
+    w->round += count << w->log;
 }
 
 /* After all rounds: the lane's words of the up to 64 weights that the final states, or the end of exponents as they are,
@@ -238,36 +283,42 @@ GPU_FUNCTION uint32_t planar_last(const planar_warp *w, uint32_t *words)
     const uint32_t left = w->round < w->n ? planar_lowest(w->n - w->round, PLANAR_ROUND) : 0;
     if (!left) return 0;
     uint32_t rest[GPU_HELD];
-    planar_ask_rest(w, w->round, rest);
+    LANES rest[ME] = READ((const gpu_half *)(w->rest + w->round) + lane);
     if (w->raw) {
-        planar_copy(w, rest, words);
+        planar_copy(w, w->round, rest, words);
     } else {
         LANES words[ME] = planar_join((w->x[0][ME] & 255) << 7 | (w->x[1][ME] & 255) << 23, rest[ME]);
     }
     return left;
 }
 
+/* The next `count` rounds to where the block's words go. */
+GPU_FUNCTION void planar_put(planar_warp *w, uint32_t count, gpu_half *block)
+{
+    uint32_t words[PLANAR_ROUNDS][GPU_HELD];
+    gpu_half *to = block + w->round;
+    planar_step(w, count, words);
+    GPU_UNROLL
+    for (unsigned k = 0; k < PLANAR_ROUNDS; k++) {
+        if (k >= count) break;
+        LANES PUT((gpu_word *)(to + ((k << w->log) + 2 * lane)), words[k][ME]);
+    }
+}
+
 /* The kernel: a unit to its words. */
-GPU_FUNCTION void gpu_planar_decode(const gpu_image *image, uint32_t unit, const uint32_t *table, uint8_t *ring,
-                                    uint16_t *out)
+GPU_FUNCTION void gpu_planar_decode(const gpu_image *image, uint32_t unit, const uint32_t *table, uint8_t *scratch,
+                                    uint32_t mine, uint16_t *out)
 {
     planar_warp w;
-    uint32_t words[PLANAR_AHEAD][GPU_HELD];
-    if (!planar_open(&w, image, unit, table, ring)) return;
+    uint32_t words[GPU_HELD];
+    if (!planar_open(&w, image, unit, table, scratch, mine)) return;
     gpu_half *block = (gpu_half *)out + w.first;
-    while (w.rounds) {
-        const uint32_t rounds = w.rounds, round = w.round;
-        planar_step(&w, words);
-        GPU_UNROLL
-        for (unsigned k = 0; k < PLANAR_AHEAD; k++) {
-            gpu_word *to = (gpu_word *)(block + round + k * w.stride);
-            LANES if (k < rounds) PUT(to + lane, words[k][ME]);
-        }
-    }
-    const uint32_t left = planar_last(&w, words[0]);
+    while (w.rounds >= PLANAR_ROUNDS) planar_put(&w, PLANAR_ROUNDS, block);
+    if (GPU_RARE(w.rounds)) planar_put(&w, w.rounds, block);
+    const uint32_t left = planar_last(&w, words);
     LANES {
-        if (2 * lane < left) PUT(block + w.round + 2 * lane, (uint16_t)words[0][ME]);
-        if (2 * lane + 1 < left) PUT(block + w.round + 2 * lane + 1, (uint16_t)(words[0][ME] >> 16));
+        if (2 * lane < left) PUT(block + w.round + 2 * lane, (uint16_t)words[ME]);
+        if (2 * lane + 1 < left) PUT(block + w.round + 2 * lane + 1, (uint16_t)(words[ME] >> 16));
     }
 }
 

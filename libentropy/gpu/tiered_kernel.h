@@ -18,14 +18,16 @@ typedef struct tiered_warp {
     const gpu_image *image;
     const uint32_t *table; /* shared by the block of threads */
     uint8_t *symbol, *place; /* the warp's own */
-    const uint8_t *anchor, *rest;
+    const uint8_t *anchor;
     int32_t at[4];  /* where the next codes of each tier are, bits from the anchor */
     int32_t escape; /* the next escaped symbol, bytes from it */
-    uint64_t first; /* the weight to come */
+    uint64_t first; /* weight of the unit */
     uint32_t left;  /* weights */
-    bool raw;
+    bool raw, usual;
+    const uint8_t *rest[GPU_HELD], *plane[GPU_HELD]; /* what a lane reads next: sign and mantissa bytes; tier 1, if it is usual */
     gpu_pair ahead[GPU_HELD];  /* sign and mantissa bytes of the step to come */
-    gpu_quad planes[GPU_HELD]; /* tier 1 of the lane's group in it */
+    gpu_quad planes[GPU_HELD]; /* tier 1 of the lane's group in it, if it is usual */
+    uint32_t below[2][GPU_HELD]; /* of the bits of a group those of lower lanes */
 } tiered_warp;
 
 /* Fills the shared table; each thread a part, and all must wait for one another after it. */
@@ -34,21 +36,14 @@ GPU_FUNCTION void gpu_tiered_prepare(const gpu_image *image, uint32_t *table, un
     for (unsigned i = thread; i < GPU_TIERED_TABLE; i += threads) PUT(table + i, READ(image->table + i));
 }
 
-/* Asks for what the step after `skip` weights needs. */
-GPU_FUNCTION void tiered_ask(tiered_warp *w, uint32_t skip)
+/* Asks for what the next step needs. */
+GPU_FUNCTION void tiered_ask(tiered_warp *w)
 {
-    if (w->left <= skip) return;
-    const uint8_t *rest = w->rest + w->first + skip;
-    const uint8_t *plane = w->anchor + (w->at[0] / 8 + (int32_t)(skip / 8 * w->image->width[0]));
-    uint32_t wide = w->image->width[0] == 2, narrow = w->image->width[0] == 1;
     LANES {
-        w->ahead[ME] = READ((const gpu_pair *)(rest + 8 * lane));
-        if (wide) w->planes[ME] = READ((const gpu_quad *)(plane + lane / 8 * 16));
-        if (narrow) {
-            gpu_pair p = READ((const gpu_pair *)(plane + lane / 8 * 8));
-            w->planes[ME].x = w->planes[ME].z = p.x;
-            w->planes[ME].y = w->planes[ME].w = p.y;
-        }
+        w->ahead[ME] = READ((const gpu_pair *)w->rest[ME]);
+        if (w->usual) w->planes[ME] = READ((const gpu_quad *)w->plane[ME]);
+        w->rest[ME] += GPU_STEP;
+        w->plane[ME] += GPU_STEP / 4;
     }
 }
 
@@ -67,15 +62,21 @@ GPU_FUNCTION bool tiered_open(tiered_warp *w, const gpu_image *image, uint32_t u
     w->symbol = scratch;
     w->place = scratch + GPU_STEP;
     w->raw = (anchor & GPU_RAW) != 0;
+    w->usual = !w->raw && image->usual;
     w->anchor = image->code + (uint64_t)(anchor & ~GPU_RAW) * 16;
-    w->rest = image->rest;
     w->at[0] = (int32_t)(from * (w->raw ? 8 : image->width[0]));
     GPU_UNROLL
     for (unsigned k = 1; k < 4; k++) w->at[k] = -(int32_t)READ(&image->unit[unit].back[k - 1]);
     w->escape = -(int32_t)READ(&image->unit[unit].back[3]);
     w->first = first + from;
     w->left = n - from < GPU_TILE ? n - from : (uint32_t)GPU_TILE;
-    tiered_ask(w, 0);
+    LANES {
+        w->rest[ME] = image->rest + w->first + 8 * lane;
+        w->plane[ME] = w->anchor + from / 4 + lane / 8 * 16;
+        w->below[0][ME] = gpu_lowest(lane % 8 * 8);
+        w->below[1][ME] = lane % 8 < 4 ? 0 : gpu_lowest(lane % 4 * 8);
+    }
+    tiered_ask(w);
     return true;
 }
 
@@ -86,6 +87,11 @@ GPU_FUNCTION uint32_t tiered_bits(const uint8_t *anchor, int32_t at)
     return gpu_funnel(READ(p), READ(p + 1), (uint32_t)at);
 }
 
+GPU_FUNCTION uint32_t tiered_bit(const uint8_t *anchor, int32_t at)
+{
+    return gpu_funnel(READ((const gpu_word *)anchor + (at >> 5)), 0, (uint32_t)at) & 1;
+}
+
 /* Of a lane's 8 symbols those that have a code in the tier under work, and these codes' place in its group. */
 typedef struct tiered_lanes {
     uint32_t mask[GPU_HELD];
@@ -93,22 +99,21 @@ typedef struct tiered_lanes {
     uint32_t plane0[GPU_HELD], plane1[GPU_HELD];   /* bits of their codes, the first symbol's lowest */
 } tiered_lanes;
 
-/* Tier 1 of whole groups: a lane's bits are a byte, those that go on are counted in the whole planes. */
+/* Tier 1 of 2 bits and of whole groups: a lane's bits are a byte, those that go on are counted in the whole planes. */
 GPU_FUNCTION void tiered_whole(const tiered_warp *w, tiered_lanes *t)
 {
     LANES {
-        gpu_quad p = w->planes[ME];
-        uint32_t low = p.x & p.z, high = p.y & p.w, in_low = gpu_popcount(low), part = lane % 8;
-        uint32_t below = gpu_lowest(8 * (part % 4));
-        t->plane0[ME] = (part < 4 ? p.x : p.y) >> 8 * (part % 4) & 255;
-        t->plane1[ME] = (part < 4 ? p.z : p.w) >> 8 * (part % 4) & 255;
+        const gpu_quad p = w->planes[ME];
+        const uint32_t low = p.x & p.z, high = p.y & p.w;
+        t->plane0[ME] = gpu_permute(p.x, p.y, lane % 8) & 255;
+        t->plane1[ME] = gpu_permute(p.z, p.w, lane % 8) & 255;
         t->mask[ME] = t->plane0[ME] & t->plane1[ME];
-        t->before[ME] = part < 4 ? gpu_popcount(low & below) : in_low + gpu_popcount(high & below);
-        t->in_group[ME] = in_low + gpu_popcount(high);
+        t->before[ME] = gpu_popcount(low & w->below[0][ME]) + gpu_popcount(high & w->below[1][ME]);
+        t->in_group[ME] = gpu_popcount(low) + gpu_popcount(high);
     }
 }
 
-/* Tier 1 of a step whose last group may have fewer symbols; also where tier 1 is not dense. */
+/* Tier 1 otherwise: the last group may have fewer symbols, and tier 1 need not be dense. */
 GPU_FUNCTION void tiered_part(const tiered_warp *w, uint32_t n, tiered_lanes *t)
 {
     uint32_t width = w->image->width[0], dense = w->image->dense, sums[GPU_HELD], lower[GPU_HELD], all[GPU_HELD], from[GPU_HELD];
@@ -144,14 +149,11 @@ GPU_FUNCTION void tiered_part(const tiered_warp *w, uint32_t n, tiered_lanes *t)
 /* The sum of in_group of lower groups, and of all of them. */
 GPU_FUNCTION uint32_t tiered_groups(const uint32_t *in_group, uint32_t *start)
 {
-    uint32_t lower[GPU_HELD], sum[GPU_HELD];
-    gpu_up(lower, in_group, 8);
-    LANES sum[ME] = in_group[ME] + (lane >= 8 ? lower[ME] : 0);
-    gpu_up(lower, sum, 16);
-    LANES {
-        sum[ME] += lane >= 16 ? lower[ME] : 0;
-        start[ME] = sum[ME] - in_group[ME];
-    }
+    uint32_t sum[GPU_HELD];
+    LANES sum[ME] = in_group[ME];
+    gpu_add_up(sum, 8);
+    gpu_add_up(sum, 16);
+    LANES start[ME] = sum[ME] - in_group[ME];
     return gpu_from(sum, GPU_LANES - 1);
 }
 
@@ -166,11 +168,11 @@ GPU_FUNCTION void tiered_first(const tiered_warp *w, const tiered_lanes *t, uint
 }
 
 /* Tier 2: its symbols join those of tier 1; the mask becomes that of symbols that go on. */
-GPU_FUNCTION void tiered_second(tiered_warp *w, tiered_lanes *t, uint32_t *low, uint32_t *high)
+GPU_FUNCTION void tiered_second(tiered_warp *w, uint32_t width, tiered_lanes *t, uint32_t *low, uint32_t *high)
 {
     const uint32_t *table = w->table + GPU_CODES, *deposit = w->table + GPU_DEPOSIT;
     const uint8_t *scatter = (const uint8_t *)(w->table + GPU_SCATTER);
-    uint32_t width = w->image->width[1], start[GPU_HELD], total = tiered_groups(t->in_group, start);
+    uint32_t start[GPU_HELD], total = tiered_groups(t->in_group, start);
     LANES {
         int32_t at = w->at[1] + (int32_t)(width * start[ME] + t->before[ME]);
         uint32_t mask = t->mask[ME], put_low = GET(deposit + (mask & 15)), put_high = GET(deposit + (mask >> 4));
@@ -185,33 +187,87 @@ GPU_FUNCTION void tiered_second(tiered_warp *w, tiered_lanes *t, uint32_t *low, 
     w->at[1] += (int32_t)(width * total);
 }
 
-/* The symbols that no dense tier has: each by a lane, tier after tier, the last ones being escaped bytes. */
-GPU_FUNCTION void tiered_sparse(tiered_warp *w, const tiered_lanes *t, uint32_t *low, uint32_t *high)
+/* Symbols that no dense tier has: how many in all, `sums` in this and lower lanes.  Lists their places, and puts the
+ * symbols that there are beside the list. */
+GPU_FUNCTION uint32_t tiered_list(const tiered_warp *w, const tiered_lanes *t, const uint32_t *low, const uint32_t *high,
+                                  uint32_t *sums)
+{
+    LANES sums[ME] = gpu_popcount(t->mask[ME]);
+    gpu_sums(sums);
+    const uint32_t total = gpu_from(sums, GPU_LANES - 1);
+    if (!total) return 0;
+    LANES {
+        uint32_t mask = t->mask[ME], next = sums[ME] - gpu_popcount(mask);
+        GPU_ROLLED
+        for (; mask; mask &= mask - 1) PUT(w->place + next++, (uint8_t)(8 * lane + gpu_first(mask)));
+        PUT((gpu_pair *)(w->symbol + 8 * lane), gpu_make_pair(low[ME], high[ME]));
+    }
+    gpu_sync();
+    return total;
+}
+
+/* Up to 32 of them, where tiers 1 and 2 are dense and later ones have 3 bits at most: a lane follows its symbol through the
+ * tiers.  `live` are the lanes whose symbols reach a tier, so that counts in a group are population counts. */
+GPU_FUNCTION void tiered_few(tiered_warp *w, const uint32_t *sums, uint32_t total)
+{
+    const uint8_t *ranked = (const uint8_t *)(w->table + GPU_RANKED);
+    uint32_t place[GPU_HELD], from[GPU_HELD], start[GPU_HELD], end[GPU_HELD], group[GPU_HELD], lower[GPU_HELD], on[GPU_HELD];
+    LANES {
+        place[ME] = lane < total ? GET(w->place + lane) : 0;
+        from[ME] = place[ME] / 64 * 8 + 7;
+    }
+    gpu_shuffle(end, sums, from);
+    LANES from[ME] -= 8;
+    gpu_shuffle(start, sums, from);
+    LANES {
+        lower[ME] = place[ME] < 64 ? 0 : gpu_lowest(start[ME]);
+        group[ME] = gpu_lowest(end[ME]) & ~lower[ME];
+    }
+    uint32_t live = gpu_lowest(total);
+    GPU_UNROLL
+    for (uint32_t k = 2; k < 4; k++) {
+        if (k > 2 && !GPU_RARE(k < w->image->tiers && live)) continue;
+        const uint32_t width = w->image->width[k], last = gpu_lowest(width);
+        LANES {
+            on[ME] = 0;
+            if (live >> lane & 1) {
+                const uint32_t mine = live & group[ME];
+                const int32_t count = (int32_t)gpu_popcount(mine);
+                const int32_t at = w->at[k] + (int32_t)(width * gpu_popcount(live & lower[ME]) + gpu_popcount(mine & gpu_lowest(lane)));
+                uint32_t code = tiered_bit(w->anchor, at);
+                if (width > 1) code |= tiered_bit(w->anchor, at + count) << 1;
+                if (width > 2) code |= tiered_bit(w->anchor, at + 2 * count) << 2;
+                on[ME] = code == last;
+                if (code != last) PUT(w->symbol + place[ME], GET(ranked + w->image->first[k] + code));
+            }
+        }
+        w->at[k] += (int32_t)(width * gpu_popcount(live));
+        live = gpu_ballot(on);
+    }
+    if (GPU_RARE(live)) {
+        LANES if (live >> lane & 1)
+            PUT(w->symbol + place[ME], READ(w->anchor + (w->escape + (int32_t)gpu_popcount(live & gpu_lowest(lane)))));
+        w->escape += (int32_t)gpu_popcount(live);
+    }
+}
+
+/* Any number of them, tier after tier, from the first one that is not dense on; the last ones are escaped bytes. */
+GPU_FUNCTION void tiered_many(tiered_warp *w, const uint32_t *sums, uint32_t total)
 {
     const uint8_t *ranked = (const uint8_t *)(w->table + GPU_RANKED);
     const uint32_t tiers = w->image->tiers;
-    uint32_t sums[GPU_HELD], begin[GPU_HELD], start[GPU_HELD], from[GPU_HELD];
-    LANES sums[ME] = gpu_popcount(t->mask[ME]);
-    gpu_sums(sums);
-    uint32_t total = gpu_from(sums, GPU_LANES - 1);
-    if (!total) return;
-    LANES {
-        uint32_t mask = t->mask[ME], next = sums[ME] - gpu_popcount(mask);
-        begin[ME] = next;
-        from[ME] = lane * 8; /* lane g < 4 holds where the places of group g start, the others the end */
-        for (; mask; mask &= mask - 1) PUT(w->place + next++, (uint8_t)(8 * lane + gpu_first(mask)));
-        PUT((gpu_word *)(w->symbol + 8 * lane), low[ME]);
-        PUT((gpu_word *)(w->symbol + 8 * lane + 4), high[ME]);
-    }
-    gpu_shuffle(start, begin, from);
-    LANES start[ME] = lane < 4 ? start[ME] : total;
-    gpu_sync();
+    uint32_t start[GPU_HELD], from[GPU_HELD];
+    LANES from[ME] = lane * 8 - 1; /* lane g < 4 holds where the places of group g start, the others the end */
+    gpu_shuffle(start, sums, from);
+    LANES start[ME] = !lane ? 0 : lane < 4 ? start[ME] : total;
+    GPU_ROLLED
     for (uint32_t k = w->image->dense; total; k++) {
         uint32_t kept = 0, next_start[GPU_HELD];
         int32_t codes = w->at[0];
         GPU_UNROLL
         for (unsigned i = 1; i < 4; i++) codes = i == k ? w->at[i] : codes; /* so that w stays in registers */
         LANES next_start[ME] = 0;
+        GPU_ROLLED
         for (uint32_t base = 0; base < total; base += GPU_LANES) {
             uint32_t place[GPU_HELD], group[GPU_HELD], group_start[GPU_HELD], group_end[GPU_HELD], on[GPU_HELD];
             LANES {
@@ -231,8 +287,9 @@ GPU_FUNCTION void tiered_sparse(tiered_warp *w, const tiered_lanes *t, uint32_t 
                         const uint32_t width = w->image->width[k], count = group_end[ME] - group_start[ME];
                         int32_t at = codes + (int32_t)((width - 1) * group_start[ME] + base + lane);
                         uint32_t code = 0;
+                        GPU_ROLLED
                         for (uint32_t j = 0; j < width; j++, at += (int32_t)count)
-                            code |= (READ((const gpu_word *)w->anchor + (at >> 5)) >> (at & 31) & 1) << j;
+                            code |= tiered_bit(w->anchor, at) << j;
                         on[ME] = code == gpu_lowest(width);
                         symbol = GET(ranked + w->image->first[k] + code);
                     }
@@ -255,56 +312,89 @@ GPU_FUNCTION void tiered_sparse(tiered_warp *w, const tiered_lanes *t, uint32_t 
         total = kept;
         LANES start[ME] = next_start[ME];
     }
+}
+
+/* What the list has found out. */
+GPU_FUNCTION void tiered_found(const tiered_warp *w, uint32_t *low, uint32_t *high)
+{
+    gpu_sync();
     LANES {
-        low[ME] = GET((const gpu_word *)(w->symbol + 8 * lane));
-        high[ME] = GET((const gpu_word *)(w->symbol + 8 * lane + 4));
+        const gpu_pair p = GET((const gpu_pair *)(w->symbol + 8 * lane));
+        low[ME] = p.x;
+        high[ME] = p.y;
     }
     gpu_sync();
 }
 
-/* A unit that is not coded. */
+/* Words of the exponents and the bytes that were asked for. */
+GPU_FUNCTION void tiered_join(const gpu_pair *rest, const uint32_t *low, const uint32_t *high, gpu_quad *words)
+{
+    LANES {
+        gpu_join(rest[ME].x, low[ME], &words[ME].x, &words[ME].y);
+        gpu_join(rest[ME].y, high[ME], &words[ME].z, &words[ME].w);
+    }
+}
+
+/* The next GPU_STEP weights of a unit that is usual and has them: lane l gets 8, from number 8 l of them on, two a word. */
+GPU_FUNCTION void tiered_usual(tiered_warp *w, gpu_quad *words)
+{
+    tiered_lanes t;
+    uint32_t low[GPU_HELD], high[GPU_HELD], sums[GPU_HELD];
+    gpu_pair rest[GPU_HELD];
+    LANES rest[ME] = w->ahead[ME];
+    tiered_whole(w, &t);
+    w->at[0] += 2 * GPU_STEP;
+    w->left -= GPU_STEP;
+    if (w->left) tiered_ask(w);
+    tiered_first(w, &t, low, high);
+    tiered_second(w, 2, &t, low, high);
+    const uint32_t total = tiered_list(w, &t, low, high, sums);
+    if (GPU_RARE(total > GPU_LANES)) tiered_many(w, sums, total);
+    else if (!GPU_RARE(!total)) tiered_few(w, sums, total);
+    if (!GPU_RARE(!total)) tiered_found(w, low, high);
+    tiered_join(rest, low, high, words);
+}
+
+/* Exponents of n weights by any table. */
+GPU_FUNCTION void tiered_any(tiered_warp *w, uint32_t n, uint32_t *low, uint32_t *high)
+{
+    const uint32_t dense = w->image->dense;
+    tiered_lanes t;
+    uint32_t sums[GPU_HELD];
+    tiered_part(w, n, &t);
+    LANES low[ME] = high[ME] = 0;
+    if (dense) tiered_first(w, &t, low, high);
+    if (dense == 2) tiered_second(w, w->image->width[1], &t, low, high);
+    const uint32_t total = tiered_list(w, &t, low, high, sums);
+    if (!total) return;
+    tiered_many(w, sums, total);
+    tiered_found(w, low, high);
+}
+
+/* Exponents that are not coded. */
 GPU_FUNCTION void tiered_copy(const tiered_warp *w, uint32_t *low, uint32_t *high)
 {
     LANES {
-        gpu_pair p = READ((const gpu_pair *)(w->anchor + w->at[0] / 8 + 8 * lane));
+        const gpu_pair p = READ((const gpu_pair *)(w->anchor + w->at[0] / 8 + 8 * lane));
         low[ME] = p.x;
         high[ME] = p.y;
     }
 }
 
-/* The next GPU_STEP weights, or those that are left: lane l gets 8, from number 8 l of them on, two a word. */
-GPU_FUNCTION void tiered_step(tiered_warp *w, gpu_quad *words)
+/* The same for any unit: the next GPU_STEP weights or those that are left; returns how many. */
+GPU_FUNCTION uint32_t tiered_step(tiered_warp *w, gpu_quad *words)
 {
-    const uint32_t n = w->left < GPU_STEP ? w->left : (uint32_t)GPU_STEP, dense = w->image->dense;
-    uint32_t low[GPU_HELD], high[GPU_HELD], rest_low[GPU_HELD], rest_high[GPU_HELD];
-    tiered_lanes t;
-    if (w->raw) {
-        tiered_copy(w, low, high);
-    } else if (n == GPU_STEP && dense) {
-        tiered_whole(w, &t);
-    } else {
-        tiered_part(w, n, &t);
-    }
-    LANES {
-        rest_low[ME] = w->ahead[ME].x;
-        rest_high[ME] = w->ahead[ME].y;
-    }
-    tiered_ask(w, GPU_STEP);
-    if (!w->raw) {
-        if (dense) tiered_first(w, &t, low, high);
-        else LANES low[ME] = high[ME] = 0;
-        if (dense == 2) tiered_second(w, &t, low, high);
-        tiered_sparse(w, &t, low, high);
-    }
-    LANES {
-        gpu_quad four;
-        gpu_join(rest_low[ME], low[ME], &four.x, &four.y);
-        gpu_join(rest_high[ME], high[ME], &four.z, &four.w);
-        words[ME] = four;
-    }
+    const uint32_t n = w->left < GPU_STEP ? w->left : (uint32_t)GPU_STEP;
+    uint32_t low[GPU_HELD], high[GPU_HELD];
+    gpu_pair rest[GPU_HELD];
+    LANES rest[ME] = w->ahead[ME];
+    if (w->raw) tiered_copy(w, low, high);
+    else tiered_any(w, n, low, high);
     w->at[0] += (int32_t)(n * (w->raw ? 8 : w->image->width[0]));
-    w->first += n;
     w->left -= n;
+    if (w->left) tiered_ask(w);
+    tiered_join(rest, low, high, words);
+    return n;
 }
 
 /* The kernel: a unit to its words. */
@@ -312,21 +402,20 @@ GPU_FUNCTION void gpu_tiered_decode(const gpu_image *image, uint32_t unit, const
                                     uint16_t *out)
 {
     tiered_warp w;
+    gpu_quad words[GPU_HELD];
     if (!tiered_open(&w, image, unit, table, scratch)) return;
-    while (w.left) {
-        gpu_half *to = (gpu_half *)out + w.first;
-        const uint32_t n = w.left;
-        gpu_quad words[GPU_HELD];
-        tiered_step(&w, words);
+    gpu_half *to = (gpu_half *)out + w.first;
+    for (; !GPU_RARE(!w.usual) && w.left >= GPU_STEP; to += GPU_STEP) {
+        tiered_usual(&w, words);
+        LANES PUT((gpu_quad *)(to + 8 * lane), words[ME]);
+    }
+    for (; GPU_RARE(w.left); to += GPU_STEP) {
+        const uint32_t n = tiered_step(&w, words);
         LANES {
-            if (8 * lane + 8 <= n) {
-                PUT((gpu_quad *)(to + 8 * lane), words[ME]);
-            } else {
-                const uint32_t word[4] = { words[ME].x, words[ME].y, words[ME].z, words[ME].w };
-                GPU_UNROLL
-                for (unsigned i = 0; i < 8; i++)
-                    if (8 * lane + i < n) PUT(to + 8 * lane + i, (uint16_t)(word[i / 2] >> 16 * (i % 2)));
-            }
+            const uint32_t word[4] = { words[ME].x, words[ME].y, words[ME].z, words[ME].w };
+            GPU_UNROLL
+            for (unsigned i = 0; i < 8; i++)
+                if (8 * lane + i < n) PUT(to + 8 * lane + i, (uint16_t)(word[i / 2] >> 16 * (i % 2)));
         }
     }
 }

@@ -17,6 +17,14 @@
 
 enum { GPU_LANES = 32 };
 
+/* What few steps come to.  GPU_PATH leaves it out, so that what remains of a loop is the path of most steps, whose
+ * instructions tests/gpu/sass.sh counts. */
+#if defined GPU_PATH
+#define GPU_RARE(condition) false
+#else
+#define GPU_RARE(condition) (condition)
+#endif
+
 #if defined __CUDACC__
 
 enum { GPU_HELD = 1 };
@@ -24,6 +32,7 @@ enum { GPU_HELD = 1 };
 #define LANES for (unsigned lane = threadIdx.x % 32, turn = lane; turn == lane; turn++)
 #define GPU_FUNCTION static __device__ __forceinline__
 #define GPU_UNROLL _Pragma("unroll")
+#define GPU_ROLLED _Pragma("unroll 1") /* rarely more than once */
 
 typedef uint2 gpu_pair; /* 8 and 16 bytes, moved as one */
 typedef uint4 gpu_quad;
@@ -34,11 +43,19 @@ typedef uint16_t gpu_half;
 #define GET(p) (*(p))
 #define PUT(p, value) (*(p) = (value))
 
+GPU_FUNCTION gpu_pair gpu_make_pair(uint32_t x, uint32_t y) { return make_uint2(x, y); }
 GPU_FUNCTION uint32_t gpu_popcount(uint32_t x) { return (uint32_t)__popc(x); }
 GPU_FUNCTION uint32_t gpu_first(uint32_t x) { return (uint32_t)__ffs((int)x) - 1; }
 GPU_FUNCTION uint32_t gpu_permute(uint32_t a, uint32_t b, uint32_t select) { return __byte_perm(a, b, select); }
 GPU_FUNCTION uint32_t gpu_dot4(uint32_t a, uint32_t b) { return __dp4a(a, b, 0u); }
 GPU_FUNCTION uint32_t gpu_funnel(uint32_t low, uint32_t high, uint32_t by) { return __funnelshift_r(low, high, by); }
+
+GPU_FUNCTION uint32_t gpu_lowest(uint32_t n)
+{
+    uint32_t mask;
+    asm("bmsk.clamp.b32 %0, 0, %1;" : "=r"(mask) : "r"(n));
+    return mask;
+}
 
 GPU_FUNCTION void gpu_sync(void) { __syncwarp(); }
 GPU_FUNCTION uint32_t gpu_ballot(const uint32_t *x) { return __ballot_sync(~0u, x[0] != 0); }
@@ -47,7 +64,11 @@ GPU_FUNCTION void gpu_shuffle(uint32_t *to, const uint32_t *x, const uint32_t *f
 {
     to[0] = __shfl_sync(~0u, x[0], (int)from[0]);
 }
-GPU_FUNCTION void gpu_up(uint32_t *to, const uint32_t *x, unsigned by) { to[0] = __shfl_up_sync(~0u, x[0], by); }
+GPU_FUNCTION void gpu_add_up(uint32_t *x, unsigned by) /* the shuffle itself says whether there is such a lane */
+{
+    asm volatile("{ .reg .pred there; .reg .b32 lower; shfl.sync.up.b32 lower|there, %0, %1, 0, -1; @there add.u32 %0, %0, lower; }"
+                 : "+r"(x[0]) : "r"(by));
+}
 
 #else
 
@@ -58,6 +79,7 @@ enum { GPU_HELD = GPU_LANES };
 #define LANES for (unsigned lane = 0; lane < GPU_LANES; lane++)
 #define GPU_FUNCTION static inline
 #define GPU_UNROLL
+#define GPU_ROLLED
 
 /* Memory of bytes is read by these. */
 typedef struct __attribute__((may_alias)) gpu_pair { _Alignas(8) uint32_t x; uint32_t y; } gpu_pair;
@@ -69,6 +91,7 @@ typedef uint16_t __attribute__((may_alias)) gpu_half;
 #define GET(p) READ(p)
 #define PUT(p, value) (*(__typeof__(p))(uintptr_t)ent_gpu_touch((p), sizeof *(p)) = (value))
 
+GPU_FUNCTION gpu_pair gpu_make_pair(uint32_t x, uint32_t y) { return (gpu_pair){ x, y }; }
 GPU_FUNCTION uint32_t gpu_popcount(uint32_t x) { return (uint32_t)__builtin_popcount(x); }
 /* The lowest bit that is set; for 0, 2^32 - 1. */
 GPU_FUNCTION uint32_t gpu_first(uint32_t x) { return (uint32_t)__builtin_ffs((int)x) - 1; }
@@ -96,6 +119,9 @@ GPU_FUNCTION uint32_t gpu_funnel(uint32_t low, uint32_t high, uint32_t by)
     return (uint32_t)(((uint64_t)high << 32 | low) >> by % 32);
 }
 
+/* The lowest n bits; all for 32 and more. */
+GPU_FUNCTION uint32_t gpu_lowest(uint32_t n) { return n < 32 ? (1u << n) - 1 : ~0u; }
+
 GPU_FUNCTION void gpu_sync(void) {}
 
 /* A bit for each lane: whether x is not 0. */
@@ -115,10 +141,10 @@ GPU_FUNCTION void gpu_shuffle(uint32_t *to, const uint32_t *x, const uint32_t *f
     LANES to[ME] = x[from[ME] % GPU_LANES];
 }
 
-/* To each lane what the lane `by` lower has, to the lowest ones their own; `to` may not be x. */
-GPU_FUNCTION void gpu_up(uint32_t *to, const uint32_t *x, unsigned by)
+/* Adds to x what the lane `by` lower has, where there is one. */
+GPU_FUNCTION void gpu_add_up(uint32_t *x, unsigned by)
 {
-    LANES to[ME] = x[lane >= by ? lane - by : lane];
+    for (unsigned lane = GPU_LANES; lane-- > by;) x[lane] += x[lane - by];
 }
 
 #endif
@@ -129,14 +155,8 @@ GPU_FUNCTION void gpu_up(uint32_t *to, const uint32_t *x, unsigned by)
 GPU_FUNCTION void gpu_sums(uint32_t *x)
 {
     GPU_UNROLL
-    for (unsigned by = 1; by < GPU_LANES; by *= 2) {
-        uint32_t lower[GPU_HELD];
-        gpu_up(lower, x, by);
-        LANES x[ME] += lane >= by ? lower[ME] : 0;
-    }
+    for (unsigned by = 1; by < GPU_LANES; by *= 2) gpu_add_up(x, by);
 }
-
-GPU_FUNCTION uint32_t gpu_lowest(uint32_t n) { return n < 32 ? (1u << n) - 1 : ~0u; } /* n bits */
 
 /* Sign and mantissa bytes of four BF16 words and their exponents, to the words. */
 GPU_FUNCTION void gpu_join(uint32_t rest, uint32_t exponents, uint32_t *low_words, uint32_t *high_words)
