@@ -81,7 +81,7 @@ static void start_product(const gpu_product *p, product_shared *s)
 
 static void run_product(const gpu_product *p, gpu_coding coding, product_shared *s)
 {
-    const uint32_t warps = product_warps(coding), own = coding == GPU_TIERED ? 4 * GPU_TIERED_SCRATCH : 4 * GPU_RING;
+    const uint32_t warps = product_warps(coding), own = coding == GPU_TIERED ? 4 * GPU_TIERED_SCRATCH : 4 * GPU_PLANAR_SCRATCH;
     const uint32_t of_period = p->period * p->image.units_per_block, tiles = warps / PRODUCT_ROWS;
     given[1] = (region){ (uintptr_t)p->x, sizeof *p->x * p->batch * p->cols };
     given[2] = (region){ (uintptr_t)p->y, sizeof *p->y * p->batch * p->rows };
@@ -96,7 +96,7 @@ static void run_product(const gpu_product *p, gpu_coding coding, product_shared 
     }
     start_product(p, s);
     for (uint32_t i = p->tiles * PRODUCT_ROWS * of_period; i < p->image.units; i++)
-        gpu_product_unit(p, coding, i, s->all.table, (uint8_t *)s->all.scratch);
+        gpu_product_unit(p, coding, i, s->all.table, (uint8_t *)s->all.scratch, 0);
     if (!p->part) return;
     for (uint64_t i = 0; i < (uint64_t)p->rows * p->batch; i++) gpu_product_sum(p, i);
 }

@@ -19,7 +19,7 @@ static void plan_tiles(gpu_product *p, uint32_t regular)
 {
     const gpu_image *image = &p->image;
     const bool tiered = image->coding == GPU_TIERED;
-    const uint32_t step = tiered ? (uint32_t)GPU_STEP : PLANAR_AHEAD * PLANAR_ROUND * image->units_per_block;
+    const uint32_t step = tiered ? (uint32_t)GPU_STEP : PLANAR_ROUNDS * PLANAR_ROUND * image->units_per_block;
     const uint64_t common = common_divisor(p->cols, image->block);
     p->tiles = 0;
     p->period = (uint32_t)(p->cols / common);

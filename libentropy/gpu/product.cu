@@ -8,7 +8,7 @@
 template <gpu_coding coding> struct layout {
     static constexpr unsigned warps = coding == GPU_TIERED ? GPU_TIERED_WARPS : GPU_PLANAR_WARPS;
     static constexpr unsigned table = 4 * (coding == GPU_TIERED ? GPU_TIERED_TABLE : GPU_PLANAR_TABLE);
-    static constexpr unsigned own = 4 * (coding == GPU_TIERED ? GPU_TIERED_SCRATCH : GPU_RING);
+    static constexpr unsigned own = 4 * (coding == GPU_TIERED ? GPU_TIERED_SCRATCH : GPU_PLANAR_SCRATCH);
     static constexpr unsigned row = (coding == GPU_TIERED ? 1 : 2) * 2 * PRODUCT_ROWS * PRODUCT_SLICE + PRODUCT_PAD;
     static constexpr unsigned tile = 2 * warps * row, sums = warps * PRODUCT_SUMS * 4;
     static constexpr unsigned units = table + warps * own, tiles = units + tile + sums;
@@ -45,7 +45,7 @@ __global__ static void __launch_bounds__(layout<coding>::warps *GPU_LANES)
     using at = layout<coding>;
     const uint32_t *table = prepare<coding>(p);
     const unsigned warp = threadIdx.x / GPU_LANES;
-    gpu_product_unit(&p, coding, first + blockIdx.x * at::warps + warp, table, shared + at::table + warp * at::own);
+    gpu_product_unit(&p, coding, first + blockIdx.x * at::warps + warp, table, shared + at::table, warp * at::own);
 }
 
 __global__ static void add_sums(const __grid_constant__ gpu_product p)

@@ -85,15 +85,19 @@ GPU_FUNCTION void product_decode(gpu_coding coding, product_warp *w, uint8_t *ro
 {
     if (coding == GPU_TIERED) {
         gpu_quad words[GPU_HELD];
-        tiered_step(&w->tiered, words);
+        if (GPU_RARE(!w->tiered.usual)) tiered_step(&w->tiered, words);
+        else tiered_usual(&w->tiered, words);
         LANES PUT((gpu_quad *)row + lane, words[ME]);
     } else {
-        uint32_t words[PLANAR_AHEAD][GPU_HELD];
-        const bool last = w->planar.rounds < PLANAR_AHEAD; /* by one: its weights are in the final states */
-        planar_step(&w->planar, words);
-        if (last) planar_last(&w->planar, words[PLANAR_AHEAD - 1]);
+        uint32_t words[PLANAR_ROUNDS][GPU_HELD];
+        if (GPU_RARE(w->planar.rounds < PLANAR_ROUNDS)) { /* by one: its weights are in the final states */
+            planar_step(&w->planar, PLANAR_ROUNDS - 1, words);
+            planar_last(&w->planar, words[PLANAR_ROUNDS - 1]);
+        } else {
+            planar_step(&w->planar, PLANAR_ROUNDS, words);
+        }
         GPU_UNROLL
-        for (unsigned k = 0; k < PLANAR_AHEAD; k++) LANES PUT((gpu_word *)row + (k * GPU_LANES + lane), words[k][ME]);
+        for (unsigned k = 0; k < PLANAR_ROUNDS; k++) LANES PUT((gpu_word *)row + (k * GPU_LANES + lane), words[k][ME]);
     }
 }
 
@@ -177,11 +181,11 @@ GPU_FUNCTION void product_flush(const gpu_product *p, gpu_coding coding, uint32_
 }
 
 GPU_FUNCTION bool product_open(const gpu_product *p, gpu_coding coding, uint32_t unit, const uint32_t *table, uint8_t *own,
-                               product_warp *w)
+                               uint32_t mine, product_warp *w)
 {
     const uint32_t number = (uint32_t)w->block * p->image.units_per_block + unit;
-    return coding == GPU_TIERED ? tiered_open(&w->tiered, &p->image, number, table, own)
-                                : planar_open(&w->planar, &p->image, number, table, own);
+    return coding == GPU_TIERED ? tiered_open(&w->tiered, &p->image, number, table, own + mine)
+                                : planar_open(&w->planar, &p->image, number, table, own, mine);
 }
 
 /* The kernel of a block of threads: units of one number in the same block of 8 periods, and of as many again for each
@@ -193,7 +197,7 @@ GPU_FUNCTION void gpu_product_tiles(const gpu_product *p, gpu_coding coding, uin
     const uint32_t warps = product_warps(coding), bytes = product_row_bytes(coding), per_block = p->image.units_per_block;
     const uint32_t unit = number % per_block, in_period = number / per_block % p->period;
     const uint32_t first = number / per_block / p->period * (warps / PRODUCT_ROWS);
-    const uint32_t span = coding == GPU_TIERED ? (uint32_t)GPU_STEP : PLANAR_AHEAD * PLANAR_ROUND * per_block;
+    const uint32_t span = coding == GPU_TIERED ? (uint32_t)GPU_STEP : PLANAR_ROUNDS * PLANAR_ROUND * per_block;
     const uint32_t begin = coding == GPU_TIERED ? unit * GPU_TILE : 0, end = coding == GPU_TIERED ? begin + GPU_TILE : p->image.block;
     const uint64_t from = (uint64_t)in_period * p->image.block + begin; /* in the period */
     uint64_t row = from / p->cols;
@@ -205,7 +209,7 @@ GPU_FUNCTION void gpu_product_tiles(const gpu_product *p, gpu_coding coding, uin
         w->there = first + warp / PRODUCT_ROWS < p->tiles;
         w->block = period * p->period + in_period;
         w->row = period * p->period_rows + row;
-        if (w->there) product_open(p, coding, unit, table, own + warp * own_bytes, w);
+        if (w->there) product_open(p, coding, unit, table, own, warp * own_bytes, w);
         LANES w->sum[0][ME] = w->sum[1][ME] = w->sum[2][ME] = w->sum[3][ME] = 0;
     }
     for (uint32_t at = begin; at < end; at += span, col += span) {
@@ -280,22 +284,22 @@ GPU_FUNCTION void product_add(const gpu_product *p, uint64_t block, uint32_t uni
     }
 }
 
-/* The kernel of a warp: a unit, whatever its place. */
-GPU_FUNCTION void gpu_product_unit(const gpu_product *p, gpu_coding coding, uint32_t number, const uint32_t *table, uint8_t *own)
+/* The kernel of a warp: a unit, whatever its place.  The warp's own memory begins `mine` bytes after `own`. */
+GPU_FUNCTION void gpu_product_unit(const gpu_product *p, gpu_coding coding, uint32_t number, const uint32_t *table, uint8_t *own,
+                                   uint32_t mine)
 {
     const uint32_t unit = number % p->image.units_per_block;
     const uint64_t block = number / p->image.units_per_block;
     product_row row;
     if (coding == GPU_TIERED) {
         tiered_warp w;
-        if (!tiered_open(&w, &p->image, number, table, own)) return;
-        product_start_row(p, w.first / p->cols, &row);
+        if (!tiered_open(&w, &p->image, number, table, own + mine)) return;
+        uint64_t first = w.first;
+        product_start_row(p, first / p->cols, &row);
         while (w.left) {
-            const uint32_t n = w.left < GPU_STEP ? w.left : (uint32_t)GPU_STEP;
-            const uint64_t first = w.first;
             gpu_quad eight[GPU_HELD];
             uint32_t words[4][GPU_HELD];
-            tiered_step(&w, eight);
+            const uint32_t n = tiered_step(&w, eight);
             LANES {
                 words[0][ME] = eight[ME].x;
                 words[1][ME] = eight[ME].y;
@@ -303,18 +307,19 @@ GPU_FUNCTION void gpu_product_unit(const gpu_product *p, gpu_coding coding, uint
                 words[3][ME] = eight[ME].w;
             }
             product_add(p, block, unit, words, 4, first, n, &row);
+            first += n;
         }
     } else {
         planar_warp w;
-        uint32_t words[PLANAR_AHEAD][GPU_HELD];
-        if (!planar_open(&w, &p->image, number, table, own)) return;
+        uint32_t words[PLANAR_ROUNDS][GPU_HELD];
+        if (!planar_open(&w, &p->image, number, table, own, mine)) return;
         product_start_row(p, (w.first + w.round) / p->cols, &row);
         while (w.rounds) {
-            const uint32_t rounds = w.rounds < PLANAR_AHEAD ? w.rounds : (uint32_t)PLANAR_AHEAD;
+            const uint32_t rounds = w.rounds < PLANAR_ROUNDS ? w.rounds : (uint32_t)PLANAR_ROUNDS;
             const uint64_t first = w.first + w.round;
-            planar_step(&w, words);
+            planar_step(&w, rounds, words);
             for (uint32_t k = 0; k < rounds; k++)
-                product_add(p, block, unit, words + k, 1, first + (uint64_t)k * w.stride, PLANAR_ROUND, &row);
+                product_add(p, block, unit, words + k, 1, first + ((uint64_t)k << w.log), PLANAR_ROUND, &row);
         }
         const uint32_t left = planar_last(&w, words[0]);
         if (left) product_add(p, block, unit, words, 1, w.first + w.round, left, &row);
