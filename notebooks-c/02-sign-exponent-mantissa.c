@@ -201,8 +201,8 @@ int main(int argc, char **argv)
 
     // %% [markdown]
     // The highest bit saves five hundredths of a bit when the exponent is known, the next one and a half, the others nothing that pays (and what the
-    // lowest seem to save is an illusion of counting, of which more in 03).  It is where the 0.045 come from by which the sum of fields
-    // exceeded the entropy of words.  A codec that joins the top bit or two of the mantissa to the exponent gains half a per cent of
+    // lowest seem to save is an illusion of counting, of which more in 03).  Of all that, 0.028 bits could be had from the mantissa by itself; what is left is
+    // nearly the 0.045 by which the sum of fields exceeded the entropy of words.  A codec that joins the top bit or two of the mantissa to the exponent gains half a per cent of
     // the file, for tables two or four times as large.
     //
     // ## Storage is not information

@@ -1,7 +1,7 @@
 // %% [markdown] tolerance=0.002
 // # 03. How far to trust an entropy
 //
-// An entropy that was computed from counts is an estimate, and the plain one is always too low.  In this notebook we know the truth, because we
+// An entropy that was computed from counts is an estimate, and the plain one is too low on average, whatever the law.  In this notebook we know the truth, because we
 // make the weights ourselves; we see how wrong the estimate is, why, what helps, and how to ask any result whether it is real.
 //
 //     cc 03-how-far-to-trust-an-entropy.c $(pkg-config --cflags --libs libentropy) -lm -o 03 && ./03 MODEL

@@ -147,7 +147,7 @@ int main(int argc, char **argv)
     for (int c = 0; c < 3; c++) ent_table_free(table[c]);
 
     // %% [markdown]
-    // Huffman rounds: the commonest exponent deserves 1.7 bits, gets 2, and so on down.  Where each symbol is half as frequent as the one above, whole bits are
+    // Huffman rounds: the commonest exponent deserves 1.8 bits, gets 2, and so on down.  Where each symbol is half as frequent as the one above, whole bits are
     // just right, which is why Huffman codes suit exponents; they lose where two peaks are alike, as 122 and 123 here.  tANS has 4096 slots, and
     // is off for the rare symbols only.  planar-rans has 256, so that a frequency fits a byte: what is rarer than a slot gets one all the same, 8 bits, at
     // the cost of the others, and the rarest are left out and repaired from a list.
@@ -309,4 +309,4 @@ int main(int argc, char **argv)
 // 1. Code the sign and mantissa (`sign+mantissa`, the other stream of the split).  Which coders make it smaller than 8 bits, and is it worth it?
 // 2. Turn knobs: `ent_coder_spec_set(&spec, "log", 9)` for tans, `"max"`, 6 for huffman, `"states"`, 1.  `entropy list coders` shows them all.  What does each buy?
 // 3. Shuffle the exponents (03 has the loop) and code them again.  Who falls back to the bound, and by how much?  That is what was dependence.
-// 4. Train on the first half of the stream and code the second: which coder refuses, with which status, and what would you do about it?
+// 4. Train on the exponents of a norm, the model's smallest tensor, and code this stream: which coders refuse, with which status, and what would you do about it?

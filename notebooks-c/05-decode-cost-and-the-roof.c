@@ -47,7 +47,7 @@ static double now_ns(void)
 // %% [markdown]
 // ## The roof
 //
-// Nothing that writes weights to memory can be faster than a plain copy of them.  So the copy is the roof, and everything is measured beside it, in the same
+// Weights that are not coded cost a copy: every byte is read once and written once.  So the copy is the roof that decoders are held against, in the same
 // run: machines differ, and one machine differs from hour to hour, but the ratio stays.  How fast is a copy?  That depends on where the bytes
 // are.  The fastest of several tries counts, since whatever disturbs a measurement makes it slower.
 
@@ -99,7 +99,8 @@ int main(int argc, char **argv)
     // %% [markdown]
     // ![Speed of memcpy against the number of bytes: fastest within the first-level cache, several times slower once both sides no longer fit the second](05-memcpy.svg)
     //
-    // What fits the first cache is copied many times faster than what comes from memory, and a model does not fit.  The right end of the curve is the roof.
+    // What fits the first cache is copied many times faster than what comes from memory, and a model does not fit.  The right end of the curve is the
+    // roof.  (The 9.5 MB of this small model lie between: they fit the last cache of many processors.  Try a larger one.)
     //
     // ## Under it
     //
@@ -162,7 +163,8 @@ int main(int argc, char **argv)
     // %% [markdown]
     // ![Bars of decode speed over memcpy, a codec each: tiered, planar-rans and wavelet-tree reach to about the roof at 10.6 to 10.7 bits a weight, other coders to a third of it or less](05-codecs.svg)
     //
-    // A ratio above 1 is no magic: a decoder reads two thirds of the bytes that memcpy reads, and writes as many.  lz4 found nothing, and copies.  Among coders of nearly
+    // A ratio above 1 is no magic: a decoder reads two thirds of the bytes that memcpy reads, and writes as many.  lz4 found nothing, and copies.  The memcpy takes turns with each
+    // codec and finds the caches as that left them, so it is not the same in all rows.  Among coders of nearly
     // the same size, speeds differ more than tenfold.  The quick ones decode 64 symbols at a time with wide registers; the others
     // walk from symbol to symbol, each step waiting for the last.
     //

@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 build=$(cd "$1" && pwd)
 mode=${2:-}
-stage=$build/stage out=$build/notebooks
+stage=$build/stage out=$build/notebooks${mode:+-$mode}
 flags="-std=gnu11 -O2 -g -Wall -Wextra -Wpedantic -Werror"
 [ -z "$mode" ] || flags="$flags -O1 -fsanitize=address,undefined -fno-sanitize-recover=all"
 mkdir -p "$out"
