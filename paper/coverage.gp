@@ -27,7 +27,7 @@ set ylabel "intervals that hold the truth, %" offset 0.5,0
 set yrange [91.5:100]
 set object 1 rectangle from graph 0, first 95 - 2 * 0.69 to graph 1, first 95 + 2 * 0.69 fc rgb "#e6e6e6" fs solid noborder behind
 set arrow 1 from graph 0, first 95 to graph 1, first 95 nohead lc rgb "black" lw 0.7 dt 2 back
-set key at screen 0.015,0.005 left bottom vertical maxrows 2 reverse Left samplen 1.2 width -6 font ",7"
+set key at screen 0.015,0.005 left bottom vertical maxrows 2 reverse Left samplen 1.2 width -5 font ",7"
 plot for [k = 1:6] data using (column("n")):(of(k, "plugin")) with linespoints lw 1.4 pt mark[k] ps 0.45 lc rgb colour[k] title word(titles, k)
 unset object 1
 unset arrow 1
