@@ -55,13 +55,14 @@ done | awk 'NR == 1 || !/^target/' >"$out/targets.tsv"
 
 # Sizes beside the speed of the same codec on the machine.
 awk -F '\t' -v OFS='\t' '
-    FNR == 1 { for (i = 1; i <= NF; i++) c[FILENAME, $i] = i; if (FILENAME !~ /rates/) print $0, "gbps 1", "gbps 2", "warm 1"; next }
+    FNR == 1 { for (i = 1; i <= NF; i++) c[FILENAME, $i] = i; if (FILENAME ~ /sizes/) print $0, "gbps 1", "gbps 2", "warm 1", "of memcpy"; next }
+    FILENAME ~ /demo.tsv/ { of_memcpy[$(c[FILENAME, "codec"])] = $(c[FILENAME, "decode_per_memcpy"]); next }
     FILENAME ~ /rates/ {
         if ($(c[FILENAME, "dtype"]) == "BF16") rate[$(c[FILENAME, "codec"]), $(c[FILENAME, "threads"]), $(c[FILENAME, "cache"])] = $(c[FILENAME, "gbps"])
         next
     }
-    { codec = $(c[FILENAME, "codec"]); print $0, rate[codec, 1, "cold"], rate[codec, 2, "cold"], rate[codec, 1, "warm"] }' \
-    "$out/rates.tsv" $results/demo/sizes.tsv >"$out/codecs.tsv"
+    { codec = $(c[FILENAME, "codec"]); print $0, rate[codec, 1, "cold"], rate[codec, 2, "cold"], rate[codec, 1, "warm"], of_memcpy[codec] }' \
+    "$out/rates.tsv" $machine/demo.tsv $results/demo/sizes.tsv >"$out/codecs.tsv"
 awk -F '\t' -v OFS='\t' '
     /^#/ { next }
     FILENAME ~ /machines/ { if ($1 != "system") gbps[$1] = $3; next }

@@ -25,7 +25,7 @@ given|bits@field=given|%.4f
 word|bits@field=word|%.3f
 COLUMNS
 
-table codecs "$out/codecs.tsv" '' 'lrrrrrr' <<'COLUMNS'
+table codecs "$out/codecs.tsv" '' 'lrrrrrrr' <<'COLUMNS'
 codec|codec
 bits|bits_per_weight|%.3f
 bound|bound_bits|%.3f
@@ -33,6 +33,7 @@ gap|gap_bits|%.3f
 1 thread|gbps 1|%.2f
 2 threads|gbps 2|%.2f
 warm|warm 1|%.2f
+of memcpy|of memcpy|%.2f
 COLUMNS
 
 table contexts $results/better-codecs.tsv '' 'lrrrrrr' <<'COLUMNS'

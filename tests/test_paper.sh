@@ -16,7 +16,7 @@ check 'a formula that is a number' changed 's/\\GapTans/$12$/' '"12" is typed'
 check 'a point in a formula' changed 's/\\GapTans/$x = 1.5 y$/' '"1.5" is typed'
 check 'a command that no list has' changed 's/\\GapTans/\\GapTanz/' 'GapTanz is not in paper/numbers.list'
 check 'a citation that is not there' changed 's/cite{rfc8878}/cite{nobody1900}/' 'nobody1900 is not in paper/refs.bib'
-check 'a figure that is not there' changed 's/{demo}/{nothing}/' 'figure nothing'
+check 'a figure that is not there' changed 's/{demo-pareto}/{nothing}/' 'figure nothing'
 check 'a comment is not text' eval '! changed "s/^\\\\\\\\section/% 10.6\n&/" typed'
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
