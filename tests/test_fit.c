@@ -58,6 +58,8 @@ static void laws_find_themselves(void **state)
         { "stable", { 0, 1, 0.8 }, { 0.05, 0.08, 0.06 } },
     };
     static double x[N];
+    size_t laws = 0;
+    while (ent_fit_laws[laws]) laws++;
     for (size_t i = 0; i < sizeof truths / sizeof *truths; i++) {
         const struct truth *t = &truths[i];
         if (SANITIZED && i % 3 != 1) continue; /* they take their time */
@@ -65,7 +67,7 @@ static void laws_find_themselves(void **state)
         size_t count, own = 0;
         drawn(t, i + 1, x);
         assert_ok(ent_fit_all(x, N, fits, &count));
-        assert_int_equal(count, 5);
+        assert_int_equal(count, laws);
         while (strcmp(fits[own].law->name, t->law)) own++;
         for (int k = 0; k < 3; k++)
             if (fabs(fits[own].parameter[k] - t->parameter[k]) > t->within[k])

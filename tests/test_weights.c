@@ -303,7 +303,7 @@ static void roles_by_name(void **state)
 static void readers_are_listed(void **state)
 {
     (void)state;
-    assert_int_equal(ent_readers(), 10);
+    assert_true(ent_readers() >= 10);
     for (size_t i = 0; i < ent_readers(); i++) assert_true(ent_reader_at(i).name[0] && ent_reader_at(i).brief[0]);
     ent_weights_close(NULL);
 }
