@@ -1,5 +1,5 @@
 /* oracle.h - a second opinion on every coder: decoders written from the texts of the formats
- * (libentropy/coder/FORMAT.md, libentropy/codec/FORMAT.md) by someone who had not read the coders.
+ * (FORMAT.md of libentropy/coder, codec, container and filter) by someone who had not read the coders.
  *
  * Slow and obvious on purpose: they follow the text line by line, one bit at a time, and call nothing
  * of the library but a recipe's public struct.  Where a coder and its oracle differ, one of the three (text
@@ -32,6 +32,21 @@ extern oracle_decoder oracle_raw, oracle_bitmap, oracle_tiered, oracle_tbe, orac
  * the field's coder trains one and the scope is not block.  0 or 1 as above; also 1 for a field
  * whose coder has no oracle. */
 int oracle_block(const ent_recipe *recipe, const ent_bytes *table, ent_bytes block, uint64_t *words, size_t n);
+
+/* The files that a container gives back (libentropy/container/FORMAT.md), of tensors of number formats and opaque bytes;
+ * `base`: those of the checkpoint that it is told by, or NULL.  0 or 1 as above. */
+enum { ORACLE_FILES = 8 };
+typedef struct oracle_file {
+    char name[200];
+    uint8_t *bytes;
+    size_t size;
+} oracle_file;
+typedef struct oracle_files {
+    size_t n;
+    oracle_file file[ORACLE_FILES];
+} oracle_files;
+int oracle_container(const char *path, const oracle_files *base, oracle_files *out);
+void oracle_files_free(oracle_files *files);
 
 /* ---- what the formats share ------------------------------------------------------------------ */
 
