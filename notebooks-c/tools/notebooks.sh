@@ -19,8 +19,9 @@ woven() { # NAME : whether it is built, runs and is woven; what it leaves lies i
     run=$out/$1
     rm -rf "$run"
     mkdir -p "$run"
+    packages="libentropy $(sed -n 's|^// packages: ||p' "notebooks-c/$1.c")"
     "$build/weave" "notebooks-c/$1.c" >"$out/$1.c" &&
-        ${CC:-gcc} $flags "$out/$1.c" $(pkg-config --cflags --libs libentropy) -lm -o "$out/$1.run" &&
+        ${CC:-gcc} $flags "$out/$1.c" $(pkg-config --cflags --libs $packages) -lm -o "$out/$1.run" &&
         (cd "$run" && timeout 300 "$out/$1.run" "$data/datasets/gutenberg-llama-4.7m" "$data" >"$out/$1.output") &&
         "$build/weave" "notebooks-c/$1.c" "$out/$1.output" "$run"
 }
