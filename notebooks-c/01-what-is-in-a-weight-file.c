@@ -244,3 +244,5 @@ int main(int argc, char **argv)
 //    [03](03-how-far-to-trust-an-entropy.md): a small tensor has few words.
 // 4. The header takes JSON's word for names and shapes.  What must a reader check before it trusts `data_offsets`?  Compare
 //    with what `ent_weights_open` promises in `weights.h`.
+//
+// Next: [02. Sign, exponent, mantissa](02-sign-exponent-mantissa.md).

@@ -282,3 +282,5 @@ int main(int argc, char **argv)
 // 3. Draw mantissas 0 to 127 given exponent 122, and the normal law's prediction for them.
 // 4. Make F16 words of BF16 words as above, and code all three formats with zstd (see 01).  Which of the zeros does it find?
 // 5. Round the matrix to BF16 after multiplying it by 1.3.  What happens to the entropies, and why is it not nothing?
+//
+// Next: [03. How far to trust an entropy](03-how-far-to-trust-an-entropy.md).

@@ -273,3 +273,5 @@ int main(int argc, char **argv)
 // 3. Correct the 0.0376 bits of [02](02-sign-exponent-mantissa.md): how much is left with `miller-madow`?  Why is it hardly less, when for rows it was?
 // 4. The norms of this model have 256 weights each.  Give the interval of the entropy of their exponents, one by one and pooled.
 // 5. Shuffle columns instead of all weights.  Which question does that ask?
+//
+// Next: [04. From counts to codes](04-from-counts-to-codes.md).

@@ -310,3 +310,5 @@ int main(int argc, char **argv)
 // 2. Turn knobs: `ent_coder_spec_set(&spec, "log", 9)` for tans, `"max"`, 6 for huffman, `"states"`, 1.  `entropy list coders` shows them all.  What does each buy?
 // 3. Shuffle the exponents (03 has the loop) and code them again.  Who falls back to the bound, and by how much?  That is what was dependence.
 // 4. Train on the exponents of a norm, the model's smallest tensor, and code this stream: which coders refuse, with which status, and what would you do about it?
+//
+// Next: [05. Decode cost and the roof](05-decode-cost-and-the-roof.md).
