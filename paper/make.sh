@@ -134,7 +134,7 @@ if ! latexmk -pdf -interaction=nonstopmode -halt-on-error -quiet main.tex >latex
     grep -A 4 '^!' main.log >&2 || tail -n 20 latexmk.out >&2
     exit 4
 fi
-if grep -E 'LaTeX Warning: .*undefined|multiply defined|^Overfull \\hbox \(([3-9]|[0-9]{2,})' main.log >&2; then
+if grep -E 'Warning: .*undefined|multiply defined|^Overfull \\hbox \(([2-9]|[0-9]{2,})' main.log >&2; then
     echo "paper: LaTeX complains (above); see $out/main.log" >&2
     exit 1
 fi

@@ -127,11 +127,19 @@ COLUMNS
 
 table bitstack $results/bitstack.tsv '' 'rrrrrr' <<'COLUMNS'
 bytes|bytes of memory|count
-by level|by level|%.2f
-by predicted loss|by predicted loss|%.2f
-by perplexity|by perplexity|%.2f
-not scaled|not scaled|%.2f
-plain SVD|plain SVD|%.0f
+levels|by level|%.2f
+loss|by predicted loss|%.2f
+tried|by perplexity|%.2f
+unscaled|not scaled|%.2f
+SVD|plain SVD|%.0f
+COLUMNS
+
+table blocks $results/bitstack-blocks.tsv '' 'rrrrr' <<'COLUMNS'
+rows|rows
+columns|cols
+bytes|bytes|count
+published|published
+ours|ours|%.3f
 COLUMNS
 
 table stated $results/published-systems.tsv '' 'lllrrr' <<'COLUMNS'
