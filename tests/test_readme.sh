@@ -1,6 +1,6 @@
 #!/bin/sh
 # test_readme.sh BUILD - the commands that README.md shows are run, and print what it shows; files, commands and options that it and
-# analyses/EXAMPLES.md name are there.
+# analyses/EXAMPLES.md name are there; CITATION.cff has what its schema asks for.
 #
 # A line of "..." stands for any lines.  Numbers may differ by 0.2 % or one in the last digit: headers of files grow by some bytes
 # when a version says more, and sums of floating-point products differ between processors.
@@ -74,6 +74,11 @@ for page in README.md analyses/EXAMPLES.md; do
     check "$page: every file is there" [ -z "$missing" ]
     [ -z "$missing" ] || echo "  not there:$missing"
 done
+
+for key in cff-version message title authors version license; do
+    check "CITATION.cff has its $key" grep -q "^$key: *[^ ]\|^$key:\$" CITATION.cff
+done
+check "and the version of this library" grep -q "^version: $(sed -n 's/.*ENT_VERSION "\(.*\)"/\1/p' libentropy/include/entropy/base.h)\$" CITATION.cff
 
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
