@@ -206,12 +206,14 @@ targets: all ## a page for each modelled target, plot and tables of every codec,
 
 coverage: $(BUILD)/test_coverage ## how often 95 % intervals hold the truth, 1000 trials a row, into results/coverage.tsv (20 core minutes)
 	@$< --trials 1000 >$(RESULTS)/coverage.tsv.part && mv $(RESULTS)/coverage.tsv.part $(RESULTS)/coverage.tsv
+	@analyses/coverage-page.sh >$(RESULTS)/coverage.md
 
 deltas: $(BUILD)/test_delta ## checkpoints told by others: bits a weight by share and size of what changed, into results/deltas.tsv
 	@$< --figures datasets/gutenberg-llama-4.7m/model.safetensors >$(RESULTS)/deltas.tsv.part && mv $(RESULTS)/deltas.tsv.part $(RESULTS)/deltas.tsv
 
 calibration: $(BUILD)/test_fit ## entropies of fields of rounded weights, ours beside published ones, into results/calibration.tsv (seconds)
 	@$< --calibration >$(RESULTS)/calibration.tsv.part && mv $(RESULTS)/calibration.tsv.part $(RESULTS)/calibration.tsv
+	@analyses/calibration-page.sh >$(RESULTS)/calibration.md
 
 published: all ## every published table touched: cells, how many come out within what, into results/published (seconds)
 	@analyses/published.sh $(BUILD)

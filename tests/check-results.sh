@@ -58,8 +58,10 @@ rate-distortion.tsv bytes rate-distortion/rate-distortion
 rate-distortion.md bytes rate-distortion/rate-distortion
 rate-distortion.svg drawn rate-distortion/rate-distortion
 calibration.tsv bytes calibration/calibration
+calibration.md bytes calibration/calibration
 deltas.tsv bytes deltas/deltas
 coverage.tsv bytes coverage
+coverage.md bytes coverage/coverage-page
 dependence.tsv bytes dependence
 published*.tsv bytes published/published
 published.md bytes published/published
@@ -71,9 +73,10 @@ make_step() { # of made's third column
     case $1 in
         demo) MACHINE=here analyses/demo.sh "$build" ;;
         demo-plot) analyses/demo-plot.sh "$RESULTS/demo" "$RESULTS/machines/$MACHINE/demo" ;;
-        calibration) "$build/test_fit" --calibration >"$RESULTS/calibration.tsv" ;;
+        calibration) "$build/test_fit" --calibration >"$RESULTS/calibration.tsv" && analyses/calibration-page.sh >"$RESULTS/calibration.md" ;;
         deltas) "$build/test_delta" --figures datasets/gutenberg-llama-4.7m/model.safetensors >"$RESULTS/deltas.tsv" ;;
-        coverage) "$build/test_coverage" --trials 1000 >"$RESULTS/coverage.tsv" ;;
+        coverage) "$build/test_coverage" --trials 1000 >"$RESULTS/coverage.tsv" && analyses/coverage-page.sh >"$RESULTS/coverage.md" ;;
+        coverage-page) analyses/coverage-page.sh >"$RESULTS/coverage.md" ;;
         huff-llm | targets | rate-distortion | quality | dependence | published) "analyses/$1.sh" "$build" ;;
         *-page) "analyses/${1%-page}.sh" "$build" page ;;
         *) "analyses/$1.sh" "$build" sizes ;;
