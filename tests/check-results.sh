@@ -173,5 +173,12 @@ while IFS= read -r step; do
 done <"$work/steps"
 
 while read -r file how step; do compare "$file" "$how" "$step"; done <"$work/files"
+
+# What is made and not there; what the demo measured here aside.
+(cd "$RESULTS" && find . -type f | sed 's|^\./||' | grep -v '^machines/here/' | sort) >"$work/made"
+while IFS= read -r file; do
+    if [ -e "results/$file" ] || git check-ignore -q "results/$file" 2>/dev/null; then continue; fi
+    printf '%-55s DIFFERS: made, and not there\n' "$file"; differ=$((differ + 1))
+done <"$work/made"
 echo "results: $same same, $differ differ, $left not compared"
 [ "$differ" -eq 0 ]
