@@ -259,7 +259,7 @@ int main(int argc, char **argv)
     // %% [markdown]
     // *memory* is what you want to read there: the decoder hides behind it, and coding is a gain of all that there is to gain.  A number below 1 is a machine on which
     // this codec only saves room.  The microcontroller's flash is so slow that even a plain Huffman decoder waits for it; the phone's memory is so fast, and its
-    // decoders (plain C) so slow, that none pays; an accelerator with Huffman decoders built in reads nothing but its own codes.  Which codec to take for a model, a target and a bound on time is the subject of notebook 08.
+    // decoders (plain C) so slow, that none pays; an accelerator with Huffman decoders built in reads nothing but its own codes.  Which codec to take for a model, a target and a bound on time is the subject of [08](08-choose-a-codec.md).
 
     // %%
     for (int c = 0; c < CODECS; c++) ent_codec_free(codec[c]);
@@ -277,3 +277,5 @@ int main(int argc, char **argv)
 // 3. Copy `targets/phone.yaml`, double its bandwidth, and predict again.  Why does a faster memory make coding *less* useful?
 // 4. A batch of 32 sequences uses each weight 32 times (`ent_target_cost`, `vectors`).  From which batch on does arithmetic hide even a slow decoder?
 // 5. `ent_product` multiplies straight from codes and never writes the weights.  What becomes of the roof then?
+//
+// Next: [06. Quantize for the coder](06-quantize-for-the-coder.md).
