@@ -270,7 +270,7 @@ GPU_FUNCTION void planar_step(planar_warp *w, uint32_t count, uint32_t words[][G
     LANES PUT((gpu_quad *)(w->scratch + (w->mine | (PLANAR_RING + 16 * lane))), w->ahead[ME]);
     gpu_sync();
     w->rounds -= count;
-    planar_ask_rest(w, w->round + (PLANAR_ROUNDS << w->log), w->rounds);
+    planar_ask_rest(w, w->round + ((uint32_t)PLANAR_ROUNDS << w->log), w->rounds);
     if (GPU_RARE(w->raw)) planar_copies(w, count, words);
     else planar_rounds(w, count, words);
     w->round += count << w->log;
