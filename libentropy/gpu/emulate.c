@@ -64,11 +64,11 @@ static ent_status decode(int device, const gpu_image *image, uint16_t *words, vo
     return fault ? ENT_ECHECK : ENT_OK;
 }
 
-/* What the warps of a product share besides: two tiles of at most 16 rows, and sums of each. */
+/* What the warps of a product share besides: two tiles, and sums of each warp. */
 typedef struct product_shared {
     shared all;
-    _Alignas(64) uint8_t tile[2 * GPU_PLANAR_WARPS * (4 * PRODUCT_ROWS * PRODUCT_SLICE + PRODUCT_PAD)];
-    _Alignas(64) float sums[GPU_PLANAR_WARPS * PRODUCT_SUMS];
+    _Alignas(64) uint8_t tile[2 * PRODUCT_ROWS * (4 * PRODUCT_ROWS * PRODUCT_SLICE + PRODUCT_PAD)];
+    _Alignas(64) float sums[PRODUCT_ROWS * PRODUCT_SUMS];
 } product_shared;
 
 /* What a block of threads starts with. */
@@ -81,21 +81,21 @@ static void start_product(const gpu_product *p, product_shared *s)
 
 static void run_product(const gpu_product *p, gpu_coding coding, product_shared *s)
 {
-    const uint32_t warps = product_warps(coding), own = coding == GPU_TIERED ? 4 * GPU_TIERED_SCRATCH : 4 * GPU_PLANAR_SCRATCH;
-    const uint32_t of_period = p->period * p->image.units_per_block, tiles = warps / PRODUCT_ROWS;
+    const uint32_t own = coding == GPU_TIERED ? 4 * GPU_TIERED_SCRATCH : 4 * GPU_PLANAR_SCRATCH;
+    const uint32_t tiles = p->tiles * p->period * p->image.units_per_block;
     given[1] = (region){ (uintptr_t)p->x, sizeof *p->x * p->batch * p->cols };
     given[2] = (region){ (uintptr_t)p->y, sizeof *p->y * p->batch * p->rows };
     given[3] = (region){ (uintptr_t)p->part, p->part ? product_part_bytes(p) : 0 };
     given[4] = (region){ (uintptr_t)s->all.table, 4 * (coding == GPU_TIERED ? GPU_TIERED_TABLE : GPU_PLANAR_TABLE) };
-    given[5] = (region){ (uintptr_t)s->all.scratch, (size_t)warps * own };
-    given[6] = (region){ (uintptr_t)s->tile, 2 * (size_t)warps * product_row_bytes(coding) };
-    given[7] = (region){ (uintptr_t)s->sums, (size_t)warps * PRODUCT_SUMS * sizeof(float) };
-    for (uint32_t i = 0; i < (p->tiles + tiles - 1) / tiles * of_period; i++) {
+    given[5] = (region){ (uintptr_t)s->all.scratch, (size_t)PRODUCT_ROWS * own };
+    given[6] = (region){ (uintptr_t)s->tile, 2 * (size_t)PRODUCT_ROWS * product_row_bytes(coding) };
+    given[7] = (region){ (uintptr_t)s->sums, sizeof s->sums };
+    for (uint32_t i = 0; i < tiles; i++) {
         start_product(p, s);
-        gpu_product_tiles(p, coding, i, s->all.table, (uint8_t *)s->all.scratch, own, s->tile, s->sums);
+        gpu_product_tile(p, coding, i, s->all.table, (uint8_t *)s->all.scratch, own, s->tile, s->sums);
     }
     start_product(p, s);
-    for (uint32_t i = p->tiles * PRODUCT_ROWS * of_period; i < p->image.units; i++)
+    for (uint32_t i = tiles * PRODUCT_ROWS; i < p->image.units; i++)
         gpu_product_unit(p, coding, i, s->all.table, (uint8_t *)s->all.scratch, 0);
     if (!p->part) return;
     for (uint64_t i = 0; i < (uint64_t)p->rows * p->batch; i++) gpu_product_sum(p, i);

@@ -4,17 +4,18 @@
 #include "gpu/cuda.h"
 #include "gpu/product_kernel.h"
 
+enum { WARPS = PRODUCT_ROWS, THREADS = WARPS * GPU_LANES };
+
 // Shared memory of a block of threads, in bytes: table, the warps' own, two tiles, sums.
 template <gpu_coding coding> struct layout {
-    static constexpr unsigned warps = coding == GPU_TIERED ? GPU_TIERED_WARPS : GPU_PLANAR_WARPS;
     static constexpr unsigned table = 4 * (coding == GPU_TIERED ? GPU_TIERED_TABLE : GPU_PLANAR_TABLE);
     static constexpr unsigned own = 4 * (coding == GPU_TIERED ? GPU_TIERED_SCRATCH : GPU_PLANAR_SCRATCH);
     static constexpr unsigned row = (coding == GPU_TIERED ? 1 : 2) * 2 * PRODUCT_ROWS * PRODUCT_SLICE + PRODUCT_PAD;
-    static constexpr unsigned tile = 2 * warps * row, sums = warps * PRODUCT_SUMS * 4;
-    static constexpr unsigned units = table + warps * own, tiles = units + tile + sums;
+    static constexpr unsigned tile = 2 * WARPS * row, sums = WARPS * PRODUCT_SUMS * 4;
+    static constexpr unsigned units = table + WARPS * own, tiles = units + tile + sums;
     static_assert(table % 16 == 0 && own % 16 == 0 && row % 16 == 0, "shared memory is aligned to 16 bytes");
     // blocks of threads at once on a multiprocessor
-    static constexpr unsigned resident = coding == GPU_TIERED ? 4 : 2;
+    static constexpr unsigned resident = coding == GPU_TIERED ? 4 : 3;
 };
 
 extern __shared__ __align__(16) uint8_t shared[];
@@ -29,23 +30,23 @@ template <gpu_coding coding> __device__ static const uint32_t *prepare(const gpu
 }
 
 template <gpu_coding coding>
-__global__ static void __launch_bounds__(layout<coding>::warps *GPU_LANES, layout<coding>::resident)
+__global__ static void __launch_bounds__(THREADS, layout<coding>::resident)
     multiply_tiles(const __grid_constant__ gpu_product p)
 {
     using at = layout<coding>;
     const uint32_t *table = prepare<coding>(p);
-    gpu_product_tiles(&p, coding, blockIdx.x, table, shared + at::table, at::own, shared + at::units,
-                      reinterpret_cast<float *>(shared + at::units + at::tile));
+    gpu_product_tile(&p, coding, blockIdx.x, table, shared + at::table, at::own, shared + at::units,
+                     reinterpret_cast<float *>(shared + at::units + at::tile));
 }
 
 template <gpu_coding coding>
-__global__ static void __launch_bounds__(layout<coding>::warps *GPU_LANES)
+__global__ static void __launch_bounds__(THREADS)
     multiply_units(const __grid_constant__ gpu_product p, uint32_t first)
 {
     using at = layout<coding>;
     const uint32_t *table = prepare<coding>(p);
     const unsigned warp = threadIdx.x / GPU_LANES;
-    gpu_product_unit(&p, coding, first + blockIdx.x * at::warps + warp, table, shared + at::table, warp * at::own);
+    gpu_product_unit(&p, coding, first + blockIdx.x * WARPS + warp, table, shared + at::table, warp * at::own);
 }
 
 __global__ static void add_sums(const __grid_constant__ gpu_product p)
@@ -57,16 +58,15 @@ __global__ static void add_sums(const __grid_constant__ gpu_product p)
 template <gpu_coding coding> static cudaError_t multiply(const gpu_product &p, cudaStream_t stream)
 {
     using at = layout<coding>;
-    const unsigned of_period = p.period * p.image.units_per_block, side = at::warps / PRODUCT_ROWS;
-    const unsigned blocks = (p.tiles + side - 1) / side * of_period, first = p.tiles * PRODUCT_ROWS * of_period;
-    const unsigned others = (p.image.units - first + at::warps - 1) / at::warps;
+    const unsigned blocks = p.tiles * p.period * p.image.units_per_block, first = blocks * PRODUCT_ROWS;
+    const unsigned others = (p.image.units - first + WARPS - 1) / WARPS;
     cudaError_t error = cudaFuncSetAttribute(multiply_tiles<coding>, cudaFuncAttributeMaxDynamicSharedMemorySize, at::tiles);
     if (!error && blocks) {
-        multiply_tiles<coding><<<blocks, at::warps * GPU_LANES, at::tiles, stream>>>(p);
+        multiply_tiles<coding><<<blocks, THREADS, at::tiles, stream>>>(p);
         error = cudaGetLastError();
     }
     if (!error && others) {
-        multiply_units<coding><<<others, at::warps * GPU_LANES, at::units, stream>>>(p, first);
+        multiply_units<coding><<<others, THREADS, at::units, stream>>>(p, first);
         error = cudaGetLastError();
     }
     return error;
@@ -74,7 +74,6 @@ template <gpu_coding coding> static cudaError_t multiply(const gpu_product &p, c
 
 cudaError_t gpu_cuda_product(const gpu_product &p, cudaStream_t stream)
 {
-    enum { THREADS = 256 };
     cudaError_t error = p.image.coding == GPU_TIERED ? multiply<GPU_TIERED>(p, stream) : multiply<GPU_PLANAR>(p, stream);
     if (error || !p.part) return error;
     add_sums<<<(unsigned)(((uint64_t)p.rows * p.batch + THREADS - 1) / THREADS), THREADS, 0, stream>>>(p);

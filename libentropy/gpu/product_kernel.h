@@ -2,13 +2,12 @@
  *
  * W is rows x cols, by rows; its blocks are runs of it, cut wherever they happen to end.  Two kernels decode, a third adds up.
  *
- * *Tiles.*  The matrix unit multiplies 16 vectors by 8 rows at 16 columns, so that a block of threads takes 8 units (or 16, two
- * tiles) of the same columns in 8 different rows: a *period* of blocks is the least that is a whole number of rows, so units of
+ * *Tiles.*  The matrix unit multiplies 16 vectors by 8 rows at 16 columns, so that a block of threads takes 8 units of the
+ * same columns in 8 different rows: a *period* of blocks is the least that is a whole number of rows, so units of
  * equal number in 8 neighbouring periods start in the same column.  Each warp decodes its own unit, a step at a time, to a row of
- * a tile in shared memory; then each warp multiplies 32 columns of all 8 rows by x, whose fragments it asked for
- * before.  The columns that a product of 16 has may be any, as long as both factors have the same: lane t of 4 takes
- * 8 neighbouring ones, one load of 16 bytes from either side for two products.  A step must lie within a row, and where
- * rows change the sums of the 8 warps are added in order.
+ * a tile in shared memory; then each warp multiplies 32 columns of all 8 rows by x.  The 16 columns of a product may be any, as
+ * long as both factors have the same: lane t of 4 takes 8 neighbouring ones, one load of 16 bytes from either side for
+ * two products.  A step must lie within a row, and where rows change the sums of the 8 warps are added in order.
  *
  * *Warps.*  What is no multiple of all that - a last block, rows left over, columns no multiple of a step - goes unit by unit: a lane
  * multiplies its own weights with plain FMA, the warp adds its lanes at the end of a row.  Slower, but for any shape.
@@ -32,7 +31,7 @@
 #include "gpu/tiered_kernel.h"
 
 enum {
-    PRODUCT_ROWS = 8,    /* of a tile */
+    PRODUCT_ROWS = 8,    /* of a tile, and warps that share it */
     PRODUCT_SLICE = 32,  /* columns that a warp multiplies at a time */
     PRODUCT_PAD = 64,    /* bytes between rows of a tile: their banks differ */
     PRODUCT_SUMS = GPU_PRODUCT_BATCH * PRODUCT_ROWS
@@ -66,7 +65,6 @@ GPU_FUNCTION void product_put(const gpu_product *p, uint64_t block, uint64_t row
 typedef struct product_warp {
     tiered_warp tiered; /* one of them, which is known when the kernel is compiled */
     planar_warp planar;
-    bool there; /* it has a unit */
     uint64_t block;
     uint64_t row; /* of the step under work */
     uint32_t x[2][2][4][GPU_HELD]; /* of both slices the vectors g and g + 8: fragments of two products */
@@ -78,7 +76,6 @@ GPU_FUNCTION uint32_t product_slices(gpu_coding coding) { return coding == GPU_T
 /* Weights of a row of a tile, and its bytes. */
 GPU_FUNCTION uint32_t product_step(gpu_coding coding) { return product_slices(coding) * PRODUCT_ROWS * PRODUCT_SLICE; }
 GPU_FUNCTION uint32_t product_row_bytes(gpu_coding coding) { return 2 * product_step(coding) + PRODUCT_PAD; }
-GPU_FUNCTION uint32_t product_warps(gpu_coding coding) { return coding == GPU_TIERED ? GPU_TIERED_WARPS : GPU_PLANAR_WARPS; }
 
 /* The next step of a unit to its row of the tile. */
 GPU_FUNCTION void product_decode(gpu_coding coding, product_warp *w, uint8_t *row)
@@ -150,10 +147,10 @@ GPU_FUNCTION void product_multiply(gpu_coding coding, uint32_t slice, const uint
     }
 }
 
-/* The sums of a tile's 8 warps for the rows that they were at, added in order, and put away. */
-GPU_FUNCTION void product_flush(const gpu_product *p, gpu_coding coding, uint32_t unit, product_warp *all, float *sums)
+/* The sums of the warps for the rows that they were at, added in order, and put away. */
+GPU_FUNCTION void product_flush(const gpu_product *p, uint32_t unit, product_warp *all, float *sums)
 {
-    EACH_WARP(product_warps(coding)) {
+    EACH_WARP(PRODUCT_ROWS) {
         product_warp *w = &all[WE];
         LANES {
             GPU_UNROLL
@@ -164,16 +161,14 @@ GPU_FUNCTION void product_flush(const gpu_product *p, gpu_coding coding, uint32_
         }
     }
     gpu_sync_block();
-    EACH_WARP(product_warps(coding)) { /* each its own row, 16 vectors */
+    EACH_WARP(PRODUCT_ROWS) { /* each its own row, 16 vectors */
         const product_warp *w = &all[WE];
-        const float *tile = sums + warp / PRODUCT_ROWS * PRODUCT_ROWS * PRODUCT_SUMS;
-        if (!w->there) continue;
         LANES {
             float sum = 0;
             if (lane < p->batch) {
                 GPU_UNROLL
                 for (unsigned k = 0; k < PRODUCT_ROWS; k++)
-                    sum += GET(tile + (k * PRODUCT_SUMS + lane * PRODUCT_ROWS + warp % PRODUCT_ROWS));
+                    sum += GET(sums + (k * PRODUCT_SUMS + lane * PRODUCT_ROWS + warp));
                 product_put(p, w->block, w->row, unit, lane, sum);
             }
         }
@@ -188,46 +183,42 @@ GPU_FUNCTION bool product_open(const gpu_product *p, gpu_coding coding, uint32_t
                                 : planar_open(&w->planar, &p->image, number, table, own, mine);
 }
 
-/* The kernel of a block of threads: units of one number in the same block of 8 periods, and of as many again for each
- * 8 warps more.  `own`: `own_bytes` of shared memory for each warp; `tile`: twice a row of the tile for each; `sums`:
- * PRODUCT_SUMS for each. */
-GPU_FUNCTION void gpu_product_tiles(const gpu_product *p, gpu_coding coding, uint32_t number, const uint32_t *table, uint8_t *own,
-                                    uint32_t own_bytes, uint8_t *tile, float *sums)
+/* The kernel of a block of 8 warps: units of one number in the same block of 8 periods.  `own`: `own_bytes` of shared memory
+ * for each warp; `tile`: twice 8 rows; `sums`: PRODUCT_SUMS for each warp. */
+GPU_FUNCTION void gpu_product_tile(const gpu_product *p, gpu_coding coding, uint32_t number, const uint32_t *table, uint8_t *own,
+                                   uint32_t own_bytes, uint8_t *tile, float *sums)
 {
-    const uint32_t warps = product_warps(coding), bytes = product_row_bytes(coding), per_block = p->image.units_per_block;
+    const uint32_t bytes = product_row_bytes(coding), per_block = p->image.units_per_block;
     const uint32_t unit = number % per_block, in_period = number / per_block % p->period;
-    const uint32_t first = number / per_block / p->period * (warps / PRODUCT_ROWS);
+    const uint64_t first = (uint64_t)(number / per_block / p->period) * PRODUCT_ROWS; /* period */
     const uint32_t span = coding == GPU_TIERED ? (uint32_t)GPU_STEP : PLANAR_ROUNDS * PLANAR_ROUND * per_block;
     const uint32_t begin = coding == GPU_TIERED ? unit * GPU_TILE : 0, end = coding == GPU_TIERED ? begin + GPU_TILE : p->image.block;
     const uint64_t from = (uint64_t)in_period * p->image.block + begin; /* in the period */
-    uint64_t row = from / p->cols;
-    uint32_t col = (uint32_t)(from % p->cols), shift = coding == GPU_TIERED ? 0 : unit * PLANAR_ROUND;
+    const uint32_t shift = coding == GPU_TIERED ? 0 : unit * PLANAR_ROUND;
+    uint32_t col = (uint32_t)(from % p->cols);
     product_warp all[GPU_WARPS_HELD];
-    EACH_WARP(warps) {
+    EACH_WARP(PRODUCT_ROWS) {
         product_warp *w = &all[WE];
-        const uint64_t period = (uint64_t)(first + warp / PRODUCT_ROWS) * PRODUCT_ROWS + warp % PRODUCT_ROWS;
-        w->there = first + warp / PRODUCT_ROWS < p->tiles;
-        w->block = period * p->period + in_period;
-        w->row = period * p->period_rows + row;
-        if (w->there) product_open(p, coding, unit, table, own, warp * own_bytes, w);
+        w->block = (first + warp) * p->period + in_period;
+        w->row = (first + warp) * p->period_rows + from / p->cols;
+        product_open(p, coding, unit, table, own, warp * own_bytes, w);
         LANES w->sum[0][ME] = w->sum[1][ME] = w->sum[2][ME] = w->sum[3][ME] = 0;
     }
     for (uint32_t at = begin; at < end; at += span, col += span) {
-        if (col == p->cols) {
-            product_flush(p, coding, unit, all, sums);
-            EACH_WARP(warps) all[WE].row++;
+        if (GPU_RARE(col == p->cols)) {
+            product_flush(p, unit, all, sums);
+            EACH_WARP(PRODUCT_ROWS) all[WE].row++;
             col = 0;
         }
-        EACH_WARP(warps) {
-            product_warp *w = &all[WE];
-            product_ask(p, coding, warp % PRODUCT_ROWS, col + shift, w);
-            if (w->there) product_decode(coding, w, tile + warp * bytes);
+        EACH_WARP(PRODUCT_ROWS) {
+            product_decode(coding, &all[WE], tile + warp * bytes);
+            product_ask(p, coding, warp, col + shift, &all[WE]);
         }
         gpu_sync_block();
-        EACH_WARP(warps) product_multiply(coding, warp % PRODUCT_ROWS, tile + warp / PRODUCT_ROWS * PRODUCT_ROWS * bytes, &all[WE]);
-        tile = (at - begin) / span % 2 ? tile - warps * bytes : tile + warps * bytes; /* so that one wait a step is enough */
+        EACH_WARP(PRODUCT_ROWS) product_multiply(coding, warp, tile, &all[WE]);
+        tile = (at - begin) / span % 2 ? tile - PRODUCT_ROWS * bytes : tile + PRODUCT_ROWS * bytes; /* so one wait a step is enough */
     }
-    product_flush(p, coding, unit, all, sums);
+    product_flush(p, unit, all, sums);
 }
 
 /* ---- warps ------------------------------------------------------------------------------------ */

@@ -31,7 +31,7 @@ GPU_FUNCTION void gpu_mma(float d[4][GPU_HELD], uint32_t a[4][GPU_HELD], uint32_
 #include <math.h>
 #include <string.h>
 
-enum { GPU_WARPS_HELD = 16 }; /* at most */
+enum { GPU_WARPS_HELD = 8 }; /* at most */
 #define WE warp
 #define EACH_WARP(warps) for (unsigned warp = 0; warp < (warps); warp++)
 

@@ -10,7 +10,7 @@ NVCC=${NVCC:-$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)}
 command -v "$NVCC" >/dev/null || { echo 'sass.sh needs nvcc' >&2; exit 4; }
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT INT TERM
-compile() { "$NVCC" -cubin -O3 -std=c++17 -arch="$1" -Ilibentropy/include -Ilibentropy --ptxas-options=-v "$2" -o "$folder/cubin" libentropy/gpu/cuda.cu >"$folder/log" 2>&1 || { cat "$folder/log" >&2; exit 1; }; }
+compile() { "$NVCC" -cubin -O3 -std=c++17 -arch="$1" -Ilibentropy/include -Ilibentropy --ptxas-options=-v "$2" -o "$folder/cubin" "libentropy/gpu/$3" >"$folder/log" 2>&1 || { cat "$folder/log" >&2; exit 1; }; }
 
 loop() { # KERNEL SM -> instructions from the target of the branch that leads back farthest to that branch
     place=$(readelf -SW "$folder/cubin" 2>/dev/null | sed -n "s/.* \.text\.[^ ]*$1[^ ]* *PROGBITS *[0-9a-f]* \([0-9a-f]*\) \([0-9a-f]*\) .*/0x\1 0x\2/p")
@@ -34,15 +34,17 @@ loop() { # KERNEL SM -> instructions from the target of the branch that leads ba
 
 printf 'sm\tkernel\tregisters\tshared_bytes\tspilled_bytes\tloop_weights\tloop_instructions\tinstructions_per_32\n'
 for sm in ${*:-80 90}; do
-    for kernel in decode_tiered:256 decode_planar:512; do
-        name=${kernel%:*} weights=${kernel#*:}
-        compile "sm_$sm" -O3
+    for kernel in decode_tiered:256:cuda.cu decode_planar:512:cuda.cu multiply_tilesIL10gpu_coding0:256:product.cu multiply_tilesIL10gpu_coding1:512:product.cu; do
+        name=${kernel%%:*} weights=${kernel#*:}
+        file=${weights#*:} weights=${weights%:*}
+        compile "sm_$sm" -O3 "$file"
         facts=$(awk -v kernel="$name" '/Compiling/ { mine = index($0, kernel) }
             mine && /spill/ { for (i = 1; i < NF; i++) if ($(i + 2) == "spill") spilled = $i }
             mine && /Used/ { for (i = 1; i < NF; i++) { if ($(i + 1) ~ /^registers/) registers = $i; if ($(i + 1) == "bytes" && $(i + 2) ~ /^smem/) shared = $i } }
             END { printf "%s\t%s\t%s", registers, shared, spilled }' "$folder/log")
-        compile "sm_$sm" -DGPU_PATH
+        compile "sm_$sm" -DGPU_PATH "$file"
         count=$(loop "$name" "$sm")
+        case $name in *coding0) name=product_tiered ;; *coding1) name=product_planar ;; esac
         printf 'sm_%s\t%s\t%s\t%s\t%s\t%s\n' "$sm" "$name" "$facts" "$weights" "$count" "$(awk "BEGIN { printf \"%.1f\", $count / $weights * 32 }")"
     done
 done
