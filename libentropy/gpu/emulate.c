@@ -92,7 +92,7 @@ static void run_product(const gpu_product *p, gpu_coding coding, product_shared 
     given[7] = (region){ (uintptr_t)s->sums, sizeof s->sums };
     for (uint32_t i = 0; i < tiles; i++) {
         start_product(p, s);
-        gpu_product_tile(p, coding, i, s->all.table, (uint8_t *)s->all.scratch, own, s->tile, s->sums);
+        gpu_product_tile(p, coding, p->batch, i, s->all.table, (uint8_t *)s->all.scratch, own, s->tile, s->sums);
     }
     start_product(p, s);
     for (uint32_t i = tiles * PRODUCT_ROWS; i < p->image.units; i++)

@@ -29,13 +29,13 @@ template <gpu_coding coding> __device__ static const uint32_t *prepare(const gpu
     return table;
 }
 
-template <gpu_coding coding>
+template <gpu_coding coding, unsigned vectors>
 __global__ static void __launch_bounds__(THREADS, layout<coding>::resident)
     multiply_tiles(const __grid_constant__ gpu_product p)
 {
     using at = layout<coding>;
     const uint32_t *table = prepare<coding>(p);
-    gpu_product_tile(&p, coding, blockIdx.x, table, shared + at::table, at::own, shared + at::units,
+    gpu_product_tile(&p, coding, vectors, blockIdx.x, table, shared + at::table, at::own, shared + at::units,
                      reinterpret_cast<float *>(shared + at::units + at::tile));
 }
 
@@ -60,9 +60,10 @@ template <gpu_coding coding> static cudaError_t multiply(const gpu_product &p, c
     using at = layout<coding>;
     const unsigned blocks = p.tiles * p.period * p.image.units_per_block, first = blocks * PRODUCT_ROWS;
     const unsigned others = (p.image.units - first + WARPS - 1) / WARPS;
-    cudaError_t error = cudaFuncSetAttribute(multiply_tiles<coding>, cudaFuncAttributeMaxDynamicSharedMemorySize, at::tiles);
+    const auto kernel = p.batch > 8 ? multiply_tiles<coding, GPU_PRODUCT_BATCH> : multiply_tiles<coding, 8>;
+    cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, at::tiles);
     if (!error && blocks) {
-        multiply_tiles<coding><<<blocks, THREADS, at::tiles, stream>>>(p);
+        kernel<<<blocks, THREADS, at::tiles, stream>>>(p);
         error = cudaGetLastError();
     }
     if (!error && others) {

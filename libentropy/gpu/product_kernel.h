@@ -67,7 +67,8 @@ typedef struct product_warp {
     planar_warp planar;
     uint64_t block;
     uint64_t row; /* of the step under work */
-    uint32_t x[2][2][4][GPU_HELD]; /* of both slices the vectors g and g + 8: fragments of two products */
+    const gpu_half *from[2][GPU_HELD]; /* what a lane reads next of the vectors g and g + 8; of vectors that are not there the last */
+    uint32_t x[2][2][4][GPU_HELD]; /* of both slices these two: fragments of two products */
     float sum[4][GPU_HELD];
 } product_warp;
 
@@ -98,21 +99,39 @@ GPU_FUNCTION void product_decode(gpu_coding coding, product_warp *w, uint8_t *ro
     }
 }
 
-/* x at the columns of the warp's slices, the first weight of the step being at `col`. */
-GPU_FUNCTION void product_ask(const gpu_product *p, gpu_coding coding, uint32_t slice, uint32_t col, product_warp *w)
+/* Where a lane begins to read x, whose first column of the unit is `col`: what it makes of vectors that are not there is not used. */
+GPU_FUNCTION void product_begin_x(const gpu_product *p, gpu_coding coding, uint32_t slice, uint32_t col, product_warp *w)
+{
+    const uint32_t at = coding == GPU_TIERED ? col + slice * PRODUCT_SLICE
+                                             : col + slice / 2 * p->image.units_per_block * PLANAR_ROUND + slice % 2 * PRODUCT_SLICE;
+    LANES {
+        for (unsigned k = 0; k < 2; k++) {
+            const uint32_t vector = lane / 4 + 8 * k < p->batch ? lane / 4 + 8 * k : p->batch - 1;
+            w->from[k][ME] = (const gpu_half *)p->x + ((size_t)vector * p->cols + at + 8 * (lane % 4));
+        }
+    }
+}
+
+/* Moves on by so many columns. */
+GPU_FUNCTION void product_move_x(product_warp *w, ptrdiff_t by)
+{
+    LANES {
+        w->from[0][ME] += by;
+        w->from[1][ME] += by;
+    }
+}
+
+/* x at the columns of the warp's slices, of up to 8 vectors or 16, and moves on by a step. */
+GPU_FUNCTION void product_ask(gpu_coding coding, uint32_t vectors, uint32_t span, product_warp *w)
 {
     GPU_UNROLL
     for (unsigned i = 0; i < 2; i++) {
         if (i == product_slices(coding)) break;
-        const uint32_t s = slice + i * PRODUCT_ROWS;
-        const uint32_t at = coding == GPU_TIERED ? col + s * PRODUCT_SLICE
-                                                 : col + s / 2 * p->image.units_per_block * PLANAR_ROUND + s % 2 * PRODUCT_SLICE;
-        LANES {
-            GPU_UNROLL
-            for (unsigned k = 0; k < 2; k++) {
-                const uint32_t vector = lane / 4 + 8 * k;
+        GPU_UNROLL
+        for (unsigned k = 0; k < 2; k++) {
+            LANES {
                 gpu_quad x = { 0, 0, 0, 0 };
-                if (vector < p->batch) x = READ((const gpu_quad *)(p->x + (size_t)vector * p->cols + at + 8 * (lane % 4)));
+                if (8 * k < vectors) x = READ((const gpu_quad *)(w->from[k][ME] + i * (span / 2)));
                 w->x[i][k][0][ME] = x.x;
                 w->x[i][k][1][ME] = x.y;
                 w->x[i][k][2][ME] = x.z;
@@ -120,6 +139,7 @@ GPU_FUNCTION void product_ask(const gpu_product *p, gpu_coding coding, uint32_t 
             }
         }
     }
+    product_move_x(w, span);
 }
 
 /* The warp's slices of a tile of 8 rows: 32 columns are two products of 16. */
@@ -183,10 +203,10 @@ GPU_FUNCTION bool product_open(const gpu_product *p, gpu_coding coding, uint32_t
                                 : planar_open(&w->planar, &p->image, number, table, own, mine);
 }
 
-/* The kernel of a block of 8 warps: units of one number in the same block of 8 periods.  `own`: `own_bytes` of shared memory
+/* The kernel of a block of 8 warps: units of one number in the same block of 8 periods, by up to 8 vectors or 16.  `own`: `own_bytes` of shared memory
  * for each warp; `tile`: twice 8 rows; `sums`: PRODUCT_SUMS for each warp. */
-GPU_FUNCTION void gpu_product_tile(const gpu_product *p, gpu_coding coding, uint32_t number, const uint32_t *table, uint8_t *own,
-                                   uint32_t own_bytes, uint8_t *tile, float *sums)
+GPU_FUNCTION void gpu_product_tile(const gpu_product *p, gpu_coding coding, uint32_t vectors, uint32_t number,
+                                   const uint32_t *table, uint8_t *own, uint32_t own_bytes, uint8_t *tile, float *sums)
 {
     const uint32_t bytes = product_row_bytes(coding), per_block = p->image.units_per_block;
     const uint32_t unit = number % per_block, in_period = number / per_block % p->period;
@@ -194,29 +214,34 @@ GPU_FUNCTION void gpu_product_tile(const gpu_product *p, gpu_coding coding, uint
     const uint32_t span = coding == GPU_TIERED ? (uint32_t)GPU_STEP : PLANAR_ROUNDS * PLANAR_ROUND * per_block;
     const uint32_t begin = coding == GPU_TIERED ? unit * GPU_TILE : 0, end = coding == GPU_TIERED ? begin + GPU_TILE : p->image.block;
     const uint64_t from = (uint64_t)in_period * p->image.block + begin; /* in the period */
-    const uint32_t shift = coding == GPU_TIERED ? 0 : unit * PLANAR_ROUND;
     uint32_t col = (uint32_t)(from % p->cols);
+    int32_t other = (int32_t)(PRODUCT_ROWS * bytes); /* from here to the other half of the tile */
     product_warp all[GPU_WARPS_HELD];
     EACH_WARP(PRODUCT_ROWS) {
         product_warp *w = &all[WE];
         w->block = (first + warp) * p->period + in_period;
         w->row = (first + warp) * p->period_rows + from / p->cols;
         product_open(p, coding, unit, table, own, warp * own_bytes, w);
+        product_begin_x(p, coding, warp, coding == GPU_TIERED ? col : col + unit * PLANAR_ROUND, w);
         LANES w->sum[0][ME] = w->sum[1][ME] = w->sum[2][ME] = w->sum[3][ME] = 0;
     }
     for (uint32_t at = begin; at < end; at += span, col += span) {
         if (GPU_RARE(col == p->cols)) {
             product_flush(p, unit, all, sums);
-            EACH_WARP(PRODUCT_ROWS) all[WE].row++;
+            EACH_WARP(PRODUCT_ROWS) {
+                all[WE].row++;
+                product_move_x(&all[WE], -(ptrdiff_t)p->cols);
+            }
             col = 0;
         }
         EACH_WARP(PRODUCT_ROWS) {
             product_decode(coding, &all[WE], tile + warp * bytes);
-            product_ask(p, coding, warp, col + shift, &all[WE]);
+            product_ask(coding, vectors, span, &all[WE]);
         }
         gpu_sync_block();
         EACH_WARP(PRODUCT_ROWS) product_multiply(coding, warp, tile, &all[WE]);
-        tile = (at - begin) / span % 2 ? tile - PRODUCT_ROWS * bytes : tile + PRODUCT_ROWS * bytes; /* so one wait a step is enough */
+        tile += other; /* so that one wait a step is enough */
+        other = -other;
     }
     product_flush(p, unit, all, sums);
 }

@@ -34,7 +34,8 @@ loop() { # KERNEL SM -> instructions from the target of the branch that leads ba
 
 printf 'sm\tkernel\tregisters\tshared_bytes\tspilled_bytes\tloop_weights\tloop_instructions\tinstructions_per_32\n'
 for sm in ${*:-80 90}; do
-    for kernel in decode_tiered:256:cuda.cu decode_planar:512:cuda.cu multiply_tilesIL10gpu_coding0:256:product.cu multiply_tilesIL10gpu_coding1:512:product.cu; do
+    for kernel in decode_tiered:256:cuda.cu decode_planar:512:cuda.cu multiply_tilesIL10gpu_coding0ELj8:256:product.cu multiply_tilesIL10gpu_coding1ELj8:512:product.cu \
+        multiply_tilesIL10gpu_coding0ELj16:256:product.cu multiply_tilesIL10gpu_coding1ELj16:512:product.cu; do
         name=${kernel%%:*} weights=${kernel#*:}
         file=${weights#*:} weights=${weights%:*}
         compile "sm_$sm" -O3 "$file"
@@ -44,7 +45,7 @@ for sm in ${*:-80 90}; do
             END { printf "%s\t%s\t%s", registers, shared, spilled }' "$folder/log")
         compile "sm_$sm" -DGPU_PATH "$file"
         count=$(loop "$name" "$sm")
-        case $name in *coding0) name=product_tiered ;; *coding1) name=product_planar ;; esac
+        name=$(echo "$name" | sed 's/multiply_tilesIL10gpu_coding0ELj/product_tiered_/; s/multiply_tilesIL10gpu_coding1ELj/product_planar_/')
         printf 'sm_%s\t%s\t%s\t%s\t%s\t%s\n' "$sm" "$name" "$facts" "$weights" "$count" "$(awk "BEGIN { printf \"%.1f\", $count / $weights * 32 }")"
     done
 done
