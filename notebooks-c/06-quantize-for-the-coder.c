@@ -47,6 +47,18 @@ static void must(ent_status status)
     exit(1);
 }
 
+static FILE *gnuplot(const char *file) // a pipe to gnuplot, which draws into the file
+{
+    FILE *plot = popen("gnuplot", "w");
+    if (!plot) exit(1);
+    fprintf(plot, "set terminal svg size 720,420 dynamic enhanced font 'DejaVu Sans,13' background 'white'\n"
+                  "set output '%s'\n"
+                  "set border 3\n"
+                  "set tics nomirror out\n"
+                  "set key Left reverse\n", file);
+    return plot;
+}
+
 // %% [markdown]
 // ## By hand
 //
@@ -137,7 +149,8 @@ static result try_model(model *m, const char *line)
     double weights = 0;
     int layers = 0;
     for (size_t i = 0; i < ent_llama_tensors(m->llama); i++) {
-        const ent_llama_tensor *t = ent_llama_tensor_at(m->llama, i), *original = ent_llama_tensor_at(m->original, i);
+        const ent_llama_tensor *t = ent_llama_tensor_at(m->llama, i);
+        const ent_llama_tensor *original = ent_llama_tensor_at(m->original, i);
         size_t n = (size_t)t->rows * t->cols;
         size s = { 16, 16 }; // norms stay BF16
         memcpy(t->values, original->values, n * sizeof *t->values);
@@ -147,7 +160,7 @@ static result try_model(model *m, const char *line)
             snprintf(same, sizeof same, "step(bits=%.5f)", m->bits[i]);
             s = quantize(line ? line : same, t->rows, t->cols, t->values, input);
             ent_distortion_add(&all, original->values, t->values, n);
-            if (input) r.output -= 20 * log10(ent_output_error(input, original->values, t->values, t->rows)), layers++;
+            if (input) layers++, r.output -= 20 * log10(ent_output_error(input, original->values, t->values, t->rows));
         }
         m->bits[i] = s.coded;
         r.bits.plain += s.plain * (double)n, r.bits.coded += s.coded * (double)n, weights += (double)n;
@@ -199,8 +212,7 @@ int main(int argc, char **argv)
     // `rtn` with the same codes coded. All at the bound of the same normal weights: how many bits do they lie above it?
 
     // %%
-    FILE *plot = popen("gnuplot", "w");
-    if (!plot) return 1;
+    FILE *plot = gnuplot("06-above-the-bound.svg");
     fprintf(plot, "$step << END\n");
     for (double bits = 0.5; bits <= 6; bits += 0.5) {
         char line[64];
@@ -224,12 +236,13 @@ int main(int argc, char **argv)
         }
         fprintf(plot, "END\n");
     }
-    fprintf(plot, "set terminal svg size 640,420 dynamic noenhanced font 'DejaVu Sans,13' background 'white'\n"
-                  "set output '06-above-the-bound.svg'\n"
-                  "set title 'Normal weights: what quantizers lose' offset 0,-0.3\n"
-                  "set xlabel 'bits per weight, scales and levels included'\nset ylabel 'bits above the rate-distortion bound'\n"
-                  "set border 3 lc rgb '#666666'\nset xtics nomirror\nset ytics nomirror\nset key top left reverse Left samplen 2\n"
-                  "set xrange [0:7]\nset yrange [0:2.2]\n"
+    fprintf(plot, ""
+                  "set title 'Normal weights: what quantizers lose'\n"
+                  "set xlabel 'bits per weight, scales and levels included'\n"
+                  "set ylabel 'bits above the rate-distortion bound'\n"
+                  "set key top left samplen 2\n"
+                  "set xrange [0:7]\n"
+                  "set yrange [0:2.2]\n"
                   "plot 0.2546 with lines lc rgb 'black' dt 2 title '0.255: a step, coded', "
                   "0.722 with lines lc rgb 'black' dt 3 title '0.722: best levels of a fixed number of bits', "
                   "$rtn using 1:2 with linespoints lw 2 pt 6 lc rgb '#D55E00' title 'rtn, groups of 128', "
@@ -269,22 +282,25 @@ int main(int argc, char **argv)
     if (!token || !m.bits) return 1;
     m.text = (ent_text){ .tokens = token, .n = tokens, .window = WINDOW, .most = WINDOWS };
 
-    static const char *const line[] = { "rtn(bits=3,group=128)", "rtn(bits=4,group=128)", "rtn(bits=5,group=128)", "step(bits=2.25)",
-                                        "step(bits=2.75)", "step(bits=3.14)", "step(bits=3.45)", "step(bits=4.14)" };
-    if (!(plot = popen("gnuplot", "w"))) return 1;
+    static const char *const line[] = { "rtn(bits=3,group=128)", "rtn(bits=4,group=128)", "rtn(bits=5,group=128)",
+                                        "step(bits=2.25)", "step(bits=2.75)", "step(bits=3.14)", "step(bits=3.45)",
+                                        "step(bits=4.14)" };
+    plot = gnuplot("06-divergence.svg");
     printf("%-22s %8s %8s %8s %10s %10s\n", "", "plain", "coded", "SQNR dB", "perplexity", "KL, nats");
     for (int i = 0; i < 8; i++) {
         result r = try_model(&m, line[i]);
         if (i == 0 || i == 3) fprintf(plot, "%s$%s << END\n", i ? "END\n" : "", i ? "step" : "rtn");
         fprintf(plot, "%g %g %g\n", r.bits.plain, r.bits.coded, r.quality.kl_nats);
-        printf("%-22s %8.3f %8.3f %8.2f %10.3f %10.4f\n", line[i], r.bits.plain, r.bits.coded, r.sqnr, r.quality.perplexity, r.quality.kl_nats);
+        printf("%-22s %8.3f %8.3f %8.2f %10.3f %10.4f\n", line[i], r.bits.plain, r.bits.coded, r.sqnr,
+               r.quality.perplexity, r.quality.kl_nats);
     }
-    fprintf(plot, "END\nset terminal svg size 640,400 dynamic noenhanced font 'DejaVu Sans,13' background 'white'\n"
-                  "set output '06-divergence.svg'\n"
-                  "set title 'The shipped model: size against what it costs' offset 0,-0.3\n"
-                  "set xlabel 'bits per weight, scales included'\nset ylabel 'KL divergence (nats per token)'\nset logscale y\n"
-                  "set border 3 lc rgb '#666666'\nset xtics nomirror\nset ytics nomirror\nset key top right reverse Left\n"
-                  "plot [2:5.5] $rtn using 1:3 with linespoints lw 2 pt 6 lc rgb '#D55E00' title 'rtn, groups of 128, plain', "
+    fprintf(plot, "END\n"
+                  "set title 'The shipped model: size against what it costs'\n"
+                  "set xlabel 'bits per weight, scales included'\n"
+                  "set ylabel 'KL divergence (nats per token)'\n"
+                  "set logscale y\n"
+                  "set key top right\n"
+                  "plot [2:5.5] $rtn using 1:3 with linespoints lw 2 pt 6 lc rgb '#D55E00' title 'rtn, groups of 128', "
                   "$rtn using 2:3 with linespoints lw 2 pt 7 lc rgb '#D55E00' title 'rtn, coded', "
                   "$step using 2:3 with linespoints lw 2 pt 5 lc rgb '#009E73' title 'step, coded'\n");
     if (pclose(plot)) return 1;
@@ -320,7 +336,8 @@ int main(int argc, char **argv)
         char text[80];
         snprintf(text, sizeof text, "rescale(alpha=%g) rtn(bits=8,group=-1)", i / 2 / 2.0);
         result r = try_model(&m, i % 2 ? NULL : text);
-        printf("%-40s %8.3f %8.2f %10.2f %10.6f\n", i % 2 ? "  step, each matrix of the same size" : text, r.bits.coded, r.sqnr, r.output, r.quality.kl_nats);
+        printf("%-40s %8.3f %8.2f %10.2f %10.6f\n", i % 2 ? "  step, each matrix of the same size" : text,
+               r.bits.coded, r.sqnr, r.output, r.quality.kl_nats);
     }
 
     // %% [markdown]

@@ -31,6 +31,18 @@ static void must(ent_status status)
     exit(1);
 }
 
+static FILE *gnuplot(const char *file) // a pipe to gnuplot, which draws into the file
+{
+    FILE *plot = popen("gnuplot", "w");
+    if (!plot) exit(1);
+    fprintf(plot, "set terminal svg size 720,420 dynamic enhanced font 'DejaVu Sans,13' background 'white'\n"
+                  "set output '%s'\n"
+                  "set border 3\n"
+                  "set tics nomirror out\n"
+                  "set key Left reverse\n", file);
+    return plot;
+}
+
 // %% [markdown]
 // ## One block
 //
@@ -75,7 +87,8 @@ static bool take_by_hand(matrix *residual, int k)
     int rows = residual->rows, cols = residual->cols, least = rows < cols ? rows : cols;
     size_t n = (size_t)rows * (size_t)cols;
     float *a = malloc(n * sizeof *a), *s = malloc((size_t)least * sizeof *s);
-    float *u = malloc((size_t)rows * (size_t)least * sizeof *u), *v = malloc((size_t)least * (size_t)cols * sizeof *v);
+    float *u = malloc((size_t)rows * (size_t)least * sizeof *u);
+    float *v = malloc((size_t)least * (size_t)cols * sizeof *v);
     bool done = a && s && u && v;
     for (size_t i = 0; done && i < n; i++) a[i] = fabsf(residual->value[i]);
     done = done && !LAPACKE_sgesdd(LAPACK_ROW_MAJOR, 'S', rows, cols, a, cols, s, u, least, v, cols);
@@ -119,7 +132,10 @@ static matrix copy_of(const matrix *m)
     return copy;
 }
 
-static double decibels(const matrix *original, const matrix *residual) { return 10 * log10(energy(original) / energy(residual)); }
+static double decibels(const matrix *original, const matrix *residual)
+{
+    return 10 * log10(energy(original) / energy(residual));
+}
 
 enum { RANK = 2, LEVELS = 6 };
 
@@ -149,13 +165,16 @@ static uint32_t *read_tokens(const char *path, size_t *n) // 16 bits each
 }
 
 // Packs a model as a stack whose blocks lie level by level: the first of every matrix, then the second of every one, ...
-static void write_stack(const char *path, const ent_weights *weights, const char *line, const bool *keep, const ent_input_stats *const *input)
+static void write_stack(const char *path, const ent_weights *weights, const char *line, const bool *keep,
+                        const ent_input_stats *const *input)
 {
     ent_pipeline pipeline;
+    ent_packing packing = { .pipeline = &pipeline, .keep = keep, .input = input };
+    ent_run run = { 0 }; // all threads
     ent_weights *packed;
     ent_stack *stack;
     must(ent_pipeline_parse(&pipeline, line, &error));
-    must(ent_pack("07-unsorted.safetensors", weights, &(ent_packing){ .pipeline = &pipeline, .keep = keep, .input = input }, &(ent_run){ 0 }, NULL, &error));
+    must(ent_pack("07-unsorted.safetensors", weights, &packing, &run, NULL, &error));
     must(ent_weights_open(&packed, "07-unsorted.safetensors", &error));
     must(ent_stack_open(&stack, packed, &error));
     size_t blocks = ent_stack_blocks(stack), n = 0, *order = ent_calloc(blocks, sizeof *order);
@@ -190,7 +209,9 @@ int main(int argc, char **argv)
         if (!take_by_hand(&hand, RANK)) return 1;
         take(&library, RANK, true);
         take(&plain, RANK, false);
-        by_hand[i] = decibels(&w, &hand), by_library[i] = decibels(&w, &library), by_svd[i] = decibels(&w, &plain);
+        by_hand[i] = decibels(&w, &hand);
+        by_library[i] = decibels(&w, &library);
+        by_svd[i] = decibels(&w, &plain);
         printf("%-6d %6.2f %18.3f %12.3f %12.3f\n", i + 1, level_bits * (i + 1), by_hand[i], by_library[i], by_svd[i]);
     }
     printf("\na normal matrix of one variance, one block of rank 1: %.2f dB\n", -10 * log10(1 - 2 / M_PI));
@@ -205,10 +226,10 @@ int main(int argc, char **argv)
     // plain rounding in groups of 64. Below 3 bits it is well above that.
 
     // %%
-    FILE *plot = popen("gnuplot", "w");
-    if (!plot) return 1;
+    FILE *plot = gnuplot("07-one-matrix.svg");
     fprintf(plot, "$stack << END\n");
-    for (int i = 0; i < LEVELS; i++) fprintf(plot, "%g %g %g %g\n", level_bits * (i + 1), by_hand[i], by_library[i], by_svd[i]);
+    for (int i = 0; i < LEVELS; i++)
+        fprintf(plot, "%g %g %g %g\n", level_bits * (i + 1), by_hand[i], by_library[i], by_svd[i]);
     fprintf(plot, "END\n");
     for (int kind = 0; kind < 2; kind++) {
         fprintf(plot, "$%s << END\n", kind ? "step" : "rtn");
@@ -221,18 +242,19 @@ int main(int argc, char **argv)
             must(ent_pipeline_parse(&pipeline, line, &error));
             must(ent_pipeline_apply(&pipeline, rows, cols, left.value, NULL, &packed, &error));
             for (size_t i = 0; i < t->elements; i++) left.value[i] -= w.value[i];
-            double each = (kind ? ent_packed_entropy_bits(&packed) : ent_packed_plain_bits(&packed)) / (double)t->elements;
-            fprintf(plot, "%g %g\n", each, decibels(&w, &left));
+            double bits_of_all = kind ? ent_packed_entropy_bits(&packed) : ent_packed_plain_bits(&packed);
+            fprintf(plot, "%g %g\n", bits_of_all / (double)t->elements, decibels(&w, &left));
             ent_packed_free(&packed);
             free(left.value);
         }
         fprintf(plot, "END\n");
     }
-    fprintf(plot, "set terminal svg size 800,420 dynamic noenhanced font 'DejaVu Sans,13' background 'white'\n"
-                  "set output '07-one-matrix.svg'\nset title 'One matrix, block by block' offset 0,-0.3\n"
-                  "set xlabel 'bits per weight, everything stored'\nset ylabel 'signal to noise (dB)'\n"
-                  "set border 3 lc rgb '#666666'\nset xtics nomirror\nset ytics nomirror\nset key outside right top reverse Left\n"
-                  "set xrange [0:7.2]\nset yrange [0:32]\n"
+    fprintf(plot, "set title 'One matrix, block by block'\n"
+                  "set xlabel 'bits per weight, everything stored'\n"
+                  "set ylabel 'signal to noise (dB)'\n"
+                  "set key outside right top\n"
+                  "set xrange [0:7.2]\n"
+                  "set yrange [0:32]\n"
                   "plot 6.0206 * x lc rgb 'black' dt 2 title 'bound for normal weights', "
                   "$step with linespoints lw 2 pt 5 lc rgb '#009E73' title 'step, coded', "
                   "$rtn with linespoints lw 2 pt 6 lc rgb '#D55E00' title 'rtn, groups of 64', "
@@ -305,20 +327,25 @@ int main(int argc, char **argv)
         ent_stack_close(stack), ent_weights_close(packed);
         remove(scaled ? "07-scaled.safetensors" : "07-plain.safetensors");
     }
-    printf("%zu blocks; unpacked 9.48 MB, perplexity %.2f\n\n%-12s %8s %12s %12s\n", blocks, unpacked, "at most", "blocks", "not scaled", "scaled");
-    for (size_t i = 0; i < BUDGETS; i++) printf("%.2f MB %12zu %12.2f %12.2f\n", budget[i], loaded[i], ladder[0][i], ladder[1][i]);
+    printf("%zu blocks; unpacked 9.48 MB, perplexity %.2f\n\n", blocks, unpacked);
+    printf("%-12s %8s %12s %12s\n", "at most", "blocks", "not scaled", "scaled");
+    for (size_t i = 0; i < BUDGETS; i++)
+        printf("%.2f MB %12zu %12.2f %12.2f\n", budget[i], loaded[i], ladder[0][i], ladder[1][i]);
 
-    if (!(plot = popen("gnuplot", "w"))) return 1;
+    plot = gnuplot("07-ladder.svg");
     fprintf(plot, "$ladder << END\n");
     for (size_t i = 0; i < BUDGETS; i++) fprintf(plot, "%g %g %g\n", budget[i], ladder[0][i], ladder[1][i]);
-    fprintf(plot, "END\nset terminal svg size 640,400 dynamic noenhanced font 'DejaVu Sans,13' background 'white'\n"
-                  "set output '07-ladder.svg'\nset title 'One file, any size: memory against perplexity' offset 0,-0.3\n"
-                  "set xlabel 'memory (MB; 9.48 unpacked)'\nset ylabel 'perplexity (%d tokens)'\nset logscale y\n"
-                  "set border 3 lc rgb '#666666'\nset xtics nomirror\nset ytics nomirror (25, 30, 35, 40, 50, 60, 70)\n"
-                  "set key top right reverse Left\n"
+    fprintf(plot, "END\n"
+                  "set title 'One file, any size: memory against perplexity'\n"
+                  "set xlabel 'memory (MB; 9.48 unpacked)'\n"
+                  "set ylabel 'perplexity (%d tokens)'\n"
+                  "set logscale y\n"
+                  "set ytics (25, 30, 35, 40, 50, 60, 70)\n"
+                  "set key top right\n"
                   "plot [2.7:4.4] [25:70] %g lc rgb 'black' dt 2 title 'unpacked', "
                   "$ladder using 1:2 with linespoints lw 2 pt 6 lc rgb '#56B4E9' title 'not scaled', "
-                  "$ladder using 1:3 with linespoints lw 2 pt 7 lc rgb '#0072B2' title 'scaled by the inputs'\n", WINDOW * WINDOWS, unpacked);
+                  "$ladder using 1:3 with linespoints lw 2 pt 7 lc rgb '#0072B2' title 'scaled by the inputs'\n",
+            WINDOW * WINDOWS, unpacked);
     if (pclose(plot)) return 1;
 
     // %% [markdown]

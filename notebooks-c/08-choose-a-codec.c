@@ -27,13 +27,26 @@ static void must(ent_status status)
     exit(1);
 }
 
+static FILE *gnuplot(const char *file) // a pipe to gnuplot, which draws into the file
+{
+    FILE *plot = popen("gnuplot", "w");
+    if (!plot) exit(1);
+    fprintf(plot, "set terminal svg size 720,420 dynamic enhanced font 'DejaVu Sans,13' background 'white'\n"
+                  "set output '%s'\n"
+                  "set border 3\n"
+                  "set tics nomirror out\n"
+                  "set key Left reverse\n", file);
+    return plot;
+}
+
 // %% [markdown]
 // Codecs are lines of text, or names for them. All of scope `tensor`, each tensor with tables of its own, so that what a tensor takes
 // does not depend on what the others have.
 
 // %%
 enum { CODECS = 7, MOST_TENSORS = 256 };
-static const char *const codec_name[CODECS] = { "raw", "tiered", "planar-rans", "huffman", "tans", "rans", "rans-top2" };
+static const char *const codec_name[CODECS] = { "raw", "tiered", "planar-rans", "huffman", "tans", "rans",
+                                                "rans-top2" };
 
 typedef struct model {
     ent_weights *weights;
@@ -72,8 +85,9 @@ static void find_costs(const model *m, const ent_target *target, ent_option opti
             double n = (double)t->elements, bytes = m->size[c][i].bytes;
             must(ent_codec_bind(m->codec[c], t->dtype, &recipe, &error));
             ent_status status = ent_target_predict(target, &recipe, fmin(8 * bytes / n, t->dtype_bits), 0, &p, &error);
-            *o = (ent_option){ { [ENT_COST_BYTES] = bytes, [ENT_COST_NS] = status ? INFINITY : n / p.weights_per_ns,
-                                 [ENT_COST_PJ] = 0, [ENT_COST_LOSS] = 0 } };
+            *o = (ent_option){ { 0 } };
+            o->cost[ENT_COST_BYTES] = bytes;
+            o->cost[ENT_COST_NS] = status ? INFINITY : n / p.weights_per_ns;
         }
     }
 }
@@ -95,8 +109,8 @@ static ent_option sum_of(const model *m, const ent_option option[], int codec)
 // how far from the best the result can be at most.
 
 // %%
-static bool choose(const model *m, const ent_option option[], ent_cost_kind minimise, ent_cost_kind bounded, double most, uint32_t choice[],
-                   ent_chosen *chosen)
+static bool choose(const model *m, const ent_option option[], ent_cost_kind minimise, ent_cost_kind bounded,
+                   double most, uint32_t choice[], ent_chosen *chosen)
 {
     ent_choosing choosing = { .items = m->tensors, .options = CODECS, .option = option, .minimise = minimise,
                               .most = { INFINITY, INFINITY, INFINITY, INFINITY } };
@@ -139,8 +153,10 @@ int main(int argc, char **argv)
         }
         printf("%-10s %s\n", machine[k], ent_target_brief(target[k]));
     }
-    printf("\n%-12s %14s %24s\n%-12s %14s %14s %9s\n", "", "bits a weight", "time / time uncoded", "", "", machine[0], machine[1]);
-    for (int c = 0; c < CODECS; c++) printf("%-12s %14.4f %14.3f %9.3f\n", codec_name[c], bits[c], time[0][c], time[1][c]);
+    printf("\n%-12s %14s %24s\n", "", "bits a weight", "time / time uncoded");
+    printf("%-12s %14s %14s %9s\n", "", "", machine[0], machine[1]);
+    for (int c = 0; c < CODECS; c++)
+        printf("%-12s %14.4f %14.3f %9.3f\n", codec_name[c], bits[c], time[0][c], time[1][c]);
 
     // %% [markdown]
     // The server reads memory with 56 cores and decodes with registers of 64 bytes: a good coder hides behind the memory, and the
@@ -155,8 +171,7 @@ int main(int argc, char **argv)
     uint32_t choice[MOST_TENSORS];
     ent_chosen chosen;
     find_costs(&m, target[0], option);
-    FILE *plot = popen("gnuplot", "w");
-    if (!plot) return 1;
+    FILE *plot = gnuplot("08-server.svg");
     static const double latency[] = { 0.65, 0.67, 0.8, 1, 1.2, 1.5 };
     for (size_t i = 0; i < sizeof latency / sizeof *latency; i++) {
         printf("at most %.2f of the time: ", latency[i]);
@@ -164,21 +179,27 @@ int main(int argc, char **argv)
             printf("not to be had\n");
             continue;
         }
-        printf("%.4f bits a weight, time %.4f, at most %.3f %% from the best\n", 8 * chosen.total[ENT_COST_BYTES] / weights,
-               chosen.total[ENT_COST_NS] / raw_ns[0], 100 * (chosen.total[ENT_COST_BYTES] / chosen.least - 1));
+        double bytes = chosen.total[ENT_COST_BYTES];
+        printf("%.4f bits a weight, time %.4f, at most %.3f %% from the best\n", 8 * bytes / weights,
+               chosen.total[ENT_COST_NS] / raw_ns[0], 100 * (bytes / chosen.least - 1));
         print_shares(&m, choice);
     }
     fprintf(plot, "$mix << END\n");
     for (double most = 0.67; most <= 1.7; most += 0.05)
         if (choose(&m, option, ENT_COST_BYTES, ENT_COST_NS, most * raw_ns[0], choice, &chosen))
-            fprintf(plot, "%g %g\n", chosen.total[ENT_COST_NS] / raw_ns[0], 8 * chosen.total[ENT_COST_BYTES] / weights);
+            fprintf(plot, "%g %g\n", chosen.total[ENT_COST_NS] / raw_ns[0],
+                    8 * chosen.total[ENT_COST_BYTES] / weights);
     fprintf(plot, "END\n$one << END\n");
     for (int c = 1; c < CODECS; c++) fprintf(plot, "%g %g %s\n", time[0][c], bits[c], codec_name[c]);
-    fprintf(plot, "END\nset terminal svg size 640,420 dynamic noenhanced font 'DejaVu Sans,13' background 'white'\n"
-                  "set output '08-server.svg'\nset title 'server-56: size within a bound on time' offset 0,-0.3\n"
-                  "set xlabel 'time / time uncoded (predicted)'\nset ylabel 'bits per weight, everything stored'\n"
-                  "set border 3 lc rgb '#666666'\nset xtics nomirror\nset ytics nomirror\nset key top right reverse Left\n"
-                  "set xrange [0.5:2.3]\nset yrange [10.5:10.68]\nset parametric\nset trange [10.5:10.68]\n"
+    fprintf(plot, "END\n"
+                  "set title 'server-56: size within a bound on time'\n"
+                  "set xlabel 'time / time uncoded (predicted)'\n"
+                  "set ylabel 'bits per weight, everything stored'\n"
+                  "set key top right\n"
+                  "set xrange [0.5:2.3]\n"
+                  "set yrange [10.5:10.68]\n"
+                  "set parametric\n"
+                  "set trange [10.5:10.68]\n"
                   "plot t / 16, t lc rgb 'black' dt 2 title 'bound: the memory, and free decoding', "
                   "$mix with linespoints lw 2 pt 6 ps 0.5 lc rgb '#0072B2' title 'a codec for each tensor', "
                   "$one with points pt 7 ps 1.1 lc rgb '#D55E00' title 'one codec for all', "
@@ -198,24 +219,30 @@ int main(int argc, char **argv)
 
     // %%
     find_costs(&m, target[1], option);
-    if (!(plot = popen("gnuplot", "w"))) return 1;
+    plot = gnuplot("08-phone.svg");
     static const double memory[] = { 15, 13, 11, 10.6, 10.57 };
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++) {
-        must(choose(&m, option, ENT_COST_NS, ENT_COST_BYTES, memory[i] * weights / 8, choice, &chosen) ? ENT_OK : ENT_ERANGE);
+        if (!choose(&m, option, ENT_COST_NS, ENT_COST_BYTES, memory[i] * weights / 8, choice, &chosen)) return 1;
         printf("at most %5.2f bits: time %.2f\n", memory[i], chosen.total[ENT_COST_NS] / raw_ns[1]);
         print_shares(&m, choice);
     }
     fprintf(plot, "$mix << END\n");
-    for (int i = 0; i <= 16; i++) // finer where it is steep
-        if (choose(&m, option, ENT_COST_NS, ENT_COST_BYTES, (10.53 + 5.48 * pow(1 - i / 16.0, 3)) * weights / 8, choice, &chosen))
-            fprintf(plot, "%g %g\n", 8 * chosen.total[ENT_COST_BYTES] / weights, chosen.total[ENT_COST_NS] / raw_ns[1]);
+    for (int i = 0; i <= 16; i++) {
+        double most = 10.53 + 5.48 * pow(1 - i / 16.0, 3); // closer where it is steep
+        if (choose(&m, option, ENT_COST_NS, ENT_COST_BYTES, most * weights / 8, choice, &chosen))
+            fprintf(plot, "%g %g\n", 8 * chosen.total[ENT_COST_BYTES] / weights,
+                    chosen.total[ENT_COST_NS] / raw_ns[1]);
+    }
     fprintf(plot, "END\n$one << END\n");
     for (int c = 0; c < CODECS; c++) fprintf(plot, "%g %g %s\n", bits[c], time[1][c], codec_name[c]);
-    fprintf(plot, "END\nset terminal svg size 640,400 dynamic noenhanced font 'DejaVu Sans,13' background 'white'\n"
-                  "set output '08-phone.svg'\nset title 'phone: time within a bound on memory' offset 0,-0.3\n"
-                  "set xlabel 'bits per weight, everything stored'\nset ylabel 'time / time uncoded (predicted)'\n"
-                  "set border 3 lc rgb '#666666'\nset xtics nomirror\nset ytics nomirror\nset key top right reverse Left\n"
-                  "set xrange [9.4:16.6]\nset yrange [0:22]\nleft(name) = name eq 'tans' || name eq 'rans-top2'\n"
+    fprintf(plot, "END\n"
+                  "set title 'phone: time within a bound on memory'\n"
+                  "set xlabel 'bits per weight, everything stored'\n"
+                  "set ylabel 'time / time uncoded (predicted)'\n"
+                  "set key top right\n"
+                  "set xrange [9.4:16.6]\n"
+                  "set yrange [0:22]\n"
+                  "left(name) = name eq 'tans' || name eq 'rans-top2'\n"
                   "plot x / 16 lc rgb 'black' dt 2 title 'bound: the memory, and free decoding', "
                   "$mix with lines lw 2 lc rgb '#0072B2' title 'a codec for each tensor', "
                   "$one with points pt 7 ps 1.1 lc rgb '#D55E00' title 'one codec for all', "
@@ -238,14 +265,14 @@ int main(int argc, char **argv)
     ent_container *container;
     ent_container_sizes sizes;
     find_costs(&m, target[0], option);
-    must(choose(&m, option, ENT_COST_BYTES, ENT_COST_NS, raw_ns[0], choice, &chosen) ? ENT_OK : ENT_ERANGE);
+    if (!choose(&m, option, ENT_COST_BYTES, ENT_COST_NS, raw_ns[0], choice, &chosen)) return 1;
     ent_assignment assignment = { .codecs = CODECS, .codec = (const ent_codec *const *)m.codec, .of = choice };
     must(ent_container_write_assigned("08-model.h5", m.weights, &assignment, &(ent_run){ 0 }, &sizes, &error));
     must(ent_container_open(&container, "08-model.h5", &error));
     must(ent_container_verify(container, m.weights, &(ent_run){ 0 }, NULL, NULL, &error));
-    printf("chosen  %9.0f bytes of blocks and tables\nwritten %9lu, and %lu of headers; every block verified\n", chosen.total[ENT_COST_BYTES],
-           (unsigned long)((sizes.tally.payload_bits + sizes.tally.table_bits + sizes.tally.index_bits) / 8),
-           (unsigned long)(sizes.output_bytes - (sizes.tally.payload_bits + sizes.tally.table_bits + sizes.tally.index_bits) / 8));
+    uint64_t written = (sizes.tally.payload_bits + sizes.tally.table_bits + sizes.tally.index_bits) / 8;
+    printf("chosen  %9.0f bytes of blocks and tables\n", chosen.total[ENT_COST_BYTES]);
+    printf("written %9lu, and headers; every block verified\n", written);
 
     // %%
     ent_container_close(container);

@@ -25,6 +25,18 @@ static void shell(const char *command)
     if (system(command)) exit(1);
 }
 
+static FILE *gnuplot(const char *file) // a pipe to gnuplot, which draws into the file
+{
+    FILE *plot = popen("gnuplot", "w");
+    if (!plot) exit(1);
+    fprintf(plot, "set terminal svg size 720,420 dynamic enhanced font 'DejaVu Sans,13' background 'white'\n"
+                  "set output '%s'\n"
+                  "set border 3\n"
+                  "set tics nomirror out\n"
+                  "set key Left reverse\n", file);
+    return plot;
+}
+
 static char *read_file(const char *path, size_t *size)
 {
     FILE *file = fopen(path, "rb");
@@ -59,9 +71,9 @@ int main(void)
     if (!plan) return 1;
     fputs("name: study\n"
           "generated:\n"
-          "  - { name: normal, make: normal, dtype: BF16, weights: 200000, seed: 1 }\n"
-          "  - { name: laplace, make: laplace, dtype: BF16, weights: 200000, seed: 2 }\n"
-          "  - { name: student, make: student, dtype: BF16, weights: 200000, seed: 3 }\n"
+          "  - { name: normal, make: normal, dtype: BF16, weights: 1000000, seed: 1 }\n"
+          "  - { name: laplace, make: laplace, dtype: BF16, weights: 1000000, seed: 2 }\n"
+          "  - { name: student, make: student, dtype: BF16, weights: 1000000, seed: 3 }\n"
           "codecs: [tiered, planar-rans, huffman, tans, huff-llm]\n"
           "targets: [server-56, phone, huff-llm-systolic-64]\n"
           "measures: [stats, size, predict]\n", plan);
@@ -87,8 +99,8 @@ int main(void)
     // machine with too little memory for anything; and the fourth is lost.
 
     // %%
-    shell("entropy run farm/plan.yaml -o farm --shard 1/4 --quiet & entropy run farm/plan.yaml -o farm --shard 2/4 --quiet & wait");
-    shell("entropy run farm/plan.yaml -o farm --shard 3/4 --cell-memory 1M --threads 1 --quiet 2>errors; echo exit status $?");
+    shell("for i in 1 2; do entropy run farm/plan.yaml -o farm --shard $i/4 --quiet & done; wait");
+    shell("entropy run farm/plan.yaml -o farm --shard 3/4 --cell-memory 64K --threads 1 --quiet 2>errors; echo exit status $?");
     shell("entropy status farm | head -7");
 
     // %% [markdown]
@@ -126,7 +138,8 @@ int main(void)
     char *table = read_file("farm/sizes.tsv", &size), *line = strchr(table, '\n');
     for (int m = 0; m < MODELS; m++)
         for (int c = 0; c < CODECS; c++, line = strchr(line + 1, '\n'))
-            if (sscanf(line + 1, "%31s %31s %*s %lf %lf", model[m], codec[c], &bits[m][c], &bound[m][c]) != 4) return 1;
+            if (sscanf(line + 1, "%31s %31s %*s %lf %lf", model[m], codec[c], &bits[m][c], &bound[m][c]) != 4)
+                return 1;
     printf("%-10s", "");
     for (int c = 0; c < CODECS; c++) printf(" %18s", codec[c]);
     putchar('\n');
@@ -137,22 +150,23 @@ int main(void)
     }
     free(table);
 
-    FILE *plot = popen("gnuplot", "w");
-    if (!plot) return 1;
+    FILE *plot = gnuplot("09-sizes.svg");
     fprintf(plot, "$sizes << END\n");
     for (int c = 0; c < CODECS; c++) {
         fprintf(plot, "%s", codec[c]);
         for (int m = 0; m < MODELS; m++) fprintf(plot, " %g %g", bits[m][c], bound[m][c]);
         fputc('\n', plot);
     }
-    fprintf(plot, "END\nset terminal svg size 640,400 dynamic noenhanced font 'DejaVu Sans,13' background 'white'\n"
-                  "set output '09-sizes.svg'\nset title 'Generated BF16 weights: bits a weight, and the bound of each codec' offset 0,-0.3\n"
-                  "set ylabel 'bits per weight, everything stored'\nset border 3 lc rgb '#666666'\nset xtics nomirror\nset ytics nomirror\n"
-                  "set key top left reverse Left\nset xrange [-0.6:4.6]\nset yrange [10.4:12.4]\n"
+    fprintf(plot, "END\n"
+                  "set title 'Generated BF16 weights: bits a weight, and the bound of each codec'\n"
+                  "set ylabel 'bits per weight, everything stored'\n"
+                  "set key top left\n"
+                  "set xrange [-0.6:4.6]\n"
+                  "set yrange [10.4:12.4]\n"
                   "plot $sizes using ($0-0.2):2:xtic(1) with points pt 7 ps 1.1 lc rgb '#0072B2' title 'normal', "
                   "$sizes using 0:4 with points pt 5 ps 1.1 lc rgb '#D55E00' title 'Laplace', "
-                  "$sizes using ($0+0.2):6 with points pt 9 ps 1.3 lc rgb '#009E73' title 'Student, 4 degrees of freedom', "
-                  "$sizes using ($0-0.2):3:(0.09) with xerrorbars pt 0 lw 1.5 lc rgb 'black' title 'bound (order-0 entropy of the fields)', "
+                  "$sizes using ($0+0.2):6 with points pt 9 ps 1.3 lc rgb '#009E73' title 'Student, nu = 4', "
+                  "$sizes using ($0-0.2):3:(0.09) with xerrorbars pt 0 lw 1.5 lc rgb 'black' title 'bound (entropy of the fields)', "
                   "$sizes using 0:5:(0.09) with xerrorbars pt 0 lw 1.5 lc rgb 'black' notitle, "
                   "$sizes using ($0+0.2):7:(0.09) with xerrorbars pt 0 lw 1.5 lc rgb 'black' notitle\n");
     if (pclose(plot)) return 1;

@@ -5,7 +5,7 @@
 // `ent_coder_spec_init` takes a pointer to any such struct, so a coder may live in your program, as the one below does,
 // and everything that stands on the door of `entropy/coder.h` works with it: training, tables as bytes, encoding, decoding,
 // blocks with checksums. Only files need more: a container names coders by their `id`, which it looks up in the library's own
-// list (`coders.def`, one line).
+// list (`coders.def`, one line; [ADDING.md](../libentropy/ADDING.md) goes that way).
 //
 // The coder is Golomb's (1966) in Rice's form (1979), over *ranks*. Symbols are sorted by how often they occur. The rank r
 // is cut in two: its upper part `r >> k` in unary (so many ones and a zero), its k lower bits as they are. There is
@@ -135,8 +135,8 @@ static ent_status read_table(const ent_coder_spec *spec, ent_bytes in, void *tab
 // %%
 static size_t bound(const ent_coder_spec *spec, size_t n) { return (void)spec, n * (ESCAPE / 8); }
 
-static ent_status encode(const ent_coder_spec *spec, const void *encoder, const void *symbols, size_t n, uint8_t *out,
-                         size_t *size, ent_tally *tally, void *work)
+static ent_status encode(const ent_coder_spec *spec, const void *encoder, const void *symbols, size_t n,
+                         uint8_t *out, size_t *size, ent_tally *tally, void *work)
 {
     const rice_table *t = encoder;
     const uint8_t *symbol = symbols;
@@ -161,7 +161,8 @@ static ent_status encode(const ent_coder_spec *spec, const void *encoder, const 
     return ENT_OK;
 }
 
-static ent_status decode(const ent_coder_spec *spec, const void *decoder, ent_bytes in, void *symbols, size_t n, void *work)
+static ent_status decode(const ent_coder_spec *spec, const void *decoder, ent_bytes in, void *symbols, size_t n,
+                         void *work)
 {
     const rice_table *t = decoder;
     const uint32_t k = t->k, ranked = t->ranked;
@@ -193,8 +194,8 @@ static const ent_coder rice = {
     .name = "rice", .brief = "Rice codes of ranks", .cite = "", .max_alphabet = 256, .whole_bits = true,
     // as gcc 12 makes the loop, and 0.34 bytes fetched a symbol; chain: not, or, count (3), add, shift
     .ops = { .lookups = 1, .simple = 35, .branches = 0.34, .chain = 7, .lanes = 1 },
-    .table_size = table_size, .train = train, .write_table = write_table, .read_table = read_table, .price = price,
-    .bound = bound, .encode = encode, .decode = decode,
+    .table_size = table_size, .train = train, .write_table = write_table, .read_table = read_table,
+    .price = price, .bound = bound, .encode = encode, .decode = decode,
 };
 
 // %% [markdown]
@@ -209,6 +210,18 @@ static void must(ent_status status)
     if (!status) return;
     fprintf(stderr, "%s: %s\n", ent_status_text(status), error.text);
     exit(1);
+}
+
+static FILE *gnuplot(const char *file) // a pipe to gnuplot, which draws into the file
+{
+    FILE *plot = popen("gnuplot", "w");
+    if (!plot) exit(1);
+    fprintf(plot, "set terminal svg size 720,420 dynamic enhanced font 'DejaVu Sans,13' background 'white'\n"
+                  "set output '%s'\n"
+                  "set border 3\n"
+                  "set tics nomirror out\n"
+                  "set key Left reverse\n", file);
+    return plot;
 }
 
 // Its bits, the table counted; NaN if it did not come back.
@@ -268,7 +281,8 @@ static void try_code(hostile *h, const uint8_t *bytes, size_t size, uint8_t *sym
     } else {
         h->taken++;
         must(ent_buffer_reserve(&again, ent_encode_bound(h->table, n)));
-        h->wrong += ent_encode(h->table, symbol, n, &again, NULL) || again.size != size || memcmp(again.data, bytes, size);
+        must(ent_encode(h->table, symbol, n, &again, NULL));
+        h->wrong += again.size != size || memcmp(again.data, bytes, size);
     }
     ent_free(again.data);
     free(exact);
@@ -276,7 +290,8 @@ static void try_code(hostile *h, const uint8_t *bytes, size_t size, uint8_t *sym
 
 static void say(hostile *h, const char *what)
 {
-    printf("%-26s %6u: %6u refused, %6u taken, %u of them not as written\n", what, h->tried, h->refused, h->taken, h->wrong);
+    printf("%-26s %6u: %6u refused, %6u taken, %u of them not as written\n", what, h->tried, h->refused, h->taken,
+           h->wrong);
     h->tried = h->refused = h->taken = h->wrong = 0;
 }
 
@@ -305,11 +320,13 @@ int main(int argc, char **argv)
     must(ent_coder_spec_init(&spec, &rice, 256));
     must(ent_table_train(&table, &spec, &counts, ENT_ENCODE | ENT_DECODE));
     must(ent_table_write(table, &bytes));
-    printf("%zu exponents of %s\nentropy %.4f bits; k = %u, %zu ranks\n\n", n, t->name, entropy, bytes.data[0], bytes.size - 1);
+    printf("%zu exponents of %s\n", n, t->name);
+    printf("entropy %.4f bits; k = %u, %zu ranks\n\n", entropy, bytes.data[0], bytes.size - 1);
     printf("%-4s %8s %8s %9s %6s\n", "rank", "exponent", "share", "-log2 p", "bits");
     for (size_t r = 0; r < 10; r++) {
         double p = (double)counts.count[bytes.data[1 + r]] / (double)n;
-        printf("%-4zu %8u %8.4f %9.2f %6u\n", r, bytes.data[1 + r], p, -log2(p), code_bits((uint32_t)r, bytes.data[0]));
+        uint32_t length = code_bits((uint32_t)r, bytes.data[0]);
+        printf("%-4zu %8u %8.4f %9.2f %6u\n", r, bytes.data[1 + r], p, -log2(p), length);
     }
 
     // %% [markdown]
@@ -361,7 +378,10 @@ int main(int argc, char **argv)
     for (int i = 0; i < 50000; i++) { // short, and mostly ones, so that escapes are met and some are complete
         uint8_t noise[12];
         size_t size = 1 + ent_random_below(&random, sizeof noise);
-        for (size_t j = 0; j < size; j++) noise[j] = (uint8_t)(ent_random_bits(&random) | ent_random_bits(&random) | ent_random_bits(&random));
+        for (size_t j = 0; j < size; j++) {
+            uint64_t bits = ent_random_bits(&random);
+            noise[j] = (uint8_t)(bits | bits >> 8 | bits >> 16);
+        }
         try_code(&h, noise, size, few, 1 + (size_t)ent_random_below(&random, 12));
     }
     say(&h, "codes of noise");
@@ -413,14 +433,15 @@ int main(int argc, char **argv)
     must(ent_buffer_reserve(&block, ent_block_bound(&recipe, &tables, n)));
     must(ent_block_encode(&recipe, &tables, t->bytes.data, WORDS, &block, &tally, NULL));
     must(ent_block_decode(&recipe, &tables, (ent_bytes){ block.data, block.size }, 0, back, WORDS, NULL));
-    must(ent_gap_block(&recipe, &tables, field, t->bytes.data, WORDS, (ent_bytes){ block.data, block.size }, &tally, &gap));
+    ent_bytes coded = { block.data, block.size };
+    must(ent_gap_block(&recipe, &tables, field, t->bytes.data, WORDS, coded, &tally, &gap));
     printf("%d words of 16 bits: %.4f bits each, %s\n", WORDS, 8.0 * (double)block.size / WORDS,
            memcmp(back, t->bytes.data, sizeof back) ? "not the same" : "the same");
     printf("  bound %.4f  model %.4f  coder %.4f  index %.4f\n", gap.bound / WORDS, gap.model / WORDS,
            gap.coder / WORDS, gap.index / WORDS);
     block.data[block.size - 1] ^= 1;
-    printf("with a bit flipped: %s\n",
-           ent_status_text(ent_block_decode(&recipe, &tables, (ent_bytes){ block.data, block.size }, 0, back, WORDS, NULL)));
+    ent_status answer = ent_block_decode(&recipe, &tables, coded, 0, back, WORDS, NULL);
+    printf("with a bit flipped: %s\n", ent_status_text(answer));
 
     // %% [markdown]
     // `.ops` is all that a modelled target asks for. Here is what a core of a phone is predicted to take, and the same for two of
@@ -455,8 +476,7 @@ int main(int argc, char **argv)
     // faster and faster, as logarithms of normal weights do.
 
     // %%
-    FILE *plot = popen("gnuplot", "w");
-    if (!plot) return 1;
+    FILE *plot = gnuplot("10-excess.svg");
     double on_exponents[2] = { excess(&rice, &counts), excess(ent_coder_find("huffman"), &counts) }, most = 0;
     fprintf(plot, "$cost << END\n");
     for (int i = 0; i <= 120; i++) {
@@ -467,16 +487,17 @@ int main(int argc, char **argv)
         if (ent_entropy_bits(&counts) < 6) most = fmax(most, ours - best);
     }
     fprintf(plot, "END\n"
-                  "set terminal svg size 640,400 dynamic noenhanced font 'DejaVu Sans,13' background 'white'\n"
-                  "set output '10-excess.svg'\n"
-                  "set title 'Geometric laws: what whole bits cost' offset 0,-0.3\n"
-                  "set xlabel 'entropy (bits per symbol)'\nset ylabel 'bits per symbol above the entropy'\n"
-                  "set border 3 lc rgb '#666666'\nset xtics nomirror\nset ytics nomirror\nset key top right reverse Left\n"
-                  "set xrange [0.9:6.4]\nset yrange [-0.005:0.2]\n"
+                  ""
+                  "set title 'Geometric laws: what whole bits cost'\n"
+                  "set xlabel 'entropy (bits per symbol)'\n"
+                  "set ylabel 'bits per symbol above the entropy'\n"
+                  "set key top right\n"
+                  "set xrange [0.9:6.4]\n"
+                  "set yrange [-0.005:0.2]\n"
                   "plot $cost using 1:2 with lines lw 2 lc rgb '#D55E00' title 'rice', "
                   "$cost using 1:3 with lines lw 2 lc rgb '#0072B2' title 'huffman, no limit of lengths', "
-                  "'+' using (%g):(%g) every ::0::0 with points pt 2 ps 1.2 lw 2 lc rgb '#D55E00' title 'rice, exponents of the model', "
-                  "'+' using (%g):(%g) every ::0::0 with points pt 2 ps 1.2 lw 2 lc rgb '#0072B2' title 'huffman, the same', "
+                  "'+' using (%g):(%g) every ::0::0 with points pt 2 lw 2 lc rgb '#D55E00' title 'rice, the model', "
+                  "'+' using (%g):(%g) every ::0::0 with points pt 2 lw 2 lc rgb '#0072B2' title 'huffman, the model', "
                   "0 lc rgb 'black' dt 2 lw 1.2 title 'bound (entropy)'\n",
             entropy, on_exponents[0], entropy, on_exponents[1]);
     if (pclose(plot)) return 1;
