@@ -5,8 +5,9 @@
  * places by a byte permute, which is what PDEP is to bits.  The few symbols of later tiers are *sparse*: their places are
  * listed, and each is decoded by a lane of its own.
  *
- * Cost of a step, by hand: about 25 instructions a lane for tier 1, 35 for tier 2, 70 for sparse symbols, 25 to join, load and
- * store, so 20 for 32 weights; see gpu.h for the budget and tests/gpu/sass.sh for what the compiler makes of it. */
+ * Cost, by tests/gpu/sass.sh (nvcc 13.0, sm_90): 229 instructions of a warp for the 256 weights of a step, 28.6 for 32, where
+ * a third tier is the last; a fourth takes 67 more in steps that have one of its symbols (four of five, of normal weights), and
+ * each symbol but the first of the lane that has most of the sparse ones 9 more.  The budget is in gpu.h. */
 #ifndef ENT_GPU_TIERED_KERNEL_H
 #define ENT_GPU_TIERED_KERNEL_H
 

@@ -10,13 +10,16 @@
  *
  * Which block size.  A warp decodes 64 lanes of planar-rans at a time, so a block of 1, 2 or 4 groups (under 8k weights,
  * under 128k, more) has work for as many warps; a group costs 128 bytes of states less the 64 symbols that they hold.  An
- * H100 has 132 multiprocessors, and a 4096 x 4096 matrix should give each some 16 warps: block=16k, two warps
- * of 8192 weights, at 0.1 bits a weight more than the largest blocks.  Of tiered any 64 weights may start, given
- * where their codes are: a warp takes 4096 weights of a block of any size, at 20 bytes of index each.
+ * H100 has 132 multiprocessors, and a 4096 x 4096 matrix should give each some 16 warps: block=16k, two warps of 8192
+ * weights, which takes 10.658 bits a normal weight on the card, all counted (10.583 with block=64k and a quarter of the warps).  Of
+ * tiered any 64 weights may start, given where their codes are: a warp takes 4096 weights of a block of any size, at 20
+ * bytes of index each, 10.695 bits; "exponent=tiered(tiers=3)" takes 10.720 and is faster, for what reaches a fourth tier costs
+ * most (`test_gpu --bits`, 16 Mi weights of `entropy dataset make normal`).
  *
- * What bounds it.  An H100 moves 3350 GB/s and decoding a weight reads 1.34 bytes and writes 2: at most 1.0e12 weights/s.  132
- * multiprocessors start 4 instructions of a warp a cycle, 9e11 a second at 1.7 GHz: 29 instructions for 32 weights before they are
- * the bound. */
+ * What bounds it.  An H100 moves 3350 GB/s (data sheet) and decoding a weight reads 1.34 bytes and writes 2: at most 1.0e12
+ * weights/s.  132 multiprocessors start 4 instructions of a warp a cycle, 9e11 a second at 1.7 GHz: 29 for 32 weights
+ * before they are the bound.  The kernels take about 26 (planar-rans) and 37 (tiered; 30 with tiers=3), counted from the machine code
+ * (tests/gpu/sass.sh); nothing has been measured on a card. */
 #ifndef ENTROPY_GPU_H
 #define ENTROPY_GPU_H
 
