@@ -134,6 +134,22 @@ static void all_models(void **state)
     }
 }
 
+/* Three common exponents, three rare ones, some others: tiers of 2 and 2 bits and then bytes, or one tier more. */
+static void two_tiers_of_two(void **state)
+{
+    (void)state;
+    enum { N = 20000 };
+    static uint16_t w[N];
+    ent_random r;
+    ent_random_seed(&r, 4, 0);
+    for (size_t i = 0; i < N; i++) {
+        const double u = ent_random_uniform(&r);
+        const uint64_t exponent = 100 + ent_random_below(&r, u < 0.98 ? 3 : u < 0.9995 ? 6 : 90);
+        w[i] = (uint16_t)((ent_random_bits(&r) & 0x807f) | exponent << 7);
+    }
+    for (size_t k = 0; k < CODECS; k++) check(codecs[k], w, N, N);
+}
+
 static void groups_of_four(void **state)
 {
     (void)state;
@@ -390,6 +406,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_sizes),
         cmocka_unit_test(all_models),
+        cmocka_unit_test(two_tiers_of_two),
         cmocka_unit_test(groups_of_four),
         cmocka_unit_test(trained_weights),
         cmocka_unit_test(normal_weights_are_small),

@@ -250,7 +250,7 @@ static void tiered_words(building *b, uint32_t *table)
         image->first[k] = first;
     }
     while (image->dense < 2 && image->dense < t->tiers && t->width[image->dense] <= 2) image->dense++;
-    image->usual = image->dense == 2 && t->width[0] == 2 && t->width[1] == 2 && t->width[2] <= 3 && t->width[3] <= 3;
+    image->usual = image->dense == 2 && t->tiers > 2 && t->width[0] == 2 && t->width[1] == 2 && t->width[2] <= 3 && t->width[3] <= 3;
     for (unsigned k = 0; k < image->dense; k++)
         for (uint32_t bits = 0; bits < GPU_CODES; bits++) table[k * GPU_CODES + bits] = symbols_of(t, k, image->first[k], bits);
     for (uint32_t mask = 0; mask < 16; mask++) {

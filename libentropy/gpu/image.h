@@ -29,7 +29,7 @@ typedef struct gpu_image { /* pointers into the card's memory */
     uint32_t block; /* weights of all blocks but the last, a multiple of 64 */
     uint32_t units, units_per_block;
     gpu_coding coding;
-    uint32_t usual;        /* tiered: tiers 1 and 2 are of 2 bits, later ones of 3 at most */
+    uint32_t usual;        /* tiered: tiers 1 and 2 are of 2 bits, and there are later ones, of 3 at most */
     uint32_t tiers, dense; /* tiered: in all; of them decoded by look-up of 4 symbols at once */
     uint32_t width[4], first[4]; /* of a tier: bits; the rank of its code 0 */
     uint64_t bytes; /* of this memory, from `rest` on, which is its start */
