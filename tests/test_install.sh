@@ -73,6 +73,38 @@ unknown=$(sed -n 's/^    entropy \([a-z]*\) /\1 /p' analyses/examples.txt | whil
 done)
 check "the options of its examples exist" [ -z "$unknown" ]
 
+# and they work, each section's in a folder with the files that it names; but for what takes long, and Slurm
+examples=$work/examples
+mkdir -p "$examples/hf/hub/models--org--name/refs" "$examples/hf/hub/models--org--name/snapshots/1" "$examples/files"
+(
+    cd "$examples/files" || exit 1
+    "$entropy" dataset make normal -o model.safetensors --weights 64k --quiet
+    "$entropy" dataset make student -o changed.safetensors --weights 64k --quiet
+    for name in original a b c; do cp model.safetensors $name.safetensors; done
+    cp model.safetensors "$examples/hf/hub/models--org--name/snapshots/1/"
+    printf 1 >"$examples/hf/hub/models--org--name/refs/main"
+    printf 'name: folder\nmodels: [model.safetensors]\ncodecs: [huffman]\ntargets: [host]\nmeasures: [size]\n' >plan.yaml
+)
+section() { # COMMAND FILE... : its examples, in a folder with these files besides; says what failed
+    command=$1; shift
+    rm -rf "$examples/here" && cp -r "$examples/files" "$examples/here"
+    [ $# -eq 0 ] || cp -r "$@" "$examples/here/"
+    sed -n '/^## '"$command"'$/,/^## /s/^    entropy //p' analyses/examples.txt | (cd "$examples/here" && while read -r line; do
+        case $line in *--gap | *--interval* | "bench model.safetensors --threads 1" | "quality gutenberg"* | submit* | reproduce*) continue ;; esac
+        HF_HOME=$examples/hf ENT_DATA=$root/opt/share/libentropy sh -c "'$entropy' $line" </dev/null >"$examples/out" 2>&1 || echo "$line: $(tail -n 1 "$examples/out")"
+    done)
+}
+check "coded for the examples" "$entropy" compress "$examples/files/model.safetensors" -o "$examples/model.h5" --quiet
+check "and run" sh -c "cd '$examples/files' && '$entropy' run plan.yaml -o '$examples/folder' --quiet"
+for command in entropy $commands; do
+    case $command in
+        decompress | verify | inspect) wrong=$(section "$command" "$examples/model.h5") ;;
+        status | merge | report) wrong=$(section "$command" "$examples/folder") ;;
+        *) wrong=$(section "$command") ;;
+    esac
+    check "the examples of $command" [ -z "$wrong" ]
+done
+
 # ---- completion -----------------------------------------------------------------------------------------------------------
 if command -v bash >/dev/null; then
     complete_words() { # WORD... : what would complete the last
@@ -81,7 +113,18 @@ if command -v bash >/dev/null; then
     }
     check "completion knows commands" [ "$(complete_words entropy decom)" = decompress ]
     check "options" [ "$(complete_words entropy compress --bud)" = "--budget" ]
-    check "and codecs" [ "$(complete_words entropy bench --codec dflo)" = dfloat11 ]
+    check "codecs" [ "$(complete_words entropy bench --codec dflo)" = dfloat11 ]
+    check "systems and transforms" [ "$(complete_words entropy compress --with nvf | sort | uniq -c | wc -l)" -eq 1 ]
+    check "lists" [ "$(complete_words entropy list est)" = estimators ]
+    check "models" [ "$(complete_words entropy stats gutenb)" = gutenberg-llama-4.7m ]
+    check "and files" [ "$(complete_words entropy stats analyses/examp)" = analyses/examples.txt ]
+    differs=
+    for command in $commands; do
+        complete_words entropy "$command" -- | sort -u >"$work/completed"
+        sed -n 's/\\-/-/g; /^\.TP$/{ n; s/\\-/-/g; s/^\.B //p; }' "$root/opt/share/man/man1/entropy-$command.1" | grep -o -- '--[a-z-]*' | sort -u |
+            cmp -s - "$work/completed" || differs="$differs $command"
+    done
+    check "of every command the options that its page has" [ -z "$differs" ]
 fi
 
 # ---- and away ---------------------------------------------------------------------------------------------------------------
