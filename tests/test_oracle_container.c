@@ -5,6 +5,7 @@
 
 #include "containers.h"
 #include "oracle/oracle.h"
+#include "weights_files.h"
 
 static char where[300];
 
@@ -132,6 +133,37 @@ static void readable_by_others(void **state)
     expect_files(container, NULL, paths, 1);
 }
 
+/* A GGUF file of one tensor of Q4_0, 300 rows of 64 weights: 600 records of 18 bytes. */
+static void records_of_gguf(void **state)
+{
+    (void)state;
+    static maker m;
+    ent_random random;
+    char container[300];
+    snprintf(container, sizeof container, "%s", scratch_path("records.h5"));
+    ent_random_seed(&random, 9, 0);
+    put_bytes(&m, "GGUF", 4);
+    put(&m, 3, 4); /* version, tensors, settings */
+    put(&m, 1, 8);
+    put(&m, 0, 8);
+    put(&m, 1, 8); /* name, axes, type, offset */
+    put_bytes(&m, "w", 1);
+    put(&m, 2, 4);
+    put(&m, 64, 8);
+    put(&m, 300, 8);
+    put(&m, 2, 4);
+    put(&m, 0, 8);
+    pad(&m, 32);
+    for (int i = 0; i < 600 * 18; i++) put(&m, ent_random_bits(&random) & ent_random_bits(&random) & 255, 1);
+    const char *const paths[] = { save(&m, "records.gguf") };
+    static const char *const lines[] = { "huffman block=1k", "rans scope=block block=2k", "raw" };
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(where, sizeof where, "%s", lines[i]);
+        assert_done(compress_model(paths[0], lines[i], container, 2, NULL));
+        expect_files(container, NULL, paths, 1);
+    }
+}
+
 /* A bit of a block or of the index that is flipped: never other files. */
 static void damage_is_refused(void **state)
 {
@@ -160,7 +192,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_codec_and_scope), cmocka_unit_test(several_files), cmocka_unit_test(told_by_a_base),
-        cmocka_unit_test(readable_by_others),    cmocka_unit_test(damage_is_refused),
+        cmocka_unit_test(readable_by_others),    cmocka_unit_test(records_of_gguf), cmocka_unit_test(damage_is_refused),
     };
     return cmocka_run_group_tests_name("oracle_container", tests, NULL, NULL);
 }

@@ -28,13 +28,13 @@ extern oracle_decoder oracle_raw, oracle_bitmap, oracle_tiered, oracle_tbe, orac
     oracle_wavelet_tree, oracle_tans, oracle_rans, oracle_arithmetic, oracle_arithmetic_adaptive,
     oracle_mixing;
 
-/* Decodes a block of n words (libentropy/codec/FORMAT.md).  table[i] is the table of field i, where
+/* Decodes a block of n words (libentropy/codec/FORMAT.md), which go without gaps to `bits`, lowest bits first.  table[i] is the table of field i, where
  * the field's coder trains one and the scope is not block.  0 or 1 as above; also 1 for a field
  * whose coder has no oracle. */
-int oracle_block(const ent_recipe *recipe, const ent_bytes *table, ent_bytes block, uint64_t *words, size_t n);
+int oracle_block(const ent_recipe *recipe, const ent_bytes *table, ent_bytes block, uint8_t *bits, size_t n);
 
-/* The files that a container gives back (libentropy/container/FORMAT.md), of tensors of number formats and opaque bytes;
- * `base`: those of the checkpoint that it is told by, or NULL.  0 or 1 as above. */
+/* The files that a container gives back (libentropy/container/FORMAT.md); `base`: those of the checkpoint that it is told
+ * by, or NULL.  0 or 1 as above. */
 enum { ORACLE_FILES = 8 };
 typedef struct oracle_file {
     char name[200];

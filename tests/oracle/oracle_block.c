@@ -9,7 +9,7 @@
 /* What the header says of a field, and its symbols. */
 typedef struct stream {
     const ent_coder_spec *spec;
-    uint32_t bits;
+    uint32_t bits, count; /* of a symbol; symbols of a word */
     bool raw, trains; /* its coder is raw; its coder has a table */
     uint64_t size, table_size;
     uint64_t *symbols;
@@ -36,6 +36,8 @@ static bool read_coded(const stream *s, ent_bytes table, byte_string code, uint6
     return good;
 }
 
+static size_t raw_size(const stream *s, size_t n) { return (n * s->count * s->bits + 7) / 8; }
+
 static bool read_streams(stream *streams, uint32_t fields, bool own_tables, const ent_bytes *table, byte_string in,
                          size_t n)
 {
@@ -45,37 +47,40 @@ static bool read_streams(stream *streams, uint32_t fields, bool own_tables, cons
         if (own_tables && s->trains) s->table_size = oracle_integer(&in, 4);
         if (n == 0 && (s->size || s->table_size)) return false;
         if (!s->size && s->table_size) return false;
-        if (s->size && s->table_size + s->size - 1 >= (n * s->bits + 7) / 8) return false;
+        if (s->size && s->table_size + s->size - 1 >= raw_size(s, n)) return false;
     }
     for (stream *s = streams; s < streams + fields; s++)
-        if (s->raw && !read_raw(oracle_part(&in, (n * s->bits + 7) / 8), s->bits, s->symbols, n)) return false;
+        if (s->raw && !read_raw(oracle_part(&in, raw_size(s, n)), s->bits, s->symbols, n * s->count)) return false;
     for (stream *s = streams; s < streams + fields; s++) {
         if (s->raw) continue;
         if (!s->size) {
-            if (!read_raw(oracle_part(&in, (n * s->bits + 7) / 8), s->bits, s->symbols, n)) return false;
+            if (!read_raw(oracle_part(&in, raw_size(s, n)), s->bits, s->symbols, n * s->count)) return false;
             continue;
         }
         byte_string own = oracle_part(&in, s->table_size), code = oracle_part(&in, s->size - 1);
         ent_bytes given = own_tables || !s->trains ? (ent_bytes){ own.bytes, own.size } : table[s - streams];
-        if (in.over || !read_coded(s, given, code, s->symbols, n)) return false;
+        if (in.over || !read_coded(s, given, code, s->symbols, n * s->count)) return false;
     }
     return oracle_all_read(&in);
 }
 
-/* Bit by bit: a field's value has the bits of its ranges, the first range highest. */
-static uint64_t join(const ent_split *split, const stream *streams, size_t i)
+/* Bit by bit: a field's value has the bits of its ranges, the first range highest; symbol k of a record's field stands
+ * k strides further. */
+static void join(const ent_split *split, const stream *streams, size_t i, uint8_t *bits)
 {
-    uint64_t word = 0;
-    for (uint32_t f = 0; f < split->fields; f++) {
-        uint32_t at = streams[f].bits;
-        for (uint32_t r = 0; r < split->field[f].ranges; r++)
-            for (int bit = split->field[f].range[r].bits - 1; bit >= 0; bit--)
-                word |= (streams[f].symbols[i] >> --at & 1) << (split->field[f].range[r].low + bit);
-    }
-    return word;
+    for (uint32_t f = 0; f < split->fields; f++)
+        for (uint32_t k = 0; k < streams[f].count; k++) {
+            const uint64_t symbol = streams[f].symbols[i * streams[f].count + k];
+            uint32_t left = streams[f].bits;
+            for (uint32_t r = 0; r < split->field[f].ranges; r++)
+                for (int bit = split->field[f].range[r].bits - 1; bit >= 0; bit--) {
+                    size_t at = i * split->word_bits + split->field[f].range[r].low + (size_t)bit + (size_t)k * split->field[f].stride;
+                    if (symbol >> --left & 1) bits[at / 8] |= (uint8_t)(1u << at % 8);
+                }
+        }
 }
 
-int oracle_block(const ent_recipe *recipe, const ent_bytes *table, ent_bytes block, uint64_t *words, size_t n)
+int oracle_block(const ent_recipe *recipe, const ent_bytes *table, ent_bytes block, uint8_t *bits, size_t n)
 {
     stream streams[ENT_MAX_FIELDS] = { 0 };
     byte_string in = { block.data, block.size, 0, false };
@@ -85,16 +90,19 @@ int oracle_block(const ent_recipe *recipe, const ent_bytes *table, ent_bytes blo
     if (in.over || checksum != (XXH3_64bits(block.data + 4, block.size - 4) & 0xFFFFFFFF)) return 1;
     for (uint32_t i = 0; i < fields; i++) {
         const ent_coder *coder = recipe->spec[i].coder;
+        const ent_field *field = &recipe->split.field[i];
         stream *s = &streams[i];
         s->spec = &recipe->spec[i];
-        for (uint32_t r = 0; r < recipe->split.field[i].ranges; r++) s->bits += recipe->split.field[i].range[r].bits;
+        s->count = field->count ? field->count : 1;
+        for (uint32_t r = 0; r < field->ranges; r++) s->bits += field->range[r].bits;
         s->raw = !strcmp(coder->name, "raw");
         s->trains = !s->raw && !coder->wide && !coder->adaptive;
-        s->symbols = calloc(n + 1, sizeof *s->symbols);
+        s->symbols = calloc(n * s->count + 1, sizeof *s->symbols);
         if (!s->symbols) good = false;
     }
     if (good) good = read_streams(streams, fields, recipe->scope == ENT_SCOPE_BLOCK, table, in, n);
-    for (size_t i = 0; good && i < n; i++) words[i] = join(&recipe->split, streams, i);
+    if (good) memset(bits, 0, (n * recipe->split.word_bits + 7) / 8);
+    for (size_t i = 0; good && i < n; i++) join(&recipe->split, streams, i, bits);
     for (uint32_t i = 0; i < fields; i++) free(streams[i].symbols);
     return !good;
 }

@@ -94,7 +94,7 @@ static unsigned exponent(const tensor *t, uint64_t word)
 }
 
 /* Block of n words from number `first` on, told by the base, to words. */
-static void undo_delta(const tensor *t, size_t first, uint64_t *words, size_t n)
+static void undo_delta(const tensor *t, size_t first, uint8_t *block, size_t n)
 {
     const uint64_t top = (uint64_t)1 << (t->bits - 1), all = top | (top - 1);
     uint64_t *plain = calloc(n + 1, sizeof *plain);
@@ -105,11 +105,11 @@ static void undo_delta(const tensor *t, size_t first, uint64_t *words, size_t n)
         for (size_t i = 0; i < n; i++) {
             uint64_t b = word_at(t->base, first + i, t->bits), v;
             if (exponent(t, b) != e) continue;
-            v = words[next++];
+            v = word_at(block, next++, t->bits);
             plain[i] = order(t, (order(t, b, false) + (v % 2 ? 0 - (v / 2 + 1) : v / 2)) & all, true);
         }
-    for (size_t i = 0; !difference && i < n; i++) plain[i] = words[i] ^ word_at(t->base, first + i, t->bits);
-    memcpy(words, plain, n * sizeof *words);
+    for (size_t i = 0; !difference && i < n; i++) plain[i] = word_at(block, i, t->bits) ^ word_at(t->base, first + i, t->bits);
+    for (size_t i = 0; i < n; i++) put_word(block, i, t->bits, plain[i]);
     free(plain);
 }
 
@@ -144,12 +144,12 @@ static bool read_chunk(const reading *r, const tensor *t, hid_t set, hid_t plist
     if (n > t->words - first) n = t->words - first;
     if (H5Dget_chunk_info_by_coord(set, corner, &mask, &address, &size) < 0 || mask || !size) return false;
     uint8_t *data = malloc(size);
-    uint64_t *words = calloc(n + 1, sizeof *words);
+    uint8_t *words = calloc(n * t->bits / 8 + 2, 1);
     ent_bytes block = { data, size };
     bool good = data && words && !fseek(r->raw, (long)address, SEEK_SET) && fread(data, size, 1, r->raw) == 1 &&
                 (!r->readable || behind_head(plist, &block, n)) && !oracle_block(&t->recipe, t->table, block, words, n);
     if (good && t->base) undo_delta(t, first, words, n);
-    for (size_t i = 0; good && i < n; i++) put_word(t->bytes, first + i, t->bits, words[i]);
+    for (size_t i = 0; good && i < n * t->bits; i++) put_word(t->bytes, first * t->bits + i, 1, word_at(words, i, 1));
     free(words);
     free(data);
     return good;
@@ -220,7 +220,7 @@ static bool find_recipe(const reading *r, tensor *t)
             t->words *= (size_t)json_integer_value(json_array_get(json_object_get(t->row, "shape"), i));
     }
     snprintf(line, sizeof line, "%s: %s scope=%s", *dtype ? dtype : "*", string(recipe, "text"), string(r->index, "scope"));
-    if (t->bits > 64 || ent_codec_parse(&codec, line, NULL)) return false;
+    if (ent_codec_parse(&codec, line, NULL)) return false;
     bool good = !ent_codec_bind(codec, dtype, &t->recipe, NULL);
     ent_codec_free(codec);
     return good;
