@@ -6,7 +6,7 @@
 // A quantizer usually gets so many bits a weight and makes the best of its 2^b levels. With an entropy coder behind it the
 // levels are free: what counts is how often each is used. That changes which quantizer is best, and
 // by how much. This notebook derives it in four lines, checks it on normal weights with ten lines of C, and
-// then on the shipped model up to its perplexity.
+// then on the shipped model up to what it says.
 //
 // **The derivation.** Let weights have the density f and round them to multiples of a step d that is small beside the width
 // of f. Within a cell f is nearly flat, so the error is uniform: its mean square is
@@ -25,10 +25,10 @@
 //
 //     H - R(D) <= 1/2 log2 (2 pi e / 12) = 0.2546 bits,
 //
-// whatever f is (Gish and Pierce 1968). Rounding, the simplest thing there is, loses a quarter of a bit and no more, if
-// an entropy coder follows. Compare levels of a fixed number of bits: even the best placed ones (Lloyd 1982; Max 1960) lose 1/2 log2
-// (sqrt(3) pi / 2) = 0.722 bits for normal weights (Panter and Dite 1951), and levels from -max to max lose more, as
-// most of them stand where few weights are.
+// whatever f is, if it is smooth (Gish and Pierce 1968). Rounding, the simplest thing there is, loses a quarter of a bit and no more,
+// if an entropy coder follows. Compare levels of a fixed number of bits: even the best placed ones (Lloyd 1982; Max 1960) come to lose
+// 1/2 log2 (sqrt(3) pi / 2) = 0.722 bits for normal weights as they become many (Panter and Dite 1951), and levels evenly from -max
+// to max lose more, as most of them stand where few weights are.
 
 // %%
 #include <math.h>

@@ -526,4 +526,5 @@ int main(int argc, char **argv)
 //    does decoding pay?
 // 4. Cut the stream into four, their sizes in front (count them as `index_bits`). What do the operation counts say then, and
 //    what a clock?
-// 5. Remove one check of `decode` and run the notebook with `-fsanitize=address`. Which flipped bit finds it?
+// 5. Remove one check of `decode` and run the notebook with `-fsanitize=address`. Which line of the table of
+//    hostile bytes tells, and what does the sanitizer say?
