@@ -63,9 +63,10 @@ function grouped(digits,    text) {
     return digits text
 }
 
-# By a format of printf, where the value is a number; "count": digits in threes; "cite": a key of refs.bib.
+# By a format of printf, where the value is a number; "count": digits in threes; "cite": a key of refs.bib, shown by the
+# command \paper of main.tex.
 function shown(value, format) {
-    if (format == "cite") return value ~ /[0-9][0-9][0-9][0-9]/ ? "\\cite{" value "}" : value
+    if (format == "cite") return value ~ /[0-9][0-9][0-9][0-9]/ ? "\\paper{" value "}" : value
     if (format == "count") return grouped(value)
     if (format == "" || value !~ /^[-+]?[0-9]/) return tex(value)
     value = sprintf(format, value)

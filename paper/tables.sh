@@ -71,7 +71,7 @@ bound|bound_by@codec=planar-rans
 status|bound_by_status@codec=planar-rans
 COLUMNS
 
-table published $results/published.tsv '' 'llrrrrll>{\raggedright\arraybackslash}p{42mm}' <<'COLUMNS'
+table published $results/published.tsv '' 'llrrrrll>{\raggedright\arraybackslash}p{29mm}' <<'COLUMNS'
 rule|paper
 paper|paper|cite
 table|table

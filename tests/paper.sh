@@ -70,7 +70,7 @@ for name in $(strip | sed -n 's/.*\\includegraphics\[[^]]*\]{\([^}]*\)}.*/\1/p')
     [ -e "results/$name.svg" ] || [ -e "paper/$name.gp" ] || ls results/machines/*/"$name.svg" >/dev/null 2>&1 ||
         complain "figure $name: not in results/ nor drawn by paper/$name.gp"
 done
-for key in $(cat "$text"/*.tex "$out"/table-*.tex | grep -o '\\cite{[^}]*}' | sed 's/.*{\(.*\)}/\1/' | tr ',' ' '); do
+for key in $(cat "$text"/*.tex "$out"/table-*.tex | grep -o '\\\(cite\|paper\){[a-z][^}]*}' | sed 's/.*{\(.*\)}/\1/' | tr ',' ' '); do
     grep -q "^@[a-z]*{$key," paper/refs.bib || complain "$key is not in paper/refs.bib"
 done
 [ $bad -eq 0 ] && echo "paper: $(wc -l <"$work/defined") numbers, each from a run"
