@@ -91,17 +91,25 @@ static ent_status write_files(const struct session *s, ent_error *error)
     return save_close(&table, ENT_OK, error);
 }
 
+static ent_status check(const struct bench_gpu *bench, ent_error *error)
+{
+    enum { TARGETS = 6 }; /* two columns each, of TABLE_COLUMNS */
+    size_t n;
+    if (!bench->rows != !bench->cols) return ent_fail(error, ENT_EINVAL, "--target gpu: --rows and --cols, or neither");
+    if (__builtin_mul_overflow(bench->rows, bench->cols, &n) || n > SIZE_MAX / 16)
+        return ent_fail(error, ENT_EINVAL, "a matrix of %zu x %zu is too large", bench->rows, bench->cols);
+    if (bench->runs >= GPU_MARKS) return ent_fail(error, ENT_EINVAL, "--target gpu: %d runs at most", GPU_MARKS - 1);
+    if (bench->targets > TARGETS) return ent_fail(error, ENT_EINVAL, "--target gpu: %d other targets at most", TARGETS);
+    return bench->output ? may_write(bench->output, bench->force, error) : ENT_OK;
+}
+
 ent_status bench_gpu_on(const struct bench_gpu *bench, ent_gpu *gpu, int device, const gpu_bench *card, ent_error *error)
 {
     struct session s = { .bench = bench };
     struct gpu_measure *m = &s.measure;
-    size_t n;
     *m = (struct gpu_measure){ .gpu = gpu, .device = device, .bench = card, .codec = bench->codec, .codecs = bench->codecs,
                                .runs = bench->runs, .threads = bench->common->threads };
-    if (__builtin_mul_overflow(bench->rows, bench->cols, &n) || n > SIZE_MAX / 16)
-        return ent_fail(error, ENT_EINVAL, "a matrix of %zu x %zu is too large", bench->rows, bench->cols);
-    ent_status status = bench->output ? may_write(bench->output, bench->force, error) : ENT_OK;
-    if (status) return status;
+    ent_status status;
     if ((status = card->facts(device, &m->facts))) return ent_fail(error, status, "%s: %s", ent_gpu_name(gpu), card->why());
     s.report = (struct gpu_report){ .card = { .name = ent_gpu_name(gpu), .driver = m->facts.driver, .processors = m->facts.processors,
                                               .memory_bytes = (double)m->facts.memory_bytes, .clock_ghz = NAN },
@@ -122,7 +130,9 @@ ent_status bench_gpu(const struct bench_gpu *bench, ent_error *error)
     enum { FIRST = 0 };
     ent_gpu *gpu;
     ent_error reason;
-    ent_status status = ent_gpu_open(&gpu, FIRST, &reason);
+    ent_status status = check(bench, error);
+    if (status) return status;
+    status = ent_gpu_open(&gpu, FIRST, &reason);
     if (status) return ent_fail(error, status == ENT_EUNSUPPORTED ? ENT_EIO : status, "--target gpu: %s", reason.text);
     const gpu_bench *card = ent_gpu_bench(gpu);
     status = card ? bench_gpu_on(bench, gpu, FIRST, card, error)

@@ -395,8 +395,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (bench->output && !bench->calibrate && !bench->gpu) argp_error(state, "-o belongs to --calibrate or --target gpu");
         if (bench->gpu && (bench->product || bench->gap || bench->calibrate || bench->plan || bench->dtype || bench->withs))
             argp_error(state, "--target gpu is measured alone, and products with it");
-        if (bench->gpu && !bench->rows != !bench->cols) argp_error(state, "--target gpu: --rows and --cols, or neither");
-        if (bench->gpu && bench->targets > 6) argp_error(state, "--target gpu: six other targets at most");
         if (bench->withs && (bench->codecs || bench->targets || bench->product || bench->gap || bench->calibrate || bench->plan || bench->dtype))
             argp_error(state, "--with is measured alone: a codec goes behind =>");
         if (!bench->withs && (bench->calibration || bench->config)) argp_error(state, "--calibration and --config need --with");

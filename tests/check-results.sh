@@ -25,6 +25,7 @@ unset STORIES
 made() {
     cat <<'END'
 *.pdf text -
+gpu/*.tsv times -
 demo/*.svg drawn demo
 demo/* bytes demo
 huff-llm/README.md text -

@@ -504,6 +504,7 @@ ENT_GPU_LIBRARY=$t/no-such-library expect 'bench of a card, without the library'
 expect 'bench of a card and a product' 2 'measured alone' bench "$model" --target gpu --product
 expect 'bench of a card, half a shape' 2 'or neither' bench "$model" --target gpu --rows 4096
 ENT_GPU_LIBRARY=$t/no-such-library expect 'bench of a card, no such target' 2 'targets' bench "$model" --target gpu --target nonsense
+expect 'bench of a card, too many runs' 2 '1001 runs' bench "$model" --target gpu --runs 1002
 expect 'bench to a file that nothing writes' 2 'belongs to' bench "$model" -o "$t/nothing.yaml"
 
 expect 'bench of the gap' 0 '^huffman .* 0.0' bench "$model" --gap --sample 400k --codec huffman --codec zipnn

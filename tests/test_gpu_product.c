@@ -229,6 +229,36 @@ static void whole_numbers_are_exact(void **state)
     free(x);
 }
 
+/* As gpu.h says: an x of FP32 as three of BF16. */
+static void fp32_in_three_parts(void **state)
+{
+    (void)state;
+    enum { ROWS = 8, COLS = 4096 };
+    float whole[COLS];
+    uint16_t x[3 * COLS];
+    ent_random r;
+    coded c;
+    ent_random_seed(&r, 5, 0);
+    for (size_t i = 0; i < COLS; i++) {
+        float left = whole[i] = (float)normal(&r);
+        for (size_t k = 0; k < 3; k++) left -= widen(x[k * COLS + i] = bf16((double)left));
+        assert_true(left == 0);
+    }
+    code(&c, "planar-rans block=4k", ROWS, COLS, 9);
+    float *y = multiply(&c, x, 3);
+    for (size_t row = 0; row < ROWS; row++) {
+        double sum = 0, magnitude = 0;
+        for (size_t i = 0; i < COLS; i++) {
+            double product = (double)widen(c.words[row * COLS + i]) * (double)whole[i];
+            sum += product;
+            magnitude += fabs(product);
+        }
+        assert_close((double)(y[row] + y[ROWS + row] + y[2 * ROWS + row]), sum, (depth(&c) + 3) * 0x1p-24 * magnitude);
+    }
+    free(y);
+    free_coded(&c);
+}
+
 static void wrong_requests_are_refused(void **state)
 {
     (void)state;
@@ -259,6 +289,7 @@ int main(void)
         cmocka_unit_test(tiles_of_planar_rans),
         cmocka_unit_test(any_shape),
         cmocka_unit_test(whole_numbers_are_exact),
+        cmocka_unit_test(fp32_in_three_parts),
         cmocka_unit_test(wrong_requests_are_refused),
     };
     return cmocka_run_group_tests(tests, open_card, close_card);

@@ -16,12 +16,14 @@
  * rows to a place of its own (block + row ascends from unit to unit, so it numbers these places), and a last kernel adds
  * them in order: no atomics, and the same bits whenever the same card runs the same kernel.
  *
- * Cost, by hand, for 32 weights: decoding, then of the tile 1/8 store and 1/8 load of 16 bytes, 1/8 to 1/4 load of x, 1/4
- * matrix instruction (of 2048 products; the FMAs of batch 8 would be 8 and as many conversions of x, more than the
- * whole budget) and 1 for addresses and waiting: about 2 more than decoding to memory, less the store.  Bytes: 1.34 a
- * weight read and nothing written, where cuBLAS reads 2, so 16 / 10.75 = 1.49 is the most there is to gain at one batch.  At
- * 3.35 TB/s 2.5 weights a ps: an H100's 132 x 4 schedulers at 1.7 GHz then issue 11.5 instructions for 32 weights, so that the
- * kernel is bound by them, not by memory, while it takes more; cuBLAS's own pace (1.67 weights a ps) leaves 17. */
+ * Cost.  Beside decoding a step takes of the tile a store and a load of 16 bytes a lane, one or two loads of x, two matrix
+ * instructions (of 2048 products each; for 8 vectors plain FMA would take 8 instructions for 32 weights and as many
+ * to widen x), one wait: tests/gpu/sass.sh counts for 32 weights 31.2 instructions (tiered) and 25.9 (planar-rans),
+ * 2.6 more than decoding to memory and as many.  Bytes: 1.34 a weight read and nothing written, where cuBLAS reads
+ * 2, so 16 / 10.7 = 1.49 is the most there is to gain at one vector.  An H100 at 3.35 TB/s reads plain weights at 1.67 a ps, and
+ * its 132 x 4 schedulers at 1.83 GHz issue 18.5 instructions for 32 weights in that time: there these kernels are
+ * bound by instructions, and slower than cuBLAS by this count (results/gpu).  They gain where a card issues more a byte:
+ * with 1.4 times the instructions a second for each GB/s that an H100 has planar-rans is as fast, with 2.1 times memory is the bound. */
 #ifndef ENT_GPU_PRODUCT_KERNEL_H
 #define ENT_GPU_PRODUCT_KERNEL_H
 

@@ -5,7 +5,8 @@ set -eu
 cd "$(dirname "$0")/../.."
 build=${1:-build}
 entropy=$build/entropy
-weights=${WEIGHTS:-2Gi} # of the large model: 4 GiB of BF16
+weights=${WEIGHTS:-2Gi} # of the large model, in Mi or Gi; of BF16 they are twice as many bytes
+bytes=$((2 * ${weights%??}))${weights#"${weights%??}"}
 
 command -v nvidia-smi >/dev/null || { echo 'gpu-bench needs a card and its driver: nvidia-smi is not there' >&2; exit 4; }
 card=$(nvidia-smi --query-gpu=name --format=csv,noheader -i 0)
@@ -22,7 +23,7 @@ nvidia-smi -i 0 --query-gpu=name,driver_version,vbios_version,pstate,clocks.sm,c
 "$build/test_gpu" >"$work/test" 2>&1 && "$build/test_gpu_product" >>"$work/test" 2>&1 || { cat "$work/test"; exit 1; }
 
 "$entropy" dataset make normal --weights "$weights" --dtype BF16 -o "$work/normal.safetensors" --quiet
-"$entropy" bench "$work/normal.safetensors" --target gpu --target h100-sxm --sample "$weights" --runs 50 --force --quiet \
+"$entropy" bench "$work/normal.safetensors" --target gpu --target h100-sxm --sample "$bytes" --runs 50 --force --quiet \
     --codec 'tiered block=128k' --codec 'planar-rans block=16k' --codec 'planar-rans block=8k' -o "$results/$name.yaml" >"$results/layers.txt"
 
 # other weights, and what the file just written says of them

@@ -78,7 +78,8 @@ ENT_API ent_status ent_gpu_wait(ent_gpu *gpu, void *stream, ent_error *error);
 
 /* Y = X W^T, where W, rows x cols by rows, is the tensor, straight from its code: x of `batch` (1 to 16) times `cols` BF16,
  * y of `batch` times `rows` FP32, `memory` of ent_gpu_product_memory's bytes for sums (NULL where these are 0), all memory of the
- * card aligned to 16.  Sums are of FP32; a BF16 product is exact in it.  Does not wait.
+ * card aligned to 16.  Sums are of FP32; a BF16 product is exact in it.  An x of FP32 is the sum of three of BF16 (its nearest one,
+ * that of the rest, and what remains), so three vectors of the batch whose y are added.  Does not wait.
  *
  * All shapes are served.  Fast, by the matrix units, where a row is a multiple of 256 weights (tiered, blocks of a multiple of
  * 4096) or of 512 times the groups of a block (planar-rans, blocks of a multiple of that), and for all rows but a few at the
