@@ -147,7 +147,7 @@ $(BUILD)/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(B
 	@echo '  LD $@'
 	$(Q)$(CC) -fopenmp $(CFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/test_filter $(BUILD)/test_readable: | $(BUILD)/plugin/libh5entropy.so
+$(BUILD)/test_filter $(BUILD)/test_readable $(BUILD)/test_hdf5_more: | $(BUILD)/plugin/libh5entropy.so
 
 # The part for NVIDIA cards, a library of its own, so that nothing else needs CUDA.  NVCC and GPU_ARCH may be set.
 .PHONY: gpu gpu-bench

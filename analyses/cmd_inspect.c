@@ -114,6 +114,7 @@ static void json_model(const char *name, const ent_weights *weights)
     json_count(object, "tensors", ent_weights_tensors(weights));
     json_count(object, "bytes", bytes_of(weights));
     json_count(object, "files", ent_weights_files(weights));
+    if (ent_weights_note(weights)) json_text(object, "note", ent_weights_note(weights));
     json_line(object);
     for (size_t i = 0; i < ent_weights_tensors(weights); i++) {
         const ent_tensor *t = ent_weights_tensor(weights, i);
@@ -148,6 +149,7 @@ static void print_model(const char *name, const ent_weights *weights)
     table_end(&table);
     if (unpacked)
         printf("\nThe file holds %zu of them compressed, from offset on; bytes are those unpacked.\n", unpacked);
+    if (ent_weights_note(weights)) printf("\n%s.\n", ent_weights_note(weights));
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
@@ -173,7 +175,7 @@ int cmd_inspect(int argc, char **argv)
         .parser = parse,
         .args_doc = "FILE|MODEL",
         .doc = "Shows what is inside a container or a model file: its tensors and where the bytes are.\vJSON: first "
-               "an object with the key file (of a lossy container also pipeline), then one for each tensor with tensor, dtype, role, shape, elements, "
+               "an object with the key file (of a lossy container also pipeline, of a model that holds other things than tensors note), then one for each tensor with tensor, dtype, role, shape, elements, "
                "bytes; of containers also coded_bytes, blocks, recipe, and of one that is stored as an earlier one same_as, of one told by a base delta.",
     };
     struct job job = { 0 };

@@ -60,6 +60,7 @@ static ent_status save_roles(struct stats *stats, const struct census *census, e
 static ent_status open_viewed(const struct stats *stats, ent_weights **weights, const char *argument, ent_error *error)
 {
     ent_status status = model_open(weights, argument, error);
+    if (!status && ent_weights_note(*weights) && !stats->common.quiet) complain("%s: %s", argument, ent_weights_note(*weights));
     return status || stats->stored ? status : ent_weights_view_packed(*weights, error);
 }
 

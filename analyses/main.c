@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <build.h>
+#include <entropy/filter.h>
 
 #include "blas.h"
 #include "command.h"
@@ -74,6 +75,7 @@ int main(int argc, char **argv)
     argp_program_version_hook = print_version;
     signal(SIGPIPE, SIG_IGN); /* a write then fails, and the exit status says so */
     atexit(output_close);
+    ent_filter_register();
     if (argc < 2 || argv[1][0] == '-') {
         static char entropy[] = "entropy";
         if (argc) argv[0] = entropy;

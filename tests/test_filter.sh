@@ -70,6 +70,10 @@ check "h5repack gives other chunks with the recipe kept" repack -l CHUNK=100x100
 check "they read back" same "$work/chunks.h5"
 recipe() { h5dump -pH -d bf16 "$1" | sed -n 's/.*PARAMS { [0-9]* [0-9]* [0-9]* [0-9]* //p'; }
 check "the recipe is the same" [ "$(recipe "$work/small.h5")" = "$(recipe "$work/chunks.h5")" ]
+measures() { "$entropy" stats "$1" --json --quiet 2>"$work/err" | sed 's/"\(model\|name\)":"[^"]*\.h5"//g' | sort; }
+same_measures() { measures "$work/plain.h5" >"$work/want" && measures "$work/small.h5" >"$work/got" && cmp "$work/want" "$work/got"; }
+check "entropy stats of coded datasets is that of plain ones" same_measures
+check "entropy inspect sees them" fails 0 'holds 4 of them compressed' "$entropy" inspect "$work/small.h5"
 wrong_coder() { h5repack --enable-error-stack -f UD=58481,0,1,99 "$work/plain.h5" "$work/bad.h5" 2>&1 | grep -q 'the number of no coder'; }
 check "a wrong coder is refused" wrong_coder
 
@@ -88,6 +92,12 @@ says_shapes() { # the example of container/FORMAT.md
 check "a container of the shipped model" status 0 "$entropy" compress gutenberg-llama-4.7m -o "$work/shipped.h5" --quiet
 check "h5dump shows names, dtypes and shapes" env HDF5_PLUGIN_PATH=/nowhere sh -c 'h5dump -d /shapes "$1" | grep -c "\"BF16\"," | grep -qx 47' sh "$work/shipped.h5"
 check "as its manual says" says_shapes
+
+# other things than tensors in an HDF5 file
+h5copy -i "$work/shipped.h5" -o "$work/others.h5" -s /shapes -d shapes && h5copy -i "$work/plain.h5" -o "$work/others.h5" -s f32 -d f32
+check "inspect says what is passed over" fails 0 '^1 dataset passed over: 1 of records ("shapes").$' "$entropy" inspect "$work/others.h5"
+check "as JSON" fails 0 '"note":"1 dataset passed over' "$entropy" inspect "$work/others.h5" --json
+check "stats says it" fails 0 'others.h5: 1 dataset passed over: 1 of records' "$entropy" stats "$work/others.h5"
 
 # a readable container: all tensors by name, and the identical file
 readable() {

@@ -3,8 +3,9 @@
  * Every dataset of numbers of 8 to 64 bits is a tensor, by its path without the first slash.  One that is in one piece is
  * a view of the file.  So are chunks without filters: those that lie side by side are one tensor, whose first axis
  * counts them, or, where chunks are whole rows, the rows; of several such runs each has the name and @ and its number.
- * What filters made of a dataset is unpacked.  Datasets of which nothing was written, and those of texts and
- * records, are left out: their bytes belong to the file's structure.  Two names of one dataset are one tensor. */
+ * What filters made of a dataset is unpacked.  Elements that are several numbers, such as complex ones, are an axis more.
+ * Datasets of which nothing was written, and those of texts, references and records of several things, are passed over, and
+ * ent_weights_note says so: their bytes belong to the file's structure.  Two names of one dataset are one tensor. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +28,10 @@ typedef struct reading {
     unsigned depth;
     packed *packed;
     size_t packeds, packed_room;
+    struct {
+        size_t n;
+        const char *first; /* its name */
+    } passed[ENT_HDF5_PASSED];
     uint64_t stored, whole; /* bytes of their chunks: in the file, and unpacked with what fills them up */
 } reading;
 
@@ -38,21 +43,28 @@ static ent_status add_tensor(reading *r, const ent_hdf5_dataset *set, const char
                              const uint64_t shape[], ent_bytes bytes)
 {
     const char *dtype = *set->kind ? ent_model_text(r->model, set->kind) : set->dtype;
-    uint64_t *sizes = ent_model_alloc(r->model, (rank + 1) * sizeof *sizes);
+    uint64_t *sizes = ent_model_alloc(r->model, (rank + set->inners + 1) * sizeof *sizes);
     char *copy = ent_model_text(r->model, name);
     ent_tensor *t = ent_model_add(r->model);
     if (!dtype || !sizes || !copy || !t) return no_memory(r);
     *t = (ent_tensor){ .name = copy,
                        .role = ent_weights_role(name),
                        .dtype = dtype,
-                       .dtype_bits = 8 * set->width,
-                       .rank = rank,
+                       .dtype_bits = 8 * set->number,
+                       .rank = rank + set->inners,
                        .shape = sizes,
-                       .elements = bytes.size / set->width,
+                       .elements = bytes.size / set->number,
                        .file = r->file,
                        .offset = r->start + address,
                        .bytes = bytes };
     for (uint32_t i = 0; i < rank; i++) sizes[i] = shape[i];
+    for (uint32_t i = 0; i < set->inners; i++) sizes[rank + i] = set->inner[i];
+    return ENT_OK;
+}
+
+static ent_status pass_over(reading *r, ent_hdf5_passed why)
+{
+    if (!r->passed[why].n++ && !(r->passed[why].first = ent_model_text(r->model, r->h.name))) return no_memory(r);
     return ENT_OK;
 }
 
@@ -60,7 +72,7 @@ static ent_status add_view(reading *r, const ent_hdf5_dataset *set)
 {
     uint64_t bytes = set->elements * set->width;
     ent_hdf5_cursor c;
-    if (set->address == UINT64_MAX) return ENT_OK;
+    if (set->address == UINT64_MAX) return pass_over(r, ENT_HDF5_EMPTY);
     if (set->size != bytes)
         return ent_hdf5_fail(&r->h, ENT_ECORRUPT, "%" PRIu64 " bytes, but its shape needs %" PRIu64, set->size, bytes);
     ent_status status = ent_hdf5_view(&r->h, set->address, bytes, "a dataset", &c);
@@ -131,6 +143,7 @@ static ent_status add_runs(reading *r, const ent_hdf5_dataset *set)
     for (uint32_t i = 1; i < set->rank; i++) u.rows &= set->chunk[i] == set->shape[i];
     ent_status status = ent_hdf5_read_chunks(&r->h, set, take_run, &u);
     for (size_t i = 0; i < u.n && !status; i++) status = add_run(&u, i);
+    if (!status && !u.n) status = pass_over(r, ENT_HDF5_EMPTY);
     ent_free(u.run);
     return status;
 }
@@ -154,7 +167,8 @@ static ent_status add_packed(reading *r, const ent_hdf5_dataset *set)
 {
     measuring m = { 0, 0, UINT64_MAX };
     ent_status status = ent_hdf5_read_chunks(&r->h, set, measure, &m);
-    if (status || !m.stored) return status;
+    if (status) return status;
+    if (!m.stored) return pass_over(r, ENT_HDF5_EMPTY);
     packed *larger = ent_grow(r->packed, &r->packed_room, r->packeds, sizeof *larger);
     if (!larger) return no_memory(r);
     r->packed = larger;
@@ -167,7 +181,7 @@ static ent_status add_packed(reading *r, const ent_hdf5_dataset *set)
     return status;
 }
 
-static uint64_t aligned(uint64_t size) { return (size + 63) / 64 * 64; } /* elements are at most 8 bytes: no overflow */
+static uint64_t aligned(uint64_t size) { return (size + 63) / 64 * 64; } /* eight times as much fits 64 bits */
 
 static ent_status unpack_all(reading *r)
 {
@@ -196,7 +210,9 @@ static ent_status add_dataset(reading *r, const ent_hdf5_object *object)
     ent_hdf5_dataset *set = ent_alloc(sizeof *set);
     if (!set) return no_memory(r);
     ent_status status = ent_hdf5_read_dataset(&r->h, object, set);
-    if (!status && set->dtype && set->elements) {
+    if (!status && !(set->dtype && set->elements)) {
+        status = pass_over(r, set->dtype ? ENT_HDF5_EMPTY : set->passed);
+    } else if (!status) {
         if (set->layout != ENT_HDF5_CHUNKED) status = add_view(r, set);
         else if (!set->rank) status = ent_hdf5_fail(&r->h, ENT_ECORRUPT, "chunks of a scalar");
         else status = set->filters ? add_packed(r, set) : add_runs(r, set);
@@ -242,6 +258,25 @@ static ent_status read_structure(reading *r, ent_bytes bytes, ent_error *error)
     return status;
 }
 
+/* One line about what was passed over; the model's note, if there is anything to say. */
+static ent_status write_note(reading *r)
+{
+    static const char *const what[ENT_HDF5_PASSED] = { "of texts", "of records", "of references", "of lists of any length",
+                                                       "of other kinds", "empty or never written" };
+    char text[1000] = "";
+    size_t n = 0, used = 0;
+    for (int i = 0; i < ENT_HDF5_PASSED; i++) n += r->passed[i].n;
+    if (!n) return ENT_OK;
+    used = (size_t)snprintf(text, sizeof text, "%zu dataset%s passed over:", n, n == 1 ? "" : "s");
+    for (int i = 0; i < ENT_HDF5_PASSED; i++) /* each at most 140 bytes */
+        if (r->passed[i].n)
+            used += (size_t)snprintf(text + used, sizeof text - used, " %zu %s (%s%s),", r->passed[i].n, what[i],
+                                     ent_quote(r->passed[i].first).text, r->passed[i].n > 1 ? ", ..." : "");
+    text[used - 1] = '\0';
+    r->model->note = ent_model_text(r->model, text);
+    return r->model->note ? ENT_OK : no_memory(r);
+}
+
 /* Appends the tensors of an HDF5 file which begins at `start` of a file of the model, or was made of what is there. */
 static ent_status append(ent_weights *model, uint32_t file, uint64_t start, ent_bytes bytes, ent_error *error)
 {
@@ -252,9 +287,11 @@ static ent_status append(ent_weights *model, uint32_t file, uint64_t start, ent_
     r->file = file;
     r->start = start;
     ent_status status = read_structure(r, bytes, error);
+    if (!status) status = write_note(r);
     if (!status) status = unpack_all(r);
     if (!status && model->tensors == first)
-        status = ent_fail(error, ENT_EUNSUPPORTED, "%s: no datasets of numbers in it", model->file[file].name);
+        status = ent_fail(error, ENT_EUNSUPPORTED, "%s: no datasets of numbers in it%s%s", model->file[file].name,
+                          model->note ? "; " : "", model->note ? model->note : "");
     if (!status) status = ent_model_settle(model, first, error);
     ent_free(r->packed);
     ent_free(r);

@@ -45,6 +45,13 @@ ent_status ent_hdf5_spend(ent_hdf5 *h, uint64_t bytes);
 /* `size` bytes at an address, which are counted. */
 ent_status ent_hdf5_view(ent_hdf5 *h, uint64_t address, uint64_t size, const char *what, ent_hdf5_cursor *c);
 
+/* Whether the `size` bytes at an address are followed by their checksum, as all that HDF5 1.8 and later write with new
+ * structures are: ENT_ECORRUPT, naming `what`, when they are not.  Counted. */
+enum { ENT_HDF5_SUM = 4 };
+ent_status ent_hdf5_verify(ent_hdf5 *h, uint64_t address, uint64_t size, const char *what);
+/* The same of bytes, from the address on, whose checksum is somewhere else. */
+ent_status ent_hdf5_expect_sum(const ent_hdf5 *h, ent_bytes bytes, uint32_t sum, const char *what, uint64_t address);
+
 /* Finds the superblock, at byte 0, 512, 1024, 2048, ...; UINT64_MAX: there is none. */
 uint64_t ent_hdf5_signature(ent_bytes file);
 /* Reads the superblock. */
@@ -66,8 +73,9 @@ ent_status ent_hdf5_read_tree(ent_hdf5 *h, uint64_t address, unsigned type, size
 typedef struct ent_hdf5_heap {
     uint64_t root, start;
     unsigned width, rows, direct_rows, offset_bytes, size_bytes;
-    bool filtered;
+    bool filtered, sums; /* sums: its blocks have checksums */
 } ent_hdf5_heap;
+/* Checks the whole heap, where it has checksums. */
 ent_status ent_hdf5_open_heap(ent_hdf5 *h, uint64_t address, ent_hdf5_heap *heap);
 ent_status ent_hdf5_heap_object(ent_hdf5 *h, const ent_hdf5_heap *heap, ent_bytes number, ent_bytes *object);
 
@@ -84,6 +92,11 @@ bool ent_hdf5_is_ours(ent_bytes file);
 
 /* ---- datasets ----------------------------------------------------------------------------------------------- */
 
+/* Why a dataset is no tensor. */
+typedef enum ent_hdf5_passed {
+    ENT_HDF5_TEXTS, ENT_HDF5_RECORDS, ENT_HDF5_REFERENCES, ENT_HDF5_LISTS, ENT_HDF5_OTHERS, ENT_HDF5_EMPTY, ENT_HDF5_PASSED
+} ent_hdf5_passed;
+
 /* What a dataset's messages say. */
 typedef struct ent_hdf5_dataset {
     uint32_t rank;
@@ -91,7 +104,9 @@ typedef struct ent_hdf5_dataset {
     uint64_t most[ENT_HDF5_AXES]; /* the shape that it may grow to */
     const char *dtype; /* static, or by `kind` below; NULL: no numbers */
     char kind[8];      /* as NumPy writes it, for those of the other byte order */
-    uint32_t width;    /* bytes of an element */
+    ent_hdf5_passed passed; /* why, where dtype is NULL */
+    uint32_t width, number; /* bytes of an element, which may be several numbers, and of a number */
+    uint32_t inners, inner[ENT_HDF5_AXES]; /* axes of the numbers in an element */
     enum { ENT_HDF5_COMPACT, ENT_HDF5_CONTIGUOUS, ENT_HDF5_CHUNKED } layout;
     uint64_t address, size; /* of its bytes, or of the index of its chunks */
     enum { ENT_HDF5_OLD_TREE, ENT_HDF5_ONE_CHUNK, ENT_HDF5_IMPLICIT, ENT_HDF5_ARRAY, ENT_HDF5_GROWING_ARRAY, ENT_HDF5_NEW_TREE } index;
@@ -100,7 +115,7 @@ typedef struct ent_hdf5_dataset {
     bool plain_edges; /* chunks that go beyond the shape have no filters */
     struct {
         uint16_t id;
-        uint32_t value; /* its first parameter */
+        ent_bytes values; /* its parameters, of 32 bits, little-endian */
     } filter[ENT_HDF5_FILTERS];
     unsigned filters;
     ent_bytes fill; /* an element, or empty: zero */
@@ -116,6 +131,13 @@ typedef struct ent_hdf5_chunk {
 typedef ent_status ent_hdf5_take_chunk(void *context, const ent_hdf5_chunk *chunk);
 /* All chunks that were written, in the order of their first elements. */
 ent_status ent_hdf5_read_chunks(ent_hdf5 *h, const ent_hdf5_dataset *set, ent_hdf5_take_chunk *take, void *context);
+
+/* Undoes a filter that is not one of HDF5's own: `chunk` into `out`, which has room for *size bytes and is aligned for any
+ * word; *size becomes what there is.  Any thread.  `error` gets the reason. */
+typedef ent_status ent_hdf5_undo(const uint32_t *value, size_t values, ent_bytes chunk, uint8_t *out, size_t *size,
+                                 ent_error *error);
+/* What undoes filter `id` from now on, for layers above; there is one place.  Before any other thread reads. */
+void ent_hdf5_set_undo(uint16_t id, ent_hdf5_undo *undo);
 
 /* All elements, filters undone, in the order of the axes: `out` has room for them. */
 ent_status ent_hdf5_unpack(ent_hdf5 *h, const ent_hdf5_dataset *set, uint8_t *out);

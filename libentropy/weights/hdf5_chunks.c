@@ -1,6 +1,7 @@
 /* hdf5_chunks.c - what filters made of the chunks of a dataset in an HDF5 file.
  *
- * Filters that are undone: deflate, shuffle and Fletcher-32, which come with HDF5, and LZF, which comes with h5py. */
+ * Filters that are undone: deflate, shuffle and Fletcher-32, which come with HDF5, LZF, which comes with h5py, and one that
+ * a layer above may know. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -8,7 +9,20 @@
 #include "weights/hdf5.h"
 #include "weights/unpack.h"
 
-enum { DEFLATE = 1, SHUFFLE = 2, FLETCHER32 = 3, LZF = 32000 }; /* numbers of filters */
+enum { DEFLATE = 1, SHUFFLE = 2, FLETCHER32 = 3, FIRST_PLUGIN = 256, LZF = 32000 }; /* numbers of filters */
+
+/* Filters that people have, by name. */
+static const char *filter_name(unsigned id)
+{
+    static const struct {
+        unsigned id;
+        const char *name;
+    } names[] = { { 4, " (szip)" }, { 5, " (n-bit)" }, { 6, " (scale-offset)" }, { 307, " (bzip2)" }, { 32001, " (Blosc)" }, { 32004, " (LZ4)" },
+                  { 32008, " (bitshuffle)" }, { 32013, " (ZFP)" }, { 32015, " (Zstandard)" }, { 32017, " (SZ)" }, { 32026, " (Blosc2)" }, { 58481, " (libentropy's)" } };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i].id == id) return names[i].name;
+    return "";
+}
 
 /* ---- filters ------------------------------------------------------------------------------------------------ */
 
@@ -69,6 +83,17 @@ static size_t expand_lzf(ent_bytes in, uint8_t *out, size_t room)
     return n;
 }
 
+static struct {
+    uint16_t id;
+    ent_hdf5_undo *undo; /* NULL: none */
+} other;
+
+void ent_hdf5_set_undo(uint16_t id, ent_hdf5_undo *undo)
+{
+    other.id = id;
+    other.undo = undo;
+}
+
 typedef struct unpacking {
     ent_hdf5 *h;
     const ent_hdf5_dataset *set;
@@ -76,11 +101,36 @@ typedef struct unpacking {
     size_t room;
 } unpacking;
 
+static bool is_other(const unpacking *u, unsigned i) { return other.undo && u->set->filter[i].id == other.id; }
+
+static bool has_other(const unpacking *u) /* which may code a chunk in next to nothing */
+{
+    bool has = false;
+    for (unsigned i = 0; i < u->set->filters; i++) has |= is_other(u, i);
+    return has;
+}
+
+static ent_status undo_other(const unpacking *u, unsigned i, uint8_t *out, ent_bytes *data)
+{
+    enum { MOST = 256 }; /* parameters, as HDF5 gives out */
+    ent_bytes values = u->set->filter[i].values;
+    size_t n = values.size / 4 < MOST ? values.size / 4 : MOST, size = u->room;
+    uint32_t value[MOST];
+    ent_error error = { ENT_OK, "" };
+    for (size_t k = 0; k < n; k++) value[k] = ent_load32(values.data + 4 * k);
+    ent_status status = other.undo(value, n, *data, out, &size, &error);
+    if (status) return ent_hdf5_fail(u->h, status, "a chunk coded by filter %u: %s", other.id, error.text);
+    *data = (ent_bytes){ out, size };
+    return ENT_OK;
+}
+
 /* Undoes filter i of a chunk; `data` comes to be in one of the scratches, or shorter. */
 static ent_status undo(const unpacking *u, unsigned i, ent_bytes *data)
 {
     uint8_t *out = u->scratch[data->data == u->scratch[0]];
-    uint32_t value = u->set->filter[i].value;
+    ent_bytes values = u->set->filter[i].values;
+    uint32_t value = values.size ? ent_load32(values.data) : 0;
+    if (is_other(u, i)) return undo_other(u, i, out, data);
     switch (u->set->filter[i].id) {
     case DEFLATE: {
         size_t size = u->room;
@@ -108,8 +158,10 @@ static ent_status undo(const unpacking *u, unsigned i, ent_bytes *data)
             return ent_hdf5_fail(u->h, ENT_ECORRUPT, "a chunk whose checksum is wrong");
         return ENT_OK;
     default:
-        return ent_hdf5_fail(u->h, ENT_EUNSUPPORTED, "chunks coded by filter %u; deflate (gzip), LZF, shuffle and Fletcher-32 are "
-                             "read: run `h5repack -f NONE FILE NEW` and take the new file", u->set->filter[i].id);
+        return ent_hdf5_fail(u->h, ENT_EUNSUPPORTED, "chunks coded by filter %u%s; deflate (gzip), LZF, shuffle and Fletcher-32 are "
+                             "read: run `h5repack -l CONTI -f NONE %s NEW`%s and take the new file", u->set->filter[i].id,
+                             filter_name(u->set->filter[i].id), u->h->file,
+                             u->set->filter[i].id >= FIRST_PLUGIN ? ", with the filter's plugin in HDF5_PLUGIN_PATH," : "");
     }
 }
 
@@ -149,7 +201,7 @@ static ent_status unpack_chunk(void *context, const ent_hdf5_chunk *chunk)
     unpacking *u = context;
     const ent_hdf5_dataset *set = u->set;
     ent_bytes data = { u->h->bytes.data + chunk->address, chunk->size };
-    if (set->chunk_bytes / ENT_INFLATE_MOST > chunk->size)
+    if (set->chunk_bytes / ENT_INFLATE_MOST > chunk->size && !has_other(u))
         return ent_hdf5_fail(u->h, ENT_ECORRUPT, "a chunk of %" PRIu32 " bytes cannot hold %" PRIu64, chunk->size,
                              set->chunk_bytes);
     if (!u->room) {

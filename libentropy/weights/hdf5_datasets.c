@@ -7,7 +7,7 @@
 
 /* ---- datatypes ---------------------------------------------------------------------------------------------- */
 
-enum { INTEGERS = 0, FLOATS = 1, BITS = 4, OPAQUE = 5, ENUMERATION = 8 }; /* classes */
+enum { INTEGERS, FLOATS, TIMES, TEXTS, BITS, OPAQUE, RECORDS, REFERENCES, ENUMERATION, LISTS, ARRAYS, COMPLEX }; /* classes */
 
 static const struct {
     uint32_t bytes, exponent_at, exponent, mantissa, bias;
@@ -17,17 +17,19 @@ static const struct {
     { 8, 52, 11, 52, 1023, "F64" }, { 1, 2, 5, 2, 15, "F8_E5M2" },     { 1, 3, 4, 3, 7, "F8_E4M3" },
 };
 
-static const char *float_name(uint32_t bytes, ent_hdf5_cursor c)
+static const char *float_name(uint32_t bytes, ent_hdf5_cursor *c)
 {
-    ent_hdf5_skip(&c, 4); /* offset and precision: the fields say more */
-    uint64_t exponent_at = ent_hdf5_take(&c, 1), exponent = ent_hdf5_take(&c, 1);
-    uint64_t mantissa_at = ent_hdf5_take(&c, 1), mantissa = ent_hdf5_take(&c, 1), bias = ent_hdf5_take(&c, 4);
+    ent_hdf5_skip(c, 4); /* offset and precision: the fields say more */
+    uint64_t exponent_at = ent_hdf5_take(c, 1), exponent = ent_hdf5_take(c, 1);
+    uint64_t mantissa_at = ent_hdf5_take(c, 1), mantissa = ent_hdf5_take(c, 1), bias = ent_hdf5_take(c, 4);
     for (size_t i = 0; i < sizeof floats / sizeof *floats && !mantissa_at; i++)
         if (floats[i].bytes == bytes && floats[i].exponent_at == exponent_at && floats[i].exponent == exponent &&
             floats[i].mantissa == mantissa && floats[i].bias == bias)
             return floats[i].dtype;
     return NULL;
 }
+
+static bool is_word(uint32_t bytes) { return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8; }
 
 static const char *integer_name(uint32_t bytes, bool sign)
 {
@@ -40,33 +42,129 @@ static const char *raw_name(uint32_t bytes)
     return bytes == 1 ? "V1" : bytes == 2 ? "V2" : bytes == 4 ? "V4" : "V8";
 }
 
-/* h5py's booleans: an enumeration of FALSE and TRUE. */
-static bool is_boolean(ent_hdf5_cursor base, uint32_t bytes)
+typedef struct number { /* a datatype of one number; dtype NULL: of something else */
+    const char *dtype;
+    char kind[8];
+    uint32_t bytes;
+} number;
+
+typedef struct head { /* what all datatypes begin with */
+    unsigned class, version, flags;
+    uint32_t bytes;
+} head;
+
+static head take_head(ent_hdf5_cursor *c)
 {
-    ent_hdf5_skip(&base, 8 + 4); /* what an integer datatype takes */
-    return bytes == 1 && ent_hdf5_mark(&base, "FALSE");
+    unsigned first = (unsigned)ent_hdf5_take(c, 1);
+    head d = { .class = first & 15, .version = first >> 4, .flags = (unsigned)ent_hdf5_take(c, 3) };
+    d.bytes = (uint32_t)ent_hdf5_take(c, 4);
+    return d;
 }
 
-/* Leaves set->dtype NULL for what is no number of 8 to 64 bits. */
-static ent_status read_datatype(const ent_hdf5 *h, ent_bytes message, ent_hdf5_dataset *set, unsigned depth)
+/* Moves past a number of 8 to 64 bits; what is none may not be moved past. */
+static number take_number(ent_hdf5_cursor *c)
 {
-    ent_hdf5_cursor c = ent_hdf5_cursor_of(message);
-    unsigned class = (unsigned)ent_hdf5_take(&c, 1) & 15, flags = (unsigned)ent_hdf5_take(&c, 3);
-    uint32_t bytes = (uint32_t)ent_hdf5_take(&c, 4);
-    if (c.over || !bytes) return ent_hdf5_fail(h, ENT_ECORRUPT, "a damaged datatype");
-    if (!depth) set->width = bytes;
-    if ((bytes != 1 && bytes != 2 && bytes != 4 && bytes != 8) || bytes != set->width) return ENT_OK;
-    bool swapped = flags & 1 && bytes > 1, sign = flags & 8;
-    if (class == ENUMERATION && !depth) {
-        ent_status status = read_datatype(h, (ent_bytes){ c.at, (size_t)(c.end - c.at) }, set, 1);
-        if (set->dtype && is_boolean(c, bytes)) set->dtype = "BOOL";
-        return status;
+    head d = take_head(c);
+    number n = { .bytes = d.bytes };
+    bool swapped = d.flags & 1 && d.bytes > 1, sign = d.flags & 8;
+    if (!is_word(d.bytes)) return n;
+    if (d.class == INTEGERS || d.class == BITS) n.dtype = integer_name(d.bytes, sign && d.class == INTEGERS), ent_hdf5_skip(c, 4);
+    if (d.class == FLOATS && !(d.flags & 64)) n.dtype = float_name(d.bytes, c); /* bit 6: the order of a VAX */
+    if (n.dtype && swapped) snprintf(n.kind, sizeof n.kind, ">%c%u", d.class == FLOATS ? 'f' : *n.dtype == 'I' ? 'i' : 'u', d.bytes & 15);
+    return n;
+}
+
+/* h5py's booleans: an enumeration of FALSE and TRUE, whose names follow the datatype of their numbers. */
+static number take_enumeration(ent_hdf5_cursor c)
+{
+    number n = take_number(&c);
+    if (n.dtype && n.bytes == 1 && ent_hdf5_mark(&c, "FALSE")) n.dtype = "BOOL";
+    return n;
+}
+
+/* Moves past a member's name, which older versions fill up to 8 bytes, and its place, to its datatype. */
+static uint64_t take_place(ent_hdf5_cursor *c, const head *d)
+{
+    unsigned width = 1;
+    const uint8_t *end = memchr(c->at, 0, (size_t)(c->end - c->at));
+    size_t name = end ? (size_t)(end - c->at) + 1 : SIZE_MAX;
+    ent_hdf5_skip(c, end && d->version < 3 ? (name + 7) / 8 * 8 : name);
+    while (width < 4 && d->bytes >> 8 * width) width++;
+    uint64_t place = ent_hdf5_take(c, d->version < 3 ? 4 : width);
+    if (d->version == 1) ent_hdf5_skip(c, 28); /* the axes that a member had in itself */
+    return place;
+}
+
+/* Records of numbers that are all alike, without gaps, are an axis of numbers: so h5py writes complex ones. */
+static number take_record(ent_hdf5_cursor c, const head *d, ent_hdf5_dataset *set)
+{
+    unsigned members = d->flags & 0xffff;
+    number first = { .dtype = NULL };
+    for (unsigned i = 0; i < members; i++) {
+        uint64_t place = take_place(&c, d);
+        number n = take_number(&c);
+        if (!i) first = n;
+        if (c.over || !n.dtype || place != (uint64_t)i * first.bytes || n.dtype != first.dtype || strcmp(n.kind, first.kind) != 0)
+            return (number){ .dtype = NULL };
     }
-    if (class == OPAQUE) set->dtype = raw_name(bytes);
-    if (class == INTEGERS || class == BITS) set->dtype = integer_name(bytes, sign && class == INTEGERS);
-    if (class == FLOATS && !(flags & 64)) set->dtype = float_name(bytes, c); /* bit 6: the order of a VAX */
-    if (!set->dtype || class == OPAQUE || !swapped) return ENT_OK;
-    snprintf(set->kind, sizeof set->kind, ">%c%u", class == FLOATS ? 'f' : *set->dtype == 'I' ? 'i' : 'u', bytes & 15);
+    set->inner[set->inners++] = members;
+    return first.bytes * (uint64_t)members == d->bytes ? first : (number){ .dtype = NULL };
+}
+
+/* Arrays of numbers as elements have their axes after those of the dataset. */
+static number take_array(ent_hdf5_cursor c, const head *d, ent_hdf5_dataset *set)
+{
+    uint64_t bytes = 1;
+    unsigned axes = (unsigned)ent_hdf5_take(&c, 1);
+    if (d->version < 3) ent_hdf5_skip(&c, 3);
+    if (axes > ENT_HDF5_AXES) return (number){ .dtype = NULL };
+    for (unsigned i = 0; i < axes; i++) {
+        set->inner[i] = (uint32_t)ent_hdf5_take(&c, 4);
+        if (__builtin_mul_overflow(bytes, set->inner[i], &bytes)) return (number){ .dtype = NULL };
+    }
+    if (d->version < 3) ent_hdf5_skip(&c, 4 * axes); /* the order of the axes, which is always this */
+    number n = take_number(&c);
+    set->inners = axes;
+    return !__builtin_mul_overflow(bytes, n.bytes, &bytes) && bytes == d->bytes ? n : (number){ .dtype = NULL };
+}
+
+static ent_hdf5_passed reason_of(const head *d)
+{
+    enum { OF_CHARACTERS = 1 };
+    switch (d->class) {
+    case TEXTS: return ENT_HDF5_TEXTS;
+    case LISTS: return (d->flags & 15) == OF_CHARACTERS ? ENT_HDF5_TEXTS : ENT_HDF5_LISTS;
+    case RECORDS: return ENT_HDF5_RECORDS;
+    case REFERENCES: return ENT_HDF5_REFERENCES;
+    default: return ENT_HDF5_OTHERS;
+    }
+}
+
+/* Leaves set->dtype NULL for what are no numbers of 8 to 64 bits. */
+static ent_status read_datatype(const ent_hdf5 *h, ent_bytes message, ent_hdf5_dataset *set)
+{
+    ent_hdf5_cursor c = ent_hdf5_cursor_of(message), whole = c;
+    head d = take_head(&c);
+    number n = { .bytes = d.bytes };
+    if (c.over || !d.bytes) return ent_hdf5_fail(h, ENT_ECORRUPT, "a damaged datatype");
+    switch (d.class) {
+    case INTEGERS: case FLOATS: case BITS: n = take_number(&whole); break;
+    case OPAQUE: n.dtype = is_word(d.bytes) ? raw_name(d.bytes) : NULL; break;
+    case ENUMERATION: n = take_enumeration(c); break;
+    case RECORDS: n = take_record(c, &d, set); break;
+    case ARRAYS: n = take_array(c, &d, set); break;
+    case COMPLEX: /* of HDF5 2: a number, twice */
+        n = take_number(&c);
+        set->inner[set->inners++] = 2;
+        if (2 * (uint64_t)n.bytes != d.bytes) n.dtype = NULL;
+        break;
+    default: break;
+    }
+    set->width = d.bytes;
+    set->number = n.bytes;
+    set->dtype = n.dtype;
+    set->passed = reason_of(&d);
+    memcpy(set->kind, n.kind, sizeof n.kind);
     return ENT_OK;
 }
 
@@ -170,12 +268,13 @@ static ent_status read_layout(const ent_hdf5 *h, ent_bytes message, ent_hdf5_dat
             set->address = ent_hdf5_address(h, &c);
             return read_chunk_shape(h, &c, axes, 4, set);
         case VIRTUAL:
-            return ent_hdf5_fail(h, ENT_EUNSUPPORTED, "a virtual dataset, made of other files: read those");
+            return ent_hdf5_fail(h, ENT_EUNSUPPORTED, "a virtual dataset, made of other files: run "
+                                 "`h5repack -l CONTI %s NEW` beside them and take the new file", h->file);
         default: return ent_hdf5_fail(h, ENT_ECORRUPT, "a damaged layout");
         }
     }
     return ent_hdf5_fail(h, ENT_EUNSUPPORTED, "a layout of version %u, of HDF5 before 1.6.3 or after 1.14: run "
-                         "`h5repack -l CONTI -f NONE FILE NEW` and take the new file", version);
+                         "`h5repack -l CONTI -f NONE %s NEW` and take the new file", version, h->file);
 }
 
 /* ---- filters ------------------------------------------------------------------------------------------------ */
@@ -196,8 +295,8 @@ static ent_status read_filters(const ent_hdf5 *h, ent_bytes message, ent_hdf5_da
         size_t values = (size_t)ent_hdf5_take(&c, 2);
         ent_hdf5_skip(&c, version == 1 ? (name + 7) / 8 * 8 : name);
         set->filter[i].id = id;
-        set->filter[i].value = values ? (uint32_t)ent_hdf5_take(&c, 4) : 0;
-        ent_hdf5_skip(&c, 4 * (values ? values - 1 : 0) + (version == 1 && values % 2 ? 4 : 0));
+        set->filter[i].values = (ent_bytes){ c.at, 4 * values };
+        ent_hdf5_skip(&c, 4 * (values + (version == 1 && values % 2)));
     }
     return c.over ? ent_hdf5_fail(h, ENT_ECORRUPT, "damaged filters") : ENT_OK;
 }
@@ -224,13 +323,13 @@ ent_status ent_hdf5_read_dataset(ent_hdf5 *h, const ent_hdf5_object *object, ent
     *set = (ent_hdf5_dataset){ .rank = 0 };
     if (!object->dataspace.data || !object->datatype.data)
         return ent_hdf5_fail(h, ENT_ECORRUPT, "a dataset without shape or datatype");
-    ent_status status = read_datatype(h, object->datatype, set, 0);
+    ent_status status = read_datatype(h, object->datatype, set);
     if (status || !set->dtype) return status;
     if (object->bfloat16 && !strcmp(set->dtype, "V2")) set->dtype = "BF16";
     status = read_dataspace(h, object->dataspace, set);
     if (!status && object->external)
-        status = ent_hdf5_fail(h, ENT_EUNSUPPORTED, "its bytes are in other files: run `h5repack -l CONTI FILE NEW` and "
-                               "take the new file");
+        status = ent_hdf5_fail(h, ENT_EUNSUPPORTED, "its bytes are in other files: run `h5repack -l CONTI %s NEW` beside "
+                               "them and take the new file", h->file);
     if (!status) status = read_layout(h, object->layout, set);
     if (!status && object->filters.data) status = read_filters(h, object->filters, set);
     if (!status) status = read_fill(h, object, set);

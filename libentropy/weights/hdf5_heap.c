@@ -1,10 +1,12 @@
 /* hdf5_heap.c - trees of version 2 and the heaps that they lead to in an HDF5 file: where newer versions keep the links of
  * large groups. */
 #include <inttypes.h>
+#include <string.h>
 
+#include "base/bits.h"
 #include "weights/hdf5.h"
 
-enum { CHECKSUM = 4, NODE_HEAD = 6 }; /* bytes: mark, version, type */
+enum { CHECKSUM = ENT_HDF5_SUM, NODE_HEAD = 6 }; /* bytes: mark, version, type */
 
 /* Bytes of numbers up to `most`. */
 static unsigned width_of(uint64_t most)
@@ -53,6 +55,7 @@ static ent_status read_node(const tree *t, uint64_t address, uint64_t records, u
     if (status) return status;
     if (!ent_hdf5_mark(&c, depth ? "BTIN" : "BTLF") || ent_hdf5_take(&c, 1) || ent_hdf5_take(&c, 1) != t->type)
         return ent_hdf5_fail(t->h, ENT_ECORRUPT, "no node of a tree at byte %" PRIu64, address);
+    if ((status = ent_hdf5_verify(t->h, address, size, "a tree"))) return status;
     const uint8_t *record = c.at;
     ent_hdf5_skip(&c, records * t->record_bytes);
     for (uint64_t i = 0; i <= records && !status; i++) { /* a child, a record, a child, ... */
@@ -79,6 +82,7 @@ ent_status ent_hdf5_read_tree(ent_hdf5 *h, uint64_t address, unsigned type, size
     unsigned depth = (unsigned)ent_hdf5_take(&c, 2);
     ent_hdf5_skip(&c, 2);
     uint64_t root = ent_hdf5_address(h, &c), records = ent_hdf5_take(&c, 2);
+    if (marked && (status = ent_hdf5_verify(h, address, 18u + h->address_bytes + h->length_bytes, "a tree"))) return status;
     if (!marked || t.record_bytes < least || t.node_bytes < NODE_HEAD + CHECKSUM + t.record_bytes || depth > MOST_DEPTH ||
         !measure(&t, depth))
         return ent_hdf5_fail(h, ENT_ECORRUPT, "no tree at byte %" PRIu64, address);
@@ -93,6 +97,49 @@ static uint64_t block_bytes(const ent_hdf5_heap *heap, unsigned row) { return he
 
 enum { MOST_ROWS = 32 }; /* so that all sizes fit 64 bits */
 
+/* Rows of the table that stands for a block of row `row` of its own table, and is as large; 0 for a block of objects. */
+static unsigned rows_within(const ent_hdf5_heap *heap, unsigned row)
+{
+    unsigned rows = row < heap->direct_rows ? 0 : 1;
+    while (rows && rows < row && block_bytes(heap, rows) * heap->width < block_bytes(heap, row)) rows++;
+    return rows;
+}
+
+/* The checksum of a block of objects, in its head, is that of the block with zeros in its place. */
+static ent_status check_block(ent_hdf5 *h, const ent_hdf5_heap *heap, uint64_t address, uint64_t size)
+{
+    size_t place = 5u + h->address_bytes + heap->offset_bytes;
+    ent_hdf5_cursor c;
+    if (!heap->sums) return ENT_OK;
+    if (size < place + CHECKSUM) return ent_hdf5_fail(h, ENT_ECORRUPT, "no heap at byte %" PRIu64, address);
+    ent_status status = ent_hdf5_view(h, address, size, "a heap", &c);
+    if (status) return status;
+    uint8_t *copy = ent_alloc(size);
+    if (!copy) return ent_hdf5_fail(h, ENT_ENOMEM, "out of memory");
+    memcpy(copy, c.at, size);
+    memset(copy + place, 0, CHECKSUM);
+    status = ent_hdf5_expect_sum(h, (ent_bytes){ copy, size }, ent_load32(c.at + place), "a heap", address);
+    ent_free(copy);
+    return status;
+}
+
+/* A table of so many rows with all that it leads to, or a block of objects where there are none.  Once, when the heap
+ * is opened, since objects are many and blocks are large. */
+static ent_status check_table(ent_hdf5 *h, const ent_hdf5_heap *heap, uint64_t address, unsigned rows, uint64_t size)
+{
+    uint64_t head = 5u + h->address_bytes + heap->offset_bytes, entries = rows * (uint64_t)heap->width;
+    ent_hdf5_cursor c;
+    if (!rows) return check_block(h, heap, address, size);
+    ent_status status = ent_hdf5_verify(h, address, head + entries * h->address_bytes, "a heap");
+    if (!status) status = ent_hdf5_view(h, address + head, entries * h->address_bytes, "a heap", &c);
+    for (uint64_t i = 0; i < entries && !status; i++) {
+        unsigned row = (unsigned)(i / heap->width);
+        uint64_t block = ent_hdf5_address(h, &c);
+        if (block != UINT64_MAX) status = check_table(h, heap, block, rows_within(heap, row), block_bytes(heap, row));
+    }
+    return status;
+}
+
 ent_status ent_hdf5_open_heap(ent_hdf5 *h, uint64_t address, ent_hdf5_heap *heap)
 {
     unsigned a = h->address_bytes, l = h->length_bytes;
@@ -101,8 +148,9 @@ ent_status ent_hdf5_open_heap(ent_hdf5 *h, uint64_t address, ent_hdf5_heap *heap
     if (status) return status;
     bool marked = ent_hdf5_mark(&c, "FRHP") && !ent_hdf5_take(&c, 1);
     ent_hdf5_skip(&c, 2);
-    heap->filtered = ent_hdf5_take(&c, 2);
-    ent_hdf5_skip(&c, 1);
+    uint64_t filters = ent_hdf5_take(&c, 2); /* bytes of what says how its blocks are coded */
+    heap->filtered = filters;
+    heap->sums = ent_hdf5_take(&c, 1) & 2;
     uint64_t largest = ent_hdf5_take(&c, 4); /* object in a block */
     ent_hdf5_skip(&c, 10 * l + 2 * a);       /* free space, sizes and numbers of objects */
     heap->width = (unsigned)ent_hdf5_take(&c, 2);
@@ -112,6 +160,8 @@ ent_status ent_hdf5_open_heap(ent_hdf5 *h, uint64_t address, ent_hdf5_heap *heap
     ent_hdf5_skip(&c, 2);
     heap->root = ent_hdf5_address(h, &c);
     heap->rows = (unsigned)ent_hdf5_take(&c, 2);
+    uint64_t size = 22 + 12 * (uint64_t)l + 3 * a + (filters ? l + 4 + filters : 0);
+    if (marked && (status = ent_hdf5_verify(h, address, size, "a heap"))) return status;
     bool powers = heap->start && direct >= heap->start && !(heap->start & (heap->start - 1)) && !(direct & (direct - 1));
     if (!marked || !powers || !heap->width || direct > UINT32_MAX || bits > 64 ||
         heap->rows > MOST_ROWS || heap->start > UINT16_MAX || heap->width > UINT8_MAX)
@@ -122,7 +172,7 @@ ent_status ent_hdf5_open_heap(ent_hdf5 *h, uint64_t address, ent_hdf5_heap *heap
     heap->offset_bytes = (bits + 7) / 8;
     heap->size_bytes = (log + 7) / 8;
     if (width_of(largest) < heap->size_bytes) heap->size_bytes = width_of(largest);
-    return ENT_OK;
+    return heap->filtered || heap->root == UINT64_MAX ? ENT_OK : check_table(h, heap, heap->root, heap->rows, heap->start);
 }
 
 /* The block that holds byte *at of the space: its address; *at becomes the place in it. */
@@ -149,8 +199,7 @@ static ent_status find_block(ent_hdf5 *h, const ent_hdf5_heap *heap, uint64_t *a
         status = ent_hdf5_view(h, *address + head + entry * h->address_bytes, h->address_bytes, "a heap", &c);
         if (status) return status;
         *address = ent_hdf5_address(h, &c);
-        /* a table as large as the block that it stands for has as many rows as fill it */
-        for (rows = row < heap->direct_rows ? 0 : 1; rows && rows < row && block_bytes(heap, rows) * heap->width < *size;) rows++;
+        rows = rows_within(heap, row);
     }
     return ENT_OK;
 }

@@ -49,6 +49,8 @@ static ent_status read_node(const chunk_index *x, uint64_t address, unsigned abo
     return status;
 }
 
+static const char what[] = "an array of chunks";
+
 /* ---- one after the other ------------------------------------------------------------------------------------ */
 
 static uint64_t chunks_across(uint64_t size, uint32_t chunk) { return size / chunk + (size % chunk > 0); }
@@ -106,7 +108,7 @@ static ent_status read_elements(const chunk_index *x, uint64_t address, uint64_t
 {
     unsigned size = bytes - x->h->address_bytes - 4; /* of a chunk's size, when it is there */
     ent_hdf5_cursor c;
-    ent_status status = ent_hdf5_view(x->h, address, n * bytes, "an array of chunks", &c);
+    ent_status status = ent_hdf5_view(x->h, address, n * bytes, what, &c);
     for (uint64_t i = first; i < first + n && !status; i++) {
         ent_hdf5_chunk chunk = { .address = ent_hdf5_address(x->h, &c), .size = (uint32_t)x->set->chunk_bytes };
         if (filtered) chunk.size = (uint32_t)ent_hdf5_take(&c, size);
@@ -119,28 +121,34 @@ static ent_status read_elements(const chunk_index *x, uint64_t address, uint64_t
 /* An array of places, in pages if it is long; pages of which nothing was written are only marked. */
 static ent_status read_array(const chunk_index *x)
 {
-    enum { CHECKSUM = 4, MOST_PAGE_BITS = 32 };
+    enum { MOST_PAGE_BITS = 32 };
     ent_hdf5 *h = x->h;
     ent_hdf5_cursor c;
-    ent_status status = ent_hdf5_view(h, x->set->address, 8 + h->length_bytes + h->address_bytes, "an array of chunks", &c);
+    ent_status status = ent_hdf5_view(h, x->set->address, 8 + h->length_bytes + h->address_bytes, what, &c);
     if (status) return status;
     bool marked = ent_hdf5_mark(&c, "FAHD") && !ent_hdf5_take(&c, 1), filtered = ent_hdf5_take(&c, 1);
     unsigned bytes = (unsigned)ent_hdf5_take(&c, 1), bits = (unsigned)ent_hdf5_take(&c, 1);
     uint64_t n = ent_hdf5_take(&c, h->length_bytes), block = ent_hdf5_address(h, &c), all = count_chunks(x->set);
+    if (marked && (status = ent_hdf5_verify(h, x->set->address, 8u + h->length_bytes + h->address_bytes, what))) return status;
     bool widths = filtered ? bytes > h->address_bytes + 4 && bytes <= h->address_bytes + 12 : bytes == h->address_bytes;
     if (!marked || !widths || bits > MOST_PAGE_BITS || n != all || n > h->bytes.size)
         return ent_hdf5_fail(h, ENT_ECORRUPT, "no array of chunks at byte %" PRIu64, x->set->address);
     if (block == UINT64_MAX) return ENT_OK;
     uint64_t page = UINT64_C(1) << bits, pages = n > page ? (n + page - 1) / page : 0, head = 6 + h->address_bytes;
-    if ((status = ent_hdf5_view(h, block, head + (pages + 7) / 8, "an array of chunks", &c))) return status;
+    if ((status = ent_hdf5_view(h, block, head + (pages + 7) / 8, what, &c))) return status;
     if (!ent_hdf5_mark(&c, "FADB")) return ent_hdf5_fail(h, ENT_ECORRUPT, "no array of chunks at byte %" PRIu64, block);
     ent_hdf5_skip(&c, 2 + h->address_bytes);
+    status = ent_hdf5_verify(h, block, head + (pages ? (pages + 7) / 8 : n * bytes), what);
+    if (status) return status;
     if (!pages) return read_elements(x, block + head, 0, n, bytes, filtered);
-    uint64_t at = block + head + (pages + 7) / 8 + CHECKSUM;
+    uint64_t at = block + head + (pages + 7) / 8 + ENT_HDF5_SUM;
     for (uint64_t i = 0; i < pages && !status; i++) {
         uint64_t of = i + 1 < pages ? page : n - i * page;
-        if (c.at[i / 8] & 0x80 >> i % 8) status = read_elements(x, at, i * page, of, bytes, filtered);
-        at += of * bytes + CHECKSUM;
+        if (c.at[i / 8] & 0x80 >> i % 8) {
+            status = ent_hdf5_verify(h, at, of * bytes, what);
+            if (!status) status = read_elements(x, at, i * page, of, bytes, filtered);
+        }
+        at += of * bytes + ENT_HDF5_SUM;
     }
     return status;
 }
@@ -160,20 +168,23 @@ typedef struct growing {
 static ent_status read_growing_block(const chunk_index *x, growing *g, uint64_t address, uint64_t places, ent_bytes written,
                                      uint64_t first_page)
 {
-    enum { CHECKSUM = 4 };
     ent_hdf5_cursor c;
     uint64_t left = g->all - g->done, head = 6 + x->h->address_bytes + g->offset, first = g->done;
     g->done += places < left ? places : left;
     if (address == UINT64_MAX) return ENT_OK;
-    ent_status status = ent_hdf5_view(x->h, address, head, "an array of chunks", &c);
+    ent_status status = ent_hdf5_view(x->h, address, head, what, &c);
     if (!status && !ent_hdf5_mark(&c, "EADB")) status = ent_hdf5_fail(x->h, ENT_ECORRUPT, "no array of chunks at byte %" PRIu64, address);
+    if (!status) status = ent_hdf5_verify(x->h, address, head + (places <= g->page ? places * g->bytes : 0), what);
     if (!status && places <= g->page) return read_elements(x, address + head, first, g->done - first, g->bytes, g->filtered);
-    uint64_t at = address + head + CHECKSUM;
+    uint64_t at = address + head + ENT_HDF5_SUM;
     for (uint64_t p = first_page; first < g->done && p / 8 < written.size && !status; p++) {
         uint64_t n = g->done - first < g->page ? g->done - first : g->page;
-        if (written.data[p / 8] & 0x80 >> p % 8) status = read_elements(x, at, first, n, g->bytes, g->filtered);
+        if (written.data[p / 8] & 0x80 >> p % 8) {
+            status = ent_hdf5_verify(x->h, at, g->page * g->bytes, what);
+            if (!status) status = read_elements(x, at, first, n, g->bytes, g->filtered);
+        }
         first += g->page;
-        at += g->page * g->bytes + CHECKSUM;
+        at += g->page * g->bytes + ENT_HDF5_SUM;
     }
     return status;
 }
@@ -201,10 +212,12 @@ static ent_status read_far_group(const chunk_index *x, growing *g, unsigned u, u
     }
     if (blocks > h->bytes.size || marks > h->bytes.size) return ent_hdf5_fail(h, ENT_ECORRUPT, "an array of chunks larger than the file");
     ent_status status = ent_hdf5_view(h, address, 6 + h->address_bytes + g->offset + marks + blocks * h->address_bytes,
-                                      "an array of chunks", &c);
+                                      what, &c);
     if (status) return status;
     if (!ent_hdf5_mark(&c, "EASB")) return ent_hdf5_fail(h, ENT_ECORRUPT, "no array of chunks at byte %" PRIu64, address);
     ent_hdf5_skip(&c, 2 + h->address_bytes + g->offset);
+    status = ent_hdf5_verify(h, address, 6 + h->address_bytes + g->offset + marks + blocks * h->address_bytes, what);
+    if (status) return status;
     ent_bytes written = { c.at, (size_t)marks };
     ent_hdf5_skip(&c, marks);
     return read_group(x, g, u, &c, written);
@@ -216,7 +229,7 @@ static ent_status read_growing(const chunk_index *x)
     ent_hdf5 *h = x->h;
     ent_hdf5_cursor c;
     growing g = { .all = count_chunks(x->set) };
-    ent_status status = ent_hdf5_view(h, x->set->address, 12 + 6 * h->length_bytes + h->address_bytes, "an array of chunks", &c);
+    ent_status status = ent_hdf5_view(h, x->set->address, 12 + 6 * h->length_bytes + h->address_bytes, what, &c);
     if (status) return status;
     bool marked = ent_hdf5_mark(&c, "EAHD") && !ent_hdf5_take(&c, 1);
     g.filtered = ent_hdf5_take(&c, 1);
@@ -226,6 +239,7 @@ static ent_status read_growing(const chunk_index *x)
     unsigned pointers = (unsigned)ent_hdf5_take(&c, 1), page_bits = (unsigned)ent_hdf5_take(&c, 1);
     ent_hdf5_skip(&c, 6 * h->length_bytes);
     uint64_t block = ent_hdf5_address(h, &c);
+    if (marked && (status = ent_hdf5_verify(h, x->set->address, 12 + 6u * h->length_bytes + h->address_bytes, what))) return status;
     bool widths = g.filtered ? g.bytes > h->address_bytes + 4 && g.bytes <= h->address_bytes + 12 : g.bytes == h->address_bytes;
     bool powers = g.least && !(g.least & (g.least - 1)) && pointers > 1 && !(pointers & (pointers - 1));
     if (!marked || !widths || !powers || bits > MOST_BITS || page_bits > 32 || growing_axis(x->set) == x->set->rank ||
@@ -238,10 +252,12 @@ static ent_status read_growing(const chunk_index *x)
     g.direct = 2 * (unsigned)__builtin_ctz(pointers);
     if (g.direct > g.groups) return ent_hdf5_fail(h, ENT_ECORRUPT, "no array of chunks at byte %" PRIu64, x->set->address);
     uint64_t head = 6 + h->address_bytes, near = 2 * (uint64_t)(pointers - 1), far = g.groups - g.direct;
-    status = ent_hdf5_view(h, block, head + (uint64_t)inside * g.bytes + (near + far) * h->address_bytes, "an array of chunks", &c);
+    status = ent_hdf5_view(h, block, head + (uint64_t)inside * g.bytes + (near + far) * h->address_bytes, what, &c);
     if (status) return status;
     if (!ent_hdf5_mark(&c, "EAIB")) return ent_hdf5_fail(h, ENT_ECORRUPT, "no array of chunks at byte %" PRIu64, block);
     ent_hdf5_skip(&c, 2 + h->address_bytes + (size_t)inside * g.bytes);
+    status = ent_hdf5_verify(h, block, head + (uint64_t)inside * g.bytes + (near + far) * h->address_bytes, what);
+    if (status) return status;
     g.done = inside < g.all ? inside : g.all;
     status = read_elements(x, block + head, 0, g.done, g.bytes, g.filtered);
     for (unsigned u = 0; u < g.direct && !status; u++) {

@@ -1,6 +1,5 @@
 /* hdf5_objects.c - superblock, object headers and groups of an HDF5 file. */
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,72 +27,6 @@ enum message { /* their numbers in the file */
     SYMBOL_TABLE = 0x11,
 };
 
-/* ---- bytes -------------------------------------------------------------------------------------------------- */
-
-ent_hdf5_cursor ent_hdf5_cursor_of(ent_bytes bytes)
-{
-    const uint8_t *data = bytes.data ? bytes.data : (const uint8_t *)signature; /* no arithmetic with NULL */
-    return (ent_hdf5_cursor){ data, data + bytes.size, false };
-}
-
-void ent_hdf5_skip(ent_hdf5_cursor *c, size_t bytes)
-{
-    bool over = bytes > (size_t)(c->end - c->at);
-    c->over |= over;
-    c->at = over ? c->end : c->at + bytes;
-}
-
-uint64_t ent_hdf5_take(ent_hdf5_cursor *c, unsigned bytes)
-{
-    uint64_t value = 0;
-    const uint8_t *at = c->at;
-    ent_hdf5_skip(c, bytes);
-    for (unsigned i = 0; i < bytes && !c->over; i++) value |= (uint64_t)at[i] << 8 * i;
-    return value;
-}
-
-bool ent_hdf5_mark(ent_hdf5_cursor *c, const char *mark)
-{
-    size_t n = strlen(mark);
-    bool same = (size_t)(c->end - c->at) >= n && !memcmp(c->at, mark, n);
-    if (same) c->at += n;
-    return same;
-}
-
-uint64_t ent_hdf5_address(const ent_hdf5 *h, ent_hdf5_cursor *c)
-{
-    uint64_t value = ent_hdf5_take(c, h->address_bytes), none = UINT64_MAX >> (64 - 8 * h->address_bytes);
-    return value == none ? UINT64_MAX : value;
-}
-
-ent_status ent_hdf5_fail(const ent_hdf5 *h, ent_status status, const char *format, ...)
-{
-    char text[400];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    return ent_fail(h->error, status, "%s: %s%s%s", h->file, *h->name ? ent_quote(h->name).text : "", *h->name ? ": " : "",
-                    text);
-}
-
-ent_status ent_hdf5_spend(ent_hdf5 *h, uint64_t bytes)
-{
-    if (bytes > h->left) return ent_hdf5_fail(h, ENT_ECORRUPT, "parts of the file are used again and again");
-    h->left -= bytes;
-    return ENT_OK;
-}
-
-ent_status ent_hdf5_view(ent_hdf5 *h, uint64_t address, uint64_t size, const char *what, ent_hdf5_cursor *c)
-{
-    *c = ent_hdf5_cursor_of((ent_bytes){ h->bytes.data, 0 });
-    if (address > h->bytes.size || size > h->bytes.size - address)
-        return ent_hdf5_fail(h, ENT_ECORRUPT, "%s at byte %" PRIu64 " ends beyond the file's %zu: damaged, or cut short",
-                             what, address, h->bytes.size);
-    *c = ent_hdf5_cursor_of((ent_bytes){ h->bytes.data + address, size });
-    return ent_hdf5_spend(h, size);
-}
-
 /* ---- the superblock ----------------------------------------------------------------------------------------- */
 
 uint64_t ent_hdf5_signature(ent_bytes file)
@@ -103,10 +36,13 @@ uint64_t ent_hdf5_signature(ent_bytes file)
     return UINT64_MAX;
 }
 
+static ent_status check_header(ent_hdf5 *h, uint64_t address);
+
 static bool is_width(unsigned bytes) { return bytes == 2 || bytes == 4 || bytes == 8; }
 
 ent_status ent_hdf5_open(ent_hdf5 *h, ent_bytes file, const char *name, ent_error *error)
 {
+    enum { WRITING = 1, WRITING_FOR_READERS = 4 }; /* flags */
     uint64_t start = ent_hdf5_signature(file);
     *h = (ent_hdf5){ .file = name, .bytes = file, .left = 16 * (uint64_t)file.size + (1 << 16), .error = error };
     if (start == UINT64_MAX) return ent_hdf5_fail(h, ENT_ECORRUPT, "no HDF5 file: its signature is missing");
@@ -121,18 +57,24 @@ ent_status ent_hdf5_open(ent_hdf5 *h, ent_bytes file, const char *name, ent_erro
     if (!c.over && (!is_width(h->address_bytes) || !is_width(h->length_bytes)))
         return ent_hdf5_fail(h, ENT_ECORRUPT, "its superblock, at byte %" PRIu64 ", has addresses of %u bytes", start,
                              h->address_bytes);
-    ent_hdf5_skip(&c, version == 0 ? 9 : version == 1 ? 13 : 1);
+    unsigned flags = version < 2 ? 0 : (unsigned)ent_hdf5_take(&c, 1);
+    ent_hdf5_skip(&c, version == 0 ? 9 : version == 1 ? 13 : 0);
     if (c.over) return ent_hdf5_fail(h, ENT_ECORRUPT, "cut short in its superblock, at byte %" PRIu64, start);
     uint64_t base = ent_hdf5_address(h, &c);
-    ent_hdf5_skip(&c, h->address_bytes); /* free space, or the superblock's extension */
+    uint64_t extension = ent_hdf5_address(h, &c); /* in versions 0 and 1: free space */
     uint64_t end = ent_hdf5_address(h, &c) - base; /* bytes put before the file later do not count */
     if (version < 2) ent_hdf5_skip(&c, 2 * h->address_bytes); /* the driver, the root's place in its own names */
     h->root = ent_hdf5_address(h, &c);
     if (c.over) return ent_hdf5_fail(h, ENT_ECORRUPT, "cut short in its superblock, at byte %" PRIu64, start);
     h->bytes = (ent_bytes){ file.data + start, file.size - start };
+    ent_status status = version < 2 ? ENT_OK : ent_hdf5_verify(h, 0, 12 + 4 * h->address_bytes, "its superblock");
+    if (status) return status;
+    if (version == 3 && flags & (WRITING | WRITING_FOR_READERS))
+        return ent_hdf5_fail(h, ENT_EUNSUPPORTED, "a program still writes it, or was killed when it did: wait for it, or run "
+                             "`h5clear -s %s`", h->file);
     if (end > h->bytes.size)
         return ent_hdf5_fail(h, ENT_ECORRUPT, "%zu bytes where its superblock says %" PRIu64 ": cut short", h->bytes.size, end);
-    return ENT_OK;
+    return version < 2 || extension == UINT64_MAX ? ENT_OK : check_header(h, extension);
 }
 
 /* ---- object headers ----------------------------------------------------------------------------------------- */
@@ -155,7 +97,7 @@ static ent_status follow_shared(header *r, unsigned type, ent_hdf5_cursor c)
     if (version == 1) ent_hdf5_skip(&c, 6);
     if (type != DATATYPE || (version == 3 && kind == 1))
         return ent_hdf5_fail(r->h, ENT_EUNSUPPORTED, "parts of it are in a table of shared messages: run "
-                             "`h5repack FILE NEW` and take the new file");
+                             "`h5repack %s NEW` and take the new file", r->h->file);
     return read_header(r->h, ent_hdf5_address(r->h, &c), r->take, r->context, true);
 }
 
@@ -167,10 +109,12 @@ static ent_status read_continuation(header *r, ent_hdf5_cursor c)
     if (++r->blocks > MOST_BLOCKS) return ent_hdf5_fail(r->h, ENT_ECORRUPT, "an object header of over %d blocks", MOST_BLOCKS);
     ent_status status = ent_hdf5_view(r->h, address, size, "an object header", &c);
     if (status) return status;
-    if (r->version == 2 && (!ent_hdf5_mark(&c, "OCHK") || c.end - c.at < 4))
+    if (r->version == 1) return read_block(r, c);
+    if (!ent_hdf5_mark(&c, "OCHK") || c.end - c.at < ENT_HDF5_SUM)
         return ent_hdf5_fail(r->h, ENT_ECORRUPT, "no block of an object header at byte %" PRIu64, address);
-    if (r->version == 2) c.end -= 4; /* its checksum */
-    return read_block(r, c);
+    c.end -= ENT_HDF5_SUM;
+    status = ent_hdf5_verify(r->h, address, size - ENT_HDF5_SUM, "an object header");
+    return status ? status : read_block(r, c);
 }
 
 /* Messages up to the end; what is less than the head of one is padding. */
@@ -230,8 +174,17 @@ static ent_status read_header(ent_hdf5 *h, uint64_t address, take_message *take,
         prefix = before + width;
     }
     status = ent_hdf5_view(h, address + prefix, size, "an object header", &c);
+    if (!status && version == 2) status = ent_hdf5_verify(h, address, prefix + size, "an object header");
     return status ? status : read_block(&r, c);
 }
+
+static ent_status ignore(void *context, unsigned type, ent_bytes data)
+{
+    (void)context, (void)type, (void)data;
+    return ENT_OK;
+}
+
+static ent_status check_header(ent_hdf5 *h, uint64_t address) { return read_header(h, address, ignore, NULL, false); }
 
 /* ---- attributes --------------------------------------------------------------------------------------------- */
 

@@ -27,6 +27,7 @@ struct ent_weights {
     size_t files, tensors, file_capacity, tensor_capacity;
     ent_bytes scratch[2]; /* memory for what was unpacked, see unpack.h */
     size_t scratches;
+    const char *note; /* see ent_weights_note */
     ent_arena *arena;
 };
 

@@ -123,6 +123,8 @@ size_t ent_weights_name_raw(ent_weights *weights, const char *dtype, uint32_t bi
     return named;
 }
 
+const char *ent_weights_note(const ent_weights *weights) { return weights->note; }
+
 const char *ent_weights_format(const ent_weights *weights) { return weights->reader->name; }
 
 size_t ent_weights_tensors(const ent_weights *weights) { return weights->tensors; }

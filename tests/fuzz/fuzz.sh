@@ -9,7 +9,8 @@ seconds=${SECONDS_EACH:-20}
 clang=${CLANG:-clang}
 command -v "$clang" >/dev/null || { echo "fuzz.sh: needs clang (apt-get install clang)" >&2; exit 4; }
 
-flags='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
+# the macro (a custom of fuzzers) passes over the checksums of HDF5's metadata, which no fuzzer gets right
+flags='-O1 -g -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
 targets=
 for source in tests/fuzz/fuzz_*.c; do
     name=$(basename "$source" .c)

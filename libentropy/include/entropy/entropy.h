@@ -11,6 +11,7 @@
 #include <entropy/count.h>
 #include <entropy/dependence.h>
 #include <entropy/field.h>
+#include <entropy/filter.h>
 #include <entropy/fit.h>
 #include <entropy/gpu.h>
 #include <entropy/pack.h>

@@ -52,6 +52,9 @@ ENT_API ent_status ent_weights_open(ent_weights **weights, const char *path, ent
 ENT_API void ent_weights_close(ent_weights *weights); /* takes NULL; ends all views */
 
 ENT_API const char *ent_weights_format(const ent_weights *weights); /* reader's name, "safetensors" */
+/* What in the files is no tensor here and why, in one line: "3 datasets passed over: 2 of texts (...), ..."; NULL: nothing.
+ * Of HDF5, which holds other things than numbers too. */
+ENT_API const char *ent_weights_note(const ent_weights *weights);
 ENT_API size_t ent_weights_tensors(const ent_weights *weights); /* their number */
 /* Tensor i, in order of (file, offset). */
 ENT_API const ent_tensor *ent_weights_tensor(const ent_weights *weights, size_t i);
