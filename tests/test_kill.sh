@@ -1,6 +1,7 @@
 #!/bin/sh
 # test_kill.sh BUILD - compress and decompress killed at random moments, and without room: what is under the final name is what
-# was there before, or the complete new file.  KILLS=N: so many of each kind (preset 15).
+# was there before, or the complete new file; of several files, all old, all new, or none that opens.  KILLS=N: so many of each
+# kind (preset 15).
 set -u
 cd "$(dirname "$0")/.."
 . tests/cases.sh
@@ -71,7 +72,7 @@ killed compress "$w/out1" "$w/packed" compress "$w/model" -o "$w/out1/x" --codec
 killed decompress "$w/out2" "$w/plain" decompress "$w/packed/x" -o "$w/out2/x"
 killed 'compress --base' "$w/out3" "$w/told" compress "$w/model" -o "$w/out3/x" --codec $codec --base "$w/base"
 
-# Several files: each is the old one or the new.
+# Several files.  A folder with an older model, to be overwritten: never a mixture that opens.  An empty one: all or nothing.
 "$entropy" dataset make normal -o "$w/shards/a.safetensors" --weights 300k --quiet >"$w/said"
 printf '\020\0\0\0\0\0\0\0{"__metadata__":' >"$w/shards/b.safetensors"
 safetensors='{"b":{"dtype":"U8","shape":[6],"data_offsets":[0,6]}}'
@@ -82,7 +83,51 @@ safetensors='{"b":{"dtype":"U8","shape":[6],"data_offsets":[0,6]}}'
 "$entropy" inspect "$w/shards/a.safetensors" --json | sed -n 's/.*"tensor":"\([^"]*\)".*/"\1":"a.safetensors",/p' | tr -d '\n' >"$w/names"
 printf '{"weight_map":{%s"b":"b.safetensors"}}' "$(cat "$w/names")" >"$w/shards/model.safetensors.index.json"
 program compress "$w/shards" -o "$w/shards.h5" --codec $codec
-killed 'decompress of shards' "$w/out4" "$w/shards" decompress "$w/shards.h5" -o "$w/out4"
+
+"$entropy" dataset make normal -o "$w/shards.old.safetensors" --weights 300k --seed 3 --quiet >"$w/said"
+mkdir "$w/before"
+cp "$w/shards/"* "$w/before"
+cp "$w/shards.old.safetensors" "$w/before/a.safetensors"
+sed 's/^{"weight_map"/{"metadata":{},"weight_map"/' "$w/shards/model.safetensors.index.json" >"$w/before/model.safetensors.index.json"
+check 'the older model opens' program inspect "$w/before"
+same_folder() { diff -r -x '*.part-*' "$1" "$2" >"$w/said"; }
+killed_shards() { # BEFORE : what is in the folder first
+    : >"$w/states"
+    start=$(now)
+    check 'decompress of shards' program decompress "$w/shards.h5" -o "$w/out4" --force
+    end=$(now)
+    for moment in $(moments "$(echo "$end $start" | awk '{ print $1 - $2 }')"); do
+        rm -rf "$w/out4" "$w"/out4.part-*
+        cp -r "$1" "$w/out4"
+        timeout -s KILL "$moment" "$entropy" decompress "$w/shards.h5" -o "$w/out4" --force --quiet --threads 1 >"$w/said" 2>&1
+        if same_folder "$w/out4" "$1"; then echo old
+        elif same_folder "$w/out4" "$w/shards"; then echo new
+        elif ! program inspect "$w/out4" && [ ! -e "$w/out4/model.safetensors.index.json" ]; then echo none
+        else echo wrong; fi >>"$w/states"
+    done
+    echo "$kills kills of decompress into a folder of $(ls "$1" | wc -l) files: $(count old) old, $(count new) new, $(count none) without index, $(count wrong) mixtures"
+    check 'decompress of shards, killed' [ "$(count wrong)" -eq 0 ]
+    check 'decompress of shards, killed: once more, beside what kills have left' program decompress "$w/shards.h5" -o "$w/out4" --force
+    check 'decompress of shards, killed: then it is right' same_folder "$w/out4" "$w/shards"
+}
+killed_shards "$w/before"
+mkdir "$w/nothing"
+killed_shards "$w/nothing"
+check 'into an empty folder all or nothing' [ "$(count none)" -eq 0 ]
+
+# The moments between the names are too short to be hit: the program is stopped at each call that gives or takes one.
+if command -v strace >/dev/null && strace -o "$w/trace" true 2>/dev/null; then
+    for call in unlink rename; do
+        for nth in 1 2 3 4; do
+            rm -rf "$w/out4"
+            cp -r "$w/before" "$w/out4"
+            strace -f -o "$w/trace" -e trace=$call -e inject=$call:signal=KILL:when=$nth \
+                "$entropy" decompress "$w/shards.h5" -o "$w/out4" --force --quiet --threads 1 >"$w/said" 2>&1
+            if same_folder "$w/out4" "$w/before" || same_folder "$w/out4" "$w/shards"; then continue; fi
+            check "killed at $call $nth: no model" fails 3 '' "$entropy" inspect "$w/out4"
+        done
+    done
+fi
 
 # ---- no room: files of this process may have so many blocks of 512 bytes, as on a disk that is full
 

@@ -2,10 +2,8 @@
  *
  * Tensors go in windows: the parts of one are read, its matrices made side by side, and all is written in order,
  * the bytes between tensors from those that the packed model keeps. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "container/output.h"
@@ -25,7 +23,7 @@ typedef struct unpacker {
     ent_run run;
     ent_error *error;
     const char *path;
-    ent_output *output; /* of each file */
+    ent_outputs outputs;
     /* the file being written */
     FILE *file;
     const char *name;
@@ -176,27 +174,13 @@ static ent_status read_gaps(unpacker *u, size_t file)
     return ENT_OK;
 }
 
-/* One file goes to the path itself, several into a folder. */
-static ent_status plan_output(unpacker *u, size_t i, int *fd)
-{
-    char inside[4352];
-    const char *path = u->path;
-    if (u->manifest.files > 1) {
-        if (snprintf(inside, sizeof inside, "%s/%s", path, u->manifest.file[i].name) >= (int)sizeof inside)
-            return ent_fail(u->error, ENT_EINVAL, "%s: the path is too long", path);
-        path = inside;
-    }
-    ent_status status = ent_output_plan(&u->output[i], path, u->error);
-    return status ? status : ent_output_create(&u->output[i], fd, u->error);
-}
-
 static ent_status write_file(unpacker *u, size_t i)
 {
     const ent_pack_file *f = &u->manifest.file[i];
     int fd = -1;
-    ent_status status = plan_output(u, i, &fd);
+    ent_status status = ent_outputs_create(&u->outputs, i, f->name, &fd, u->error);
     if (status) return status;
-    u->name = u->output[i].final;
+    u->name = u->outputs.file[i].final;
     if (!(u->file = fdopen(fd, "wb"))) {
         close(fd);
         return no_memory(u);
@@ -218,26 +202,17 @@ static ent_status write_file(unpacker *u, size_t i)
 static ent_status write_all(unpacker *u)
 {
     size_t files = u->manifest.files;
-    bool made = false;
-    ent_status status = ENT_OK;
-    u->output = ent_calloc(files, sizeof *u->output);
     u->window = ent_calloc(ENT_PACK_WINDOW_TENSORS, sizeof *u->window);
-    if (!u->output || !u->window) return no_memory(u);
-    if (files > 1) {
-        made = !mkdir(u->path, 0777);
-        if (!made && errno != EEXIST)
-            return ent_fail(u->error, ENT_EIO, "%s: cannot make the folder: %s", u->path, strerror(errno));
-    }
+    if (!u->window) return no_memory(u);
+    ent_status status = ent_outputs_plan(&u->outputs, u->path, files, u->error);
     for (size_t i = 0; i < files && !status; i++) status = write_file(u, i);
-    for (size_t i = 0; i < files && !status; i++) status = ent_output_commit(&u->output[i], u->error);
-    for (size_t i = 0; i < files; i++) ent_output_drop(&u->output[i]);
-    if (status && made) rmdir(u->path);
+    if (!status) status = ent_outputs_commit(&u->outputs, u->error);
     return status;
 }
 
 static void free_room(unpacker *u)
 {
-    ent_free(u->output);
+    ent_outputs_drop(&u->outputs);
     ent_free(u->window);
 }
 

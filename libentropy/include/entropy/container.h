@@ -138,8 +138,9 @@ ENT_API ent_status ent_container_set_base(ent_container *container, const ent_we
                                           ent_error *error);
 
 /* Gives the original files back: one file to `path` itself, several into the folder `path` (made if
- * it is not there).  Each goes to a temporary name, synced, renamed when all are complete; the
- * whole file's XXH3 checksum is compared before that.  Blocks are read and decoded in parallel; memory: some blocks a
+ * it is not there).  Each goes to a temporary name, synced, renamed when all are complete; several
+ * in a new folder that is renamed, or, in one that holds something, file 0 removed before the others are renamed, and renamed last.
+ * The whole file's XXH3 checksum is compared before that.  Blocks are read and decoded in parallel; memory: some blocks a
  * thread.  ENT_ECORRUPT, naming tensor, block and byte, ENT_EIO; no file is there after either. */
 ENT_API ent_status ent_container_extract(ent_container *container, const char *path, const ent_run *run,
                                          ent_error *error);
