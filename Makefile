@@ -243,7 +243,7 @@ bitstack: all $(BUILD)/time_stack ## BitStack's blocks on the shipped model: per
 check: deps-test ## install what is missing, build, run every test
 	@tests/check.sh $(BUILD)
 
-check-results: deps-test all $(BUILD)/test_fit $(BUILD)/test_delta $(BUILD)/test_coverage ## all tables, pages and figures of results made again elsewhere and compared, times aside (an hour on 2 cores); QUICK=1: what takes seconds
+check-results: deps-test all $(BUILD)/test_fit $(BUILD)/test_delta $(BUILD)/test_coverage ## all tables, pages and figures of results made again elsewhere and compared, times aside (half an hour on 2 cores); QUICK=1: what takes seconds
 	@tests/check-results.sh $(BUILD) $(if $(QUICK),quick,all)
 
 check-cluster: deps-test all tests ## a real Slurm (root), 50 kills, a plan of 120,000 cells (minutes)

@@ -24,7 +24,6 @@ unset STORIES
 #   stories  made with STORIES=FOLDER alone, a model that does not come with the sources
 made() {
     cat <<'END'
-*.pdf text -
 gpu/*.tsv times -
 demo/*.svg drawn demo
 demo/* bytes demo

@@ -1,14 +1,13 @@
 #!/bin/sh
-# bench.sh BUILD [OPTION...] - runs the bench and draws it: results/bench/bench.HOST-CPU.tsv, the same
+# bench.sh BUILD [OPTION...] - runs the bench and draws it: $RESULTS/machines/$MACHINE/bench.tsv, the same
 # as .txt, and two figures.  All of it are timings of this machine.
 set -eu
 cd "$(dirname "$0")/../.."
 build=${1:-build}
 [ $# -eq 0 ] || shift
-cpu=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo 2>/dev/null | head -n 1)
-name=$(printf '%s-%s' "$(uname -n)" "${cpu:-$(uname -m)}" | tr -cs 'A-Za-z0-9.\n' '-' | sed 's/-*$//')
-out=results/bench/bench.$name
-mkdir -p results/bench
+name=$(analyses/machine-name.sh)
+out=${RESULTS:-results}/machines/$name/bench
+mkdir -p "$(dirname "$out")"
 if ! "$build/bench" --model datasets/gutenberg-llama-4.7m -o "$out.tsv" --points "$out" "$@" >"$out.txt.part"; then
     cat "$out.txt.part"
     rm -f "$out.txt.part"
