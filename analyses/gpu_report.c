@@ -211,7 +211,7 @@ static void write_rate(const struct gpu_report *report, const struct gpu_row *ro
 void gpu_report_target(const struct gpu_report *report, const char *path, FILE *file)
 {
     const struct gpu_card *card = &report->card;
-    const struct gpu_row *read = largest(report, GPU_READ, ""), *copy = largest(report, GPU_COPY, "");
+    const struct gpu_row *read = largest(report, GPU_READ, "");
     char machine[512];
     snprintf(machine, sizeof machine, "%s, %s", card->name, card->driver);
     fputs("# Written by `entropy bench --target gpu`; every number was measured by the command in it.\n", file);
@@ -221,8 +221,9 @@ void gpu_report_target(const struct gpu_report *report, const char *path, FILE *
     fputs("memory: # read by all multiprocessors\n  - name: device memory\n", file);
     yaml_measured(file, "    capacity_bytes", card->memory_bytes, &report->origin);
     yaml_measured(file, "    gbps", 1e-9 * read->bytes / read->seconds, &report->origin);
-    fprintf(file, "rates: # GB/s of decoded weights, device memory to device memory: %s\n", model_name(report->model));
-    write_rate(report, copy, "raw", file);
+    fprintf(file, "rates: # GB/s of weights of %s, decoded from device memory to device memory; raw ones are read\n",
+            model_name(report->model));
+    write_rate(report, read, "raw", file);
     for (size_t i = 0; i < report->rows; i++) {
         const struct gpu_row *row = &report->row[i];
         if (row->way == GPU_DECODE && row == largest(report, GPU_DECODE, row->codec)) write_rate(report, row, row->codec, file);

@@ -71,7 +71,7 @@ void gpu_report_print(const struct gpu_report *report);
 void gpu_report_tsv(const struct gpu_report *report, FILE *file);
 
 /* A target of kind measured: the card's clock and multiprocessors, its memory by the fastest read, and a rate a codec
- * by the row that decodes most weights; raw weights by the copy. */
+ * by the row that decodes most weights; raw weights by the read, since nothing need be done to them. */
 void gpu_report_target(const struct gpu_report *report, const char *path, FILE *file);
 
 #endif

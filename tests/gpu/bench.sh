@@ -26,6 +26,9 @@ nvidia-smi -i 0 --query-gpu=name,driver_version,vbios_version,pstate,clocks.sm,c
 "$entropy" bench "$work/normal.safetensors" --target gpu --target h100-sxm --sample "$bytes" --runs 50 --force --quiet \
     --codec 'tiered block=128k' --codec 'planar-rans block=16k' --codec 'planar-rans block=8k' -o "$results/$name.yaml" >"$results/layers.txt"
 
+"$entropy" targets "$results/$name.yaml" -o "$results" --quiet
+rm -f "$results"/*.pdf "$results"/*-pareto.tsv "$results/README.md"
+
 # other weights, and what the file just written says of them
 "$entropy" dataset make student --weights 64Mi --dtype BF16 --row-spread 0.3 -o "$work/student.safetensors" --quiet
 "$entropy" bench "$work/student.safetensors" --target gpu --target "$results/$name.yaml" --rows 16384 --cols 4096 --runs 50 --quiet \
