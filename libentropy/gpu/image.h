@@ -45,7 +45,7 @@ enum {
     GPU_SCATTER = GPU_DEPOSIT + 16,   /* bytes: by a mask of 4 << 4 | bits: the bits put where it has ones */
     GPU_RANKED = GPU_SCATTER + 64,    /* bytes: symbols by rank */
     GPU_TIERED_TABLE = GPU_RANKED + 16,
-    GPU_TIERED_SCRATCH = 2 * GPU_STEP / 4, /* a warp: symbols, positions, a byte each */
+    GPU_TIERED_SCRATCH = 4 * GPU_STEP / 4, /* a warp: symbols of two steps as bytes, places in 2 bytes each */
     GPU_TIERED_WARPS = 8,
     /* planar: by slot, frequency | rank << 8 | symbol << 23, a copy for each lane, as lanes look up different slots */
     GPU_SLOTS = 256,

@@ -5,9 +5,9 @@
  * places by a byte permute, which is what PDEP is to bits.  The few symbols of later tiers are *sparse*: their places are
  * listed, and each is decoded by a lane of its own.
  *
- * Cost, by tests/gpu/sass.sh (nvcc 13.0, sm_90): 229 instructions of a warp for the 256 weights of a step, 28.6 for 32, where
- * a third tier is the last; a fourth takes 67 more in steps that have one of its symbols (four of five, of normal weights), and
- * each symbol but the first of the lane that has most of the sparse ones 9 more.  The budget is in gpu.h. */
+ * Cost, by tests/gpu/sass.sh (nvcc 13.0, sm_90): 392 instructions of a warp for the 512 weights of two steps, 24.5 for 32, where
+ * a third tier is the last; a fourth takes some 60 more where one of its symbols is among them (19 of 20 times, of normal
+ * weights), and each symbol but the first of the lane that has most of the sparse ones 9 more.  The budget is in gpu.h. */
 #ifndef ENT_GPU_TIERED_KERNEL_H
 #define ENT_GPU_TIERED_KERNEL_H
 
@@ -18,7 +18,8 @@
 typedef struct tiered_warp {
     const gpu_image *image;
     const uint32_t *table; /* shared by the block of threads */
-    uint8_t *symbol, *place; /* the warp's own */
+    uint8_t *symbol; /* the warp's own: symbols of two steps */
+    gpu_half *place; /* and the places of sparse ones */
     const uint8_t *anchor;
     int32_t at[4];  /* where the next codes of each tier are, bits from the anchor */
     int32_t escape; /* the next escaped symbol, bytes from it */
@@ -61,7 +62,7 @@ GPU_FUNCTION bool tiered_open(tiered_warp *w, const gpu_image *image, uint32_t u
     w->image = image;
     w->table = table;
     w->symbol = scratch;
-    w->place = scratch + GPU_STEP;
+    w->place = (gpu_half *)(scratch + 2 * GPU_STEP);
     w->raw = (anchor & GPU_RAW) != 0;
     w->usual = !w->raw && image->usual;
     w->anchor = image->code + (uint64_t)(anchor & ~GPU_RAW) * 16;
@@ -188,8 +189,16 @@ GPU_FUNCTION void tiered_second(tiered_warp *w, uint32_t width, tiered_lanes *t,
     w->at[1] += (int32_t)(width * total);
 }
 
-/* Symbols that no dense tier has: how many in all, `sums` in this and lower lanes.  Lists their places, and puts the
- * symbols that there are beside the list. */
+/* One lane, whose 8 symbols begin at place `first`: lists the places of those in `mask` from number `next` on, and puts the
+ * symbols that are known beside the list. */
+GPU_FUNCTION void tiered_mark(const tiered_warp *w, uint32_t first, uint32_t mask, uint32_t next, uint32_t low, uint32_t high)
+{
+    GPU_ROLLED
+    for (; mask; mask &= mask - 1) PUT(w->place + next++, (uint16_t)(first + gpu_first(mask)));
+    PUT((gpu_pair *)(w->symbol + first), gpu_make_pair(low, high));
+}
+
+/* Symbols that no dense tier has: how many in all, `sums` in this and lower lanes. */
 GPU_FUNCTION uint32_t tiered_list(const tiered_warp *w, const tiered_lanes *t, const uint32_t *low, const uint32_t *high,
                                   uint32_t *sums)
 {
@@ -197,31 +206,20 @@ GPU_FUNCTION uint32_t tiered_list(const tiered_warp *w, const tiered_lanes *t, c
     gpu_sums(sums);
     const uint32_t total = gpu_from(sums, GPU_LANES - 1);
     if (!total) return 0;
-    LANES {
-        uint32_t mask = t->mask[ME], next = sums[ME] - gpu_popcount(mask);
-        GPU_ROLLED
-        for (; mask; mask &= mask - 1) PUT(w->place + next++, (uint8_t)(8 * lane + gpu_first(mask)));
-        PUT((gpu_pair *)(w->symbol + 8 * lane), gpu_make_pair(low[ME], high[ME]));
-    }
+    LANES tiered_mark(w, 8 * lane, t->mask[ME], sums[ME] - gpu_popcount(t->mask[ME]), low[ME], high[ME]);
     gpu_sync();
     return total;
 }
 
-/* Up to 32 of them, where tiers 1 and 2 are dense and later ones have 3 bits at most: a lane follows its symbol through the
- * tiers.  `live` are the lanes whose symbols reach a tier, so that counts in a group are population counts. */
-GPU_FUNCTION void tiered_few(tiered_warp *w, const uint32_t *sums, uint32_t total)
+/* Up to 32 of them, where tiers 1 and 2 are dense and later ones have 3 bits at most: a lane follows its symbol, whose place is
+ * `place` and whose group's symbols have the lanes from `start` to below `end`, through the tiers.  `live` are the lanes
+ * whose symbols reach a tier, so that counts in a group are population counts. */
+GPU_FUNCTION void tiered_follow(tiered_warp *w, const uint32_t *place, const uint32_t *start, const uint32_t *end, uint32_t total)
 {
     const uint8_t *ranked = (const uint8_t *)(w->table + GPU_RANKED);
-    uint32_t place[GPU_HELD], from[GPU_HELD], start[GPU_HELD], end[GPU_HELD], group[GPU_HELD], lower[GPU_HELD], on[GPU_HELD];
+    uint32_t group[GPU_HELD], lower[GPU_HELD], on[GPU_HELD];
     LANES {
-        place[ME] = lane < total ? GET(w->place + lane) : 0;
-        from[ME] = place[ME] / 64 * 8 + 7;
-    }
-    gpu_shuffle(end, sums, from);
-    LANES from[ME] -= 8;
-    gpu_shuffle(start, sums, from);
-    LANES {
-        lower[ME] = place[ME] < 64 ? 0 : gpu_lowest(start[ME]);
+        lower[ME] = gpu_lowest(start[ME]);
         group[ME] = gpu_lowest(end[ME]) & ~lower[ME];
     }
     uint32_t live = gpu_lowest(total);
@@ -250,6 +248,21 @@ GPU_FUNCTION void tiered_few(tiered_warp *w, const uint32_t *sums, uint32_t tota
             PUT(w->symbol + place[ME], READ(w->anchor + (w->escape + (int32_t)gpu_popcount(live & gpu_lowest(lane)))));
         w->escape += (int32_t)gpu_popcount(live);
     }
+}
+
+/* Up to 32 of a step. */
+GPU_FUNCTION void tiered_few(tiered_warp *w, const uint32_t *sums, uint32_t total)
+{
+    uint32_t place[GPU_HELD], from[GPU_HELD], start[GPU_HELD], end[GPU_HELD];
+    LANES {
+        place[ME] = lane < total ? GET(w->place + lane) : 0;
+        from[ME] = place[ME] / 64 * 8 + 7;
+    }
+    gpu_shuffle(end, sums, from);
+    LANES from[ME] -= 8;
+    gpu_shuffle(start, sums, from);
+    LANES start[ME] = place[ME] < 64 ? 0 : start[ME];
+    tiered_follow(w, place, start, end, total);
 }
 
 /* Any number of them, tier after tier, from the first one that is not dense on; the last ones are escaped bytes. */
@@ -302,7 +315,7 @@ GPU_FUNCTION void tiered_many(tiered_warp *w, const uint32_t *sums, uint32_t tot
             LANES {
                 uint32_t below = start[ME] > base ? start[ME] - base : 0; /* of this round's places, in lower groups */
                 next_start[ME] += gpu_popcount(ballot & gpu_lowest(below));
-                if (on[ME]) PUT(w->place + kept + gpu_popcount(ballot & gpu_lowest(lane)), (uint8_t)place[ME]);
+                if (on[ME]) PUT(w->place + kept + gpu_popcount(ballot & gpu_lowest(lane)), (uint16_t)place[ME]);
             }
             kept += gpu_popcount(ballot);
             gpu_sync();
@@ -315,12 +328,12 @@ GPU_FUNCTION void tiered_many(tiered_warp *w, const uint32_t *sums, uint32_t tot
     }
 }
 
-/* What the list has found out. */
-GPU_FUNCTION void tiered_found(const tiered_warp *w, uint32_t *low, uint32_t *high)
+/* What has been found out of the symbols from place `first` on. */
+GPU_FUNCTION void tiered_found(const tiered_warp *w, uint32_t first, uint32_t *low, uint32_t *high)
 {
     gpu_sync();
     LANES {
-        const gpu_pair p = GET((const gpu_pair *)(w->symbol + 8 * lane));
+        const gpu_pair p = GET((const gpu_pair *)(w->symbol + first + 8 * lane));
         low[ME] = p.x;
         high[ME] = p.y;
     }
@@ -336,24 +349,82 @@ GPU_FUNCTION void tiered_join(const gpu_pair *rest, const uint32_t *low, const u
     }
 }
 
-/* The next GPU_STEP weights of a unit that is usual and has them: lane l gets 8, from number 8 l of them on, two a word. */
+/* What remains of a step when its dense tiers are known. */
+GPU_FUNCTION void tiered_rest(tiered_warp *w, const tiered_lanes *t, uint32_t *low, uint32_t *high)
+{
+    uint32_t sums[GPU_HELD];
+    const uint32_t total = tiered_list(w, t, low, high, sums);
+    if (GPU_RARE(total > GPU_LANES)) tiered_many(w, sums, total);
+    else if (!GPU_RARE(!total)) tiered_few(w, sums, total);
+    if (!GPU_RARE(!total)) tiered_found(w, 0, low, high);
+}
+
+/* The dense tiers of the next GPU_STEP weights of a unit that is usual and has them; asks for what comes after these. */
+GPU_FUNCTION void tiered_dense(tiered_warp *w, tiered_lanes *t, gpu_pair *rest, uint32_t *low, uint32_t *high)
+{
+    LANES rest[ME] = w->ahead[ME];
+    tiered_whole(w, t);
+    w->at[0] += 2 * GPU_STEP;
+    w->first += GPU_STEP;
+    w->left -= GPU_STEP;
+    if (w->left) tiered_ask(w);
+    tiered_first(w, t, low, high);
+    tiered_second(w, 2, t, low, high);
+}
+
+/* Such GPU_STEP weights: lane l gets 8, from number 8 l of them on, two a word. */
 GPU_FUNCTION void tiered_usual(tiered_warp *w, gpu_quad *words)
 {
     tiered_lanes t;
-    uint32_t low[GPU_HELD], high[GPU_HELD], sums[GPU_HELD];
+    uint32_t low[GPU_HELD], high[GPU_HELD];
     gpu_pair rest[GPU_HELD];
-    LANES rest[ME] = w->ahead[ME];
-    tiered_whole(w, &t);
-    w->at[0] += 2 * GPU_STEP;
-    w->left -= GPU_STEP;
-    if (w->left) tiered_ask(w);
-    tiered_first(w, &t, low, high);
-    tiered_second(w, 2, &t, low, high);
-    const uint32_t total = tiered_list(w, &t, low, high, sums);
-    if (GPU_RARE(total > GPU_LANES)) tiered_many(w, sums, total);
-    else if (!GPU_RARE(!total)) tiered_few(w, sums, total);
-    if (!GPU_RARE(!total)) tiered_found(w, low, high);
+    tiered_dense(w, &t, rest, low, high);
+    tiered_rest(w, &t, low, high);
     tiered_join(rest, low, high, words);
+}
+
+/* Two steps of such weights, which share the work on sparse symbols where they have 32 of them at most: `sums` has those of the
+ * first in its lower half, those of the second, which come after all of the first, in its upper half. */
+GPU_FUNCTION void tiered_two(tiered_warp *w, gpu_quad words[2][GPU_HELD])
+{
+    tiered_lanes t[2];
+    uint32_t low[2][GPU_HELD], high[2][GPU_HELD], sums[GPU_HELD];
+    gpu_pair rest[2][GPU_HELD];
+    GPU_UNROLL
+    for (unsigned h = 0; h < 2; h++) tiered_dense(w, &t[h], rest[h], low[h], high[h]);
+    LANES sums[ME] = gpu_popcount(t[0].mask[ME]) | gpu_popcount(t[1].mask[ME]) << 16;
+    gpu_sums(sums);
+    const uint32_t both = gpu_from(sums, GPU_LANES - 1), first = both & 0xffff, total = first + (both >> 16);
+    if (GPU_RARE(total > GPU_LANES)) {
+        GPU_UNROLL
+        for (unsigned h = 0; h < 2; h++) tiered_rest(w, &t[h], low[h], high[h]);
+    } else if (!GPU_RARE(!total)) {
+        uint32_t place[GPU_HELD], from[GPU_HELD], start[GPU_HELD], end[GPU_HELD];
+        GPU_UNROLL
+        for (unsigned h = 0; h < 2; h++)
+            LANES {
+                const uint32_t mask = t[h].mask[ME], up_to = h ? first + (sums[ME] >> 16) : sums[ME] & 0xffff;
+                tiered_mark(w, GPU_STEP * h + 8 * lane, mask, up_to - gpu_popcount(mask), low[h][ME], high[h][ME]);
+            }
+        gpu_sync();
+        LANES {
+            place[ME] = lane < total ? GET(w->place + lane) : 0;
+            from[ME] = place[ME] / 64 % 4 * 8 + 7;
+        }
+        gpu_shuffle(end, sums, from);
+        LANES from[ME] -= 8;
+        gpu_shuffle(start, sums, from);
+        LANES {
+            start[ME] = place[ME] / 64 % 4 ? start[ME] : 0;
+            start[ME] = place[ME] < GPU_STEP ? start[ME] & 0xffff : first + (start[ME] >> 16);
+            end[ME] = place[ME] < GPU_STEP ? end[ME] & 0xffff : first + (end[ME] >> 16);
+        }
+        tiered_follow(w, place, start, end, total);
+        GPU_UNROLL
+        for (unsigned h = 0; h < 2; h++) tiered_found(w, GPU_STEP * h, low[h], high[h]);
+    }
+    GPU_UNROLL
+    for (unsigned h = 0; h < 2; h++) tiered_join(rest[h], low[h], high[h], words[h]);
 }
 
 /* Exponents of n weights by any table. */
@@ -369,7 +440,7 @@ GPU_FUNCTION void tiered_any(tiered_warp *w, uint32_t n, uint32_t *low, uint32_t
     const uint32_t total = tiered_list(w, &t, low, high, sums);
     if (!total) return;
     tiered_many(w, sums, total);
-    tiered_found(w, low, high);
+    tiered_found(w, 0, low, high);
 }
 
 /* Exponents that are not coded. */
@@ -403,14 +474,18 @@ GPU_FUNCTION void gpu_tiered_decode(const gpu_image *image, uint32_t unit, const
                                     uint16_t *out)
 {
     tiered_warp w;
-    gpu_quad words[GPU_HELD];
     if (!tiered_open(&w, image, unit, table, scratch)) return;
     gpu_half *to = (gpu_half *)out + w.first;
-    for (; !GPU_RARE(!w.usual) && w.left >= GPU_STEP; to += GPU_STEP) {
-        tiered_usual(&w, words);
-        LANES PUT((gpu_quad *)(to + 8 * lane), words[ME]);
+    for (; !GPU_RARE(!w.usual) && w.left >= 2 * GPU_STEP; to += 2 * GPU_STEP) {
+        gpu_quad words[2][GPU_HELD];
+        tiered_two(&w, words);
+        LANES {
+            PUT((gpu_quad *)(to + 8 * lane), words[0][ME]);
+            PUT((gpu_quad *)(to + GPU_STEP + 8 * lane), words[1][ME]);
+        }
     }
     for (; GPU_RARE(w.left); to += GPU_STEP) {
+        gpu_quad words[GPU_HELD];
         const uint32_t n = tiered_step(&w, words);
         LANES {
             const uint32_t word[4] = { words[ME].x, words[ME].y, words[ME].z, words[ME].w };

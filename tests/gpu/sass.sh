@@ -34,7 +34,7 @@ loop() { # KERNEL SM -> instructions from the target of the branch that leads ba
 
 printf 'sm\tkernel\tregisters\tshared_bytes\tspilled_bytes\tloop_weights\tloop_instructions\tinstructions_per_32\n'
 for sm in ${*:-80 90}; do
-    for kernel in decode_tiered:256:cuda.cu decode_planar:512:cuda.cu multiply_tilesIL10gpu_coding0ELj8:256:product.cu multiply_tilesIL10gpu_coding1ELj8:512:product.cu \
+    for kernel in decode_tiered:512:cuda.cu decode_planar:512:cuda.cu multiply_tilesIL10gpu_coding0ELj8:256:product.cu multiply_tilesIL10gpu_coding1ELj8:512:product.cu \
         multiply_tilesIL10gpu_coding0ELj16:256:product.cu multiply_tilesIL10gpu_coding1ELj16:512:product.cu; do
         name=${kernel%%:*} weights=${kernel#*:}
         file=${weights#*:} weights=${weights%:*}

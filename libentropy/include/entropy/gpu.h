@@ -18,7 +18,7 @@
  *
  * What bounds it.  An H100 moves 3350 GB/s (data sheet) and decoding a weight reads 1.34 bytes and writes 2: at most 1.0e12
  * weights/s.  132 multiprocessors start 4 instructions of a warp a cycle, 9e11 a second at 1.7 GHz: 29 for 32 weights
- * before they are the bound.  The kernels take about 26 (planar-rans) and 37 (tiered; 30 with tiers=3), counted from the machine code
+ * before they are the bound.  The kernels take about 26 (planar-rans) and 30 (tiered; 26 with tiers=3), counted from the machine code
  * (tests/gpu/sass.sh); nothing has been measured on a card. */
 #ifndef ENTROPY_GPU_H
 #define ENTROPY_GPU_H
