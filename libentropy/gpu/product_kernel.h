@@ -18,8 +18,8 @@
  *
  * Cost.  Beside decoding a step takes of the tile a store and a load of 16 bytes a lane, one or two loads of x, two matrix
  * instructions (of 2048 products each; for 8 vectors plain FMA would take 8 instructions for 32 weights and as many
- * to widen x), one wait: tests/gpu/sass.sh counts for 32 weights 31.2 instructions (tiered) and 25.9 (planar-rans),
- * 2.6 more than decoding to memory and as many.  Bytes: 1.34 a weight read and nothing written, where cuBLAS reads
+ * to widen x), one wait: tests/gpu/sass.sh counts for 32 weights 31.6 instructions (tiered) and 25.9 (planar-rans),
+ * 7.1 more than decoding to memory, which shares out sparse symbols over two steps, and as many.  Bytes: 1.34 a weight read and nothing written, where cuBLAS reads
  * 2, so 16 / 10.7 = 1.49 is the most there is to gain at one vector.  An H100 at 3.35 TB/s reads plain weights at 1.67 a ps, and
  * its 132 x 4 schedulers at 1.83 GHz issue 18.5 instructions for 32 weights in that time: there these kernels are
  * bound by instructions, and slower than cuBLAS by this count (results/gpu).  They gain where a card issues more a byte:
