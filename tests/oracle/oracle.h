@@ -1,5 +1,5 @@
 /* oracle.h - a second opinion on every coder: decoders written from the texts of the formats
- * (FORMAT.md of libentropy/coder, codec, container and filter) by someone who had not read the coders.
+ * (FORMAT.md of libentropy/coder, codec, container, filter and pack) by someone who had not read the coders.
  *
  * Slow and obvious on purpose: they follow the text line by line, one bit at a time, and call nothing
  * of the library but a recipe's public struct.  Where a coder and its oracle differ, one of the three (text
@@ -47,6 +47,10 @@ typedef struct oracle_files {
 } oracle_files;
 int oracle_container(const char *path, const oracle_files *base, oracle_files *out);
 void oracle_files_free(oracle_files *files);
+
+/* The files that a packed model gives back (libentropy/pack/FORMAT.md); 1 also for pipelines of other stages than prune, rtn, gptq,
+ * ternary, cut and bf16, and for F16. */
+int oracle_pack(ent_bytes packed, oracle_files *out);
 
 /* ---- what the formats share ------------------------------------------------------------------ */
 
