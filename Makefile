@@ -272,6 +272,7 @@ install: all ## install into $(DESTDIR)$(PREFIX)
 	install -m 644 $(BUILD)/libentropy.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(BUILD)/libentropy.so $(DESTDIR)$(PREFIX)/lib/libentropy.so.0
 	ln -sf libentropy.so.0 $(DESTDIR)$(PREFIX)/lib/libentropy.so
+	$(if $(wildcard $(BUILD)/libentropy_gpu.so),install -m 755 $(BUILD)/libentropy_gpu.so $(DESTDIR)$(PREFIX)/lib/)
 	install -m 644 libentropy/include/entropy/*.h $(DESTDIR)$(PREFIX)/include/entropy/
 	install -d $(DESTDIR)$(H5PLUGINDIR)
 	install -m 644 $(BUILD)/plugin/libh5entropy.so $(DESTDIR)$(H5PLUGINDIR)/
@@ -288,7 +289,7 @@ install: all ## install into $(DESTDIR)$(PREFIX)
 	  >$(DESTDIR)$(PREFIX)/lib/pkgconfig/libentropy.pc
 
 uninstall: ## remove what install put there
-	rm -rf $(DESTDIR)$(PREFIX)/bin/entropy $(DESTDIR)$(PREFIX)/lib/libentropy.* $(DESTDIR)$(PREFIX)/lib/pkgconfig/libentropy.pc \
+	rm -rf $(DESTDIR)$(PREFIX)/bin/entropy $(DESTDIR)$(PREFIX)/lib/libentropy.* $(DESTDIR)$(PREFIX)/lib/libentropy_gpu.so $(DESTDIR)$(PREFIX)/lib/pkgconfig/libentropy.pc \
 	  $(DESTDIR)$(PREFIX)/include/entropy $(DESTDIR)$(PREFIX)/share/libentropy $(DESTDIR)$(H5PLUGINDIR)/libh5entropy.so \
 	  $(DESTDIR)$(PREFIX)/share/man/man1/entropy.1 $(DESTDIR)$(PREFIX)/share/man/man1/entropy-*.1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions/entropy
 

@@ -33,7 +33,7 @@ static ent_status load(const gpu_backend **backend, void **library, ent_error *e
     char path[4096 + sizeof GPU_LIBRARY];
     find_library(path);
     *backend = NULL;
-    *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    *library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE); /* a driver may have threads that outlive its use */
     if (!*library) return ent_fail(error, ENT_EUNSUPPORTED, "no library for GPUs, which `make gpu` builds: %s", dlerror());
     *backend = dlsym(*library, GPU_SYMBOL);
     if (*backend && (*backend)->size == sizeof(gpu_backend) && (*backend)->image_size == sizeof(gpu_image)) return ENT_OK;
