@@ -38,7 +38,7 @@ apply() {
 }
 check "every block of the page finds its place" apply
 
-quietly() { make --no-print-directory -j"$(nproc)" BUILD="$folder" CFLAGS="-O1" "$@"; }
+quietly() { make --no-print-directory -j"$(nproc)" BUILD="$folder" "$@"; }
 tests="test_coder test_coder_hostile test_oracle test_format test_split test_transform test_stats test_fit test_dependence test_systems"
 # shellcheck disable=SC2046
 check "all builds without a warning" quietly "$folder/entropy" $(for t in $tests; do echo "$folder/$t"; done)
