@@ -20,7 +20,7 @@ export RESULTS MACHINE STORIES
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: FORCE all lib plugin demo huff-llm bitstack quality better-codecs systems rate-distortion targets notebooks machine coverage calibration deltas published dependence paper check check-results check-cluster check-quick bench profile fuzz deps deps-test man reference deb install uninstall clean help tests
+.PHONY: FORCE all lib plugin demo huff-llm bitstack quality better-codecs systems rate-distortion targets notebooks machine coverage calibration deltas formats published dependence paper check check-results check-cluster check-quick bench profile fuzz deps deps-test man reference deb install uninstall clean help tests
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 STANDARD = -std=gnu11 -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off
@@ -210,6 +210,9 @@ coverage: $(BUILD)/test_coverage ## how often 95 % intervals hold the truth, 100
 
 deltas: $(BUILD)/test_delta ## checkpoints told by others: bits a weight by share and size of what changed, into results/deltas.tsv
 	@$< --figures datasets/gutenberg-llama-4.7m/model.safetensors >$(RESULTS)/deltas.tsv.part && mv $(RESULTS)/deltas.tsv.part $(RESULTS)/deltas.tsv
+
+formats: all tests ## figures of the readers: files refused, damaged, given back; headers, memory; into results/formats.md
+	@tests/formats.sh $(BUILD) >results/formats.md.part && mv results/formats.md.part results/formats.md
 
 calibration: $(BUILD)/test_fit ## entropies of fields of rounded weights, ours beside published ones, into results/calibration.tsv (seconds)
 	@$< --calibration >$(RESULTS)/calibration.tsv.part && mv $(RESULTS)/calibration.tsv.part $(RESULTS)/calibration.tsv

@@ -246,6 +246,7 @@ static void containers_give_the_file_back(void **state)
         ent_weights_close(w);
         unlink(out), unlink(back);
         free(out), free(back);
+        expect_round_trip(in, codecs[i]);
     }
     free(in);
 }

@@ -773,6 +773,7 @@ static void damaged_parts_are_named(void **state)
 
 static void expect_sane(const char *path, size_t where)
 {
+    count_damaged();
     ent_weights *w;
     ent_error error;
     ent_status status = ent_weights_open(&w, path, &error);

@@ -425,6 +425,7 @@ static void cut_and_flipped_archives_never_crash(void **state)
             ent_weights *w;
             ent_error error;
             m.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+            count_damaged();
             ent_status status = ent_weights_open(&w, save(&m, "flip.npz"), &error);
             if (status && status != ENT_ECORRUPT && status != ENT_EUNSUPPORTED)
                 fail_msg("bit %zu: %s", bit, error.text);

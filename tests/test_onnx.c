@@ -83,6 +83,7 @@ static void initializers_are_read(void **state)
         assert_int_equal(t->bytes.size, cases[i].size);
         assert_memory_equal(t->bytes.data, values, cases[i].size);
         ent_weights_close(w);
+        expect_round_trip(scratch_path("a.onnx"), "zstd");
     }
 }
 
@@ -221,6 +222,7 @@ static void flipped_bits_never_crash(void **state)
     expect_no_flip_crashes("flip.onnx", file, size, size);
     for (size_t n = 0; n < size; n++) {
         ent_weights *w;
+        count_damaged();
         write_file(scratch_path("cut.onnx"), file, n);
         if (!ent_weights_open(&w, scratch_path("cut.onnx"), NULL)) fail_msg("cut to %zu bytes, and opened", n);
     }

@@ -84,6 +84,7 @@ static void every_dtype_has_its_width(void **state)
         assert_int_equal(t->dtype_bits, dtypes[i].bits);
         assert_int_equal(t->elements, 12);
         ent_weights_close(w);
+        expect_round_trip(scratch_path("dtype.safetensors"), "zstd");
     }
 }
 

@@ -151,6 +151,7 @@ static void flips_every_bit(const char *path, const char *model, size_t bytes)
     for (size_t bit = 0; bit < 8 * bytes; bit++) {
         ent_weights *w = NULL;
         ent_error error = { ENT_OK, "" };
+        count_damaged();
         file[bit / 8] ^= (uint8_t)(1u << bit % 8);
         write_file(path, file, size);
         ent_status status = ent_weights_open(&w, model, &error);

@@ -34,6 +34,9 @@ void expect_round_trip(const char *path, const char *codec);
  * their files, or is refused as damaged or unsupported, with a reason. */
 void expect_no_flip_crashes(const char *name, uint8_t *file, size_t size, size_t bytes);
 
+/* Counts a file that was cut or flipped, where none of these functions did it: for tests/formats.sh. */
+void count_damaged(void);
+
 /* Opens and closes; fails the test unless the status is as expected and, for an error, its text
  * holds the file's name and `text` (NULL: anything). */
 void expect_open(const char *path, ent_status expected, const char *text);
