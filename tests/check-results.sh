@@ -57,6 +57,7 @@ quality.svg drawn quality/quality-page
 rate-distortion.tsv bytes rate-distortion/rate-distortion
 rate-distortion.md bytes rate-distortion/rate-distortion
 rate-distortion.svg drawn rate-distortion/rate-distortion
+formats.md times -
 calibration.tsv bytes calibration/calibration
 calibration.md bytes calibration/calibration
 deltas.tsv bytes deltas/deltas
