@@ -86,13 +86,7 @@ static void oracle_chunk(const ent_filter_values *values, ent_bytes chunk, uint8
     assert_ok(ent_codec_parse(&codec, line, NULL));
     assert_ok(ent_codec_bind(codec, dtype, &recipe, NULL));
     ent_codec_free(codec);
-    uint64_t *word = calloc(words + 1, sizeof *word);
-    assert_non_null(word);
-    if (oracle_block(&recipe, NULL, body, word, words)) fail_msg("%s: the oracle refuses the block", where);
-    uint32_t bits = recipe.split.word_bits;
-    for (size_t i = 0; i < words * bits; i++) /* words without gaps, lowest bit first */
-        out[i / 8] = (uint8_t)(out[i / 8] | (word[i / bits] >> i % bits & 1) << i % 8);
-    free(word);
+    if (oracle_block(&recipe, NULL, body, out, words)) fail_msg("%s: the oracle refuses the block", where);
 }
 
 /* ---- chunks ------------------------------------------------------------------------------------------------- */
