@@ -86,7 +86,7 @@ archer=$(ls /usr/lib/llvm-*/lib/libarcher.so 2>/dev/null | tail -n 1)
 if make_in "$build-tsan" CC=clang CFLAGS="-O1 -g -fsanitize=thread"; then
     # without archer, OpenMP's own barriers look like races
     TSAN_OPTIONS="ignore_noninstrumented_modules=1 halt_on_error=1" OMP_TOOL_LIBRARIES=$archer OMP_NUM_THREADS=4 \
-        ONLY="test_base test_codec test_container test_container_damage test_windows test_dataset test_product test_target" units "$build-tsan" tsan
+        ONLY="test_base test_codec test_container test_container_damage test_corpus test_windows test_dataset test_product test_target" units "$build-tsan" tsan
 fi
 
 say "in all"

@@ -1,5 +1,7 @@
 /* test_hdf5_more.c - HDF5 files by libhdf5: checksums of the newer metadata, elements of several numbers, what is passed over,
- * our own filter, and refusals whose remedy is tried. */
+ * our own filter, and refusals whose remedy is tried.
+ *
+ * Over 500 lines because each part needs files of its own, which no other writes: most of it is calls of libhdf5. */
 #include <fcntl.h>
 #include <hdf5.h>
 #include <sys/stat.h>

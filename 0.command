@@ -1,1 +1,0 @@
-build/entropy stats gutenberg-llama-4.7m

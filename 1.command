@@ -1,1 +1,0 @@
-build/entropy compress gutenberg-llama-4.7m -o model.h5

@@ -1,1 +1,0 @@
-build/entropy decompress model.h5 -o back.safetensors

@@ -1,1 +1,0 @@
-cmp back.safetensors datasets/gutenberg-llama-4.7m/model.safetensors && echo identical
