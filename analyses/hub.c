@@ -57,7 +57,7 @@ static bool commit_of(char commit[MAX_REF + 1], const char *repository, const ch
     fclose(file);
     commit[n] = '\0';
     commit[strcspn(commit, " \r\n")] = '\0';
-    return commit[0] && !strchr(commit, '/');
+    return commit[0] && commit[0] != '.' && !strchr(commit, '/');
 }
 
 static bool climbs(const char *text) { return strstr(text, "..") || text[0] == '/' || strstr(text, "//"); }

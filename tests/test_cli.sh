@@ -425,6 +425,10 @@ expect 'hf: by commit' 0 'BF16' inspect hf:org/tiny@0123abc
 expect 'hf: no such revision' 2 'revision' inspect hf:org/tiny@nonsense
 expect 'hf: not in the cache' 2 'hf download org/absent' inspect hf:org/absent
 expect 'hf: climbing out' 2 'expected' inspect hf:../../x
+cp "$t/hf/hub/models--org--tiny/refs/main" "$t/ref"
+printf .. >"$t/hf/hub/models--org--tiny/refs/main"
+expect 'hf: a reference that climbs out' 2 'no revision' inspect hf:org/tiny
+cp "$t/ref" "$t/hf/hub/models--org--tiny/refs/main"
 HF_HUB_CACHE=$t/hf/hub HF_HOME=/nonexistent
 export HF_HUB_CACHE
 expect 'hf: HF_HUB_CACHE wins' 0 'BF16' inspect hf:org/tiny

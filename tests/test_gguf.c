@@ -135,6 +135,9 @@ static void types_have_the_sizes_of_their_records(void **state)
         ent_status status = ent_weights_open(&w, save(&m, "type.gguf"), &error);
         for (size_t i = 0; i < sizeof removed / sizeof *removed; i++) gone |= type == removed[i];
         assert_int_equal(status, gone ? ENT_ECORRUPT : ENT_OK);
+        char text[40];
+        snprintf(text, sizeof text, "tensor \"a\": type %u, at byte", type);
+        if (gone && !strstr(error.text, text)) fail_msg("%s", error.text);
         if (gone) continue;
         const ent_tensor *t = ent_weights_tensor(w, 0);
         const ent_format *f = ent_dtype_find(t->dtype);
@@ -361,6 +364,16 @@ static void entries_are_refused(void **state)
     put_entry(&m, &(entry){ "a", 1, { (UINT64_C(1) << 63) - 64 }, 24, 0 });
     put_entry(&m, &(entry){ "b", 1, { (UINT64_C(1) << 63) - 64 }, 24, (UINT64_C(1) << 63) - 64 });
     refuse(&m, ENT_ECORRUPT, "it ends beyond 63 bits");
+    for (int k = 0; k < 2; k++) { /* offsets by another alignment than the file's */
+        put_head(&m, 3, 2, 1);
+        put_key(&m, "general.alignment", U32, k ? 32 : 64, 4);
+        put_entry(&m, &(entry){ "a", 1, { 8 }, 24, 0 });
+        put_entry(&m, &(entry){ "b", 1, { 8 }, 24, k ? 64 : 32 });
+        pad(&m, 64);
+        put_data(&m, 128);
+        refuse(&m, ENT_ECORRUPT, k ? "tensor \"b\": offset 64, but the tensors before it end at 32"
+                                   : "tensor \"b\": offset 32, but the tensors before it end at 64");
+    }
 }
 
 static void every_truncation_is_refused(void **state)

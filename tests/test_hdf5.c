@@ -4,6 +4,7 @@
 #include <hdf5.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/bits.h"
 #include "weights_files.h"
@@ -502,6 +503,14 @@ static void keras_files_are_read(void **state)
     expect_open(scratch_path("folder"), ENT_EUNSUPPORTED, "no other file in this folder");
     assert_int_equal(rename(scratch_path("model.h5"), scratch_path("folder/tf_model.h5")), 0);
     expect_open(scratch_path("folder"), ENT_OK, NULL);
+    hid_t h5 = new_plain(scratch_path("names.h5")); /* a name in the attribute alone is no tensor */
+    add_matrix(h5, "dense/kernel:0", &storages[0]);
+    hid_t group = H5Gopen2(h5, "dense", H5P_DEFAULT);
+    set_text(group, "weight_names", "bias:0", 7);
+    H5Gclose(group), H5Fclose(h5);
+    ent_weights *named = open_file(scratch_path("names.h5"));
+    assert_int_equal(ent_weights_tensors(named), 1);
+    ent_weights_close(named);
 }
 
 /* Filtered datasets within a deflated archive. */
@@ -597,6 +606,13 @@ static void others_are_refused(void **state)
     hid_t file = new_plain(path);
     H5Fclose(file);
     expect_open(path, ENT_EUNSUPPORTED, "no datasets of numbers");
+    for (int version = 0; version < 2; version++) { /* soft links in a circle are not followed */
+        file = new_file(path, 8, 0, version ? H5F_LIBVER_V18 : H5F_LIBVER_EARLIEST, true);
+        H5Lcreate_soft("/b", file, "a", H5P_DEFAULT, H5P_DEFAULT);
+        H5Lcreate_soft("/a", file, "b", H5P_DEFAULT, H5P_DEFAULT);
+        H5Fclose(file);
+        expect_open(path, ENT_EUNSUPPORTED, "no datasets of numbers");
+    }
     file = new_plain(path);
     H5Lcreate_external("other.h5", "/w", file, "away", H5P_DEFAULT, H5P_DEFAULT);
     H5Fclose(file);
@@ -662,6 +678,26 @@ static void lzf_is_expanded(void **state)
         ent_weights *w = open_file(path);
         assert_memory_equal(ent_weights_find(w, "x")->bytes.data, cases[i].text, 16);
         ent_weights_close(w);
+    }
+}
+
+/* Deflated bytes that are fewer or more than the chunk has; past the room for checksums they do not inflate. */
+static void filters_that_lie_are_refused(void **state)
+{
+    (void)state;
+    static const struct { size_t size; const char *text; } cases[] = {
+        { 12, "has 12 bytes, not 16" }, { 20, "has 20 bytes, not 16" }, { 300, "a deflated chunk that cannot be inflated" },
+    };
+    static const uint8_t zeros[300];
+    const char *path = scratch_path("lie.h5");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t code[400];
+        uLongf n = sizeof code;
+        assert_int_equal(compress(code, &n, zeros, cases[i].size), Z_OK);
+        hid_t file = new_plain(path), set = packed_by(file, H5Z_FILTER_DEFLATE);
+        assert_true(H5Dwrite_chunk(set, H5P_DEFAULT, 0, (hsize_t[]){ 0 }, n, code) >= 0);
+        H5Dclose(set), H5Fclose(file);
+        expect_open(path, ENT_ECORRUPT, cases[i].text);
     }
 }
 
@@ -832,6 +868,7 @@ int main(void)
         cmocka_unit_test(large_files_come_back),
         cmocka_unit_test(others_are_refused),
         cmocka_unit_test(lzf_is_expanded),
+        cmocka_unit_test(filters_that_lie_are_refused),
         cmocka_unit_test(bombs_are_refused),
         cmocka_unit_test(ours_are_told_apart),
         cmocka_unit_test(damaged_parts_are_named),

@@ -305,6 +305,7 @@ static void parts_of_elements_are_an_axis(void **state)
         add_set(file, "swapped", swapped, 1, (hsize_t[]){ N }, NULL, chunked(1, (hsize_t[]){ 20 }), data);
         add_set(file, "array", array, 1, (hsize_t[]){ N }, NULL, 0, data);
         add_set(file, "three", three, 0, NULL, NULL, 0, data);
+        add_set(file, "bits", H5T_STD_B16LE, 1, (hsize_t[]){ N }, NULL, 0, data);
         H5Tclose(c64), H5Tclose(c128), H5Tclose(swapped), H5Tclose(array), H5Tclose(three), H5Fclose(file);
         ent_weights *w = open_file(path);
         assert_null(ent_weights_note(w));
@@ -313,6 +314,7 @@ static void parts_of_elements_are_an_axis(void **state)
         expect_numbers(w, "swapped", ">f4", 2, (uint64_t[]){ N, 2 }, data, N * 8);
         expect_numbers(w, "array", "I16", 3, (uint64_t[]){ N, 3, 4 }, data, N * 24);
         expect_numbers(w, "three", "U8", 1, (uint64_t[]){ 3 }, data, 3);
+        expect_numbers(w, "bits", "U16", 1, (uint64_t[]){ N }, data, N * 2);
         ent_weights_close(w);
         expect_round_trip(path, "zstd");
     }

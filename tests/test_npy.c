@@ -327,6 +327,15 @@ static void archives_are_refused(void **state)
     put_central(&m, &of[0], 0, 0, 0), put_central(&m, &hidden, 0, 0, 0);
     put_end(&m, directory, 2, 0);
     expect_open(save(&m, "bad.npz"), ENT_ECORRUPT, "members \"w.npy\" and \"b.npy\" overlap");
+    static const char *const names[] = { "../w.npy", "a/../w.npy", "..", "a\\w.npy", "/w.npy", "" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        m.size = 0;
+        put_local(&m, &of[0], names[i], &data, 0, 0);
+        directory = m.size;
+        put_central(&m, &of[0], 0, 0, 0);
+        put_end(&m, directory, 1, 0);
+        expect_open(save(&m, "bad.npz"), ENT_ECORRUPT, "leaves the archive");
+    }
     /* something in front */
     maker after = { .size = 0 };
     put_archive(&m, 0);

@@ -105,6 +105,16 @@ static void other_places_of_values_are_read(void **state)
     assert_int_equal(ent_weights_tensors(w), 1);
     assert_int_equal(ent_weights_find(w, "packed")->elements, 6);
     ent_weights_close(w);
+    static maker deep, outer; /* graphs in nodes in graphs are passed over, however deep */
+    graph.size = 0;
+    for (int i = 0; i < 500; i++) {
+        outer.size = 0;
+        message(&outer, 1, &deep);
+        deep = outer;
+    }
+    message(&graph, 1, &deep);
+    put_tensor(&graph, "w", 1, 1, 1, 4);
+    expect_open(model_of(&graph, "deep.onnx"), ENT_OK, NULL);
 }
 
 static void put_external(maker *graph, const char *name, const char *file, const char *offset, const char *length)
@@ -136,6 +146,14 @@ static void external_data_are_read(void **state)
     assert_int_equal(ent_weights_tensor(w, 2)->file, 1);
     assert_int_equal(ent_weights_tensor(w, 2)->offset, 16);
     ent_weights_close(w);
+    assert_int_equal(symlink("a.data", scratch_path("soft.data")), 0); /* as in the Hugging Face cache */
+    for (int k = 0; k < 2; k++) {
+        maker one = { .size = 0 }, linked = { .size = 0 };
+        number(&linked, 1, 4), number(&linked, 2, 1), bytes(&linked, 8, "t", 1), number(&linked, 14, 1);
+        external(&linked, "location", k ? "a.data" : "soft.data"), external(&linked, "colour", "red");
+        message(&one, 5, &linked);
+        expect_open(model_of(&one, "links.onnx"), ENT_OK, NULL);
+    }
 }
 
 /* ---- what is refused -------------------------------------------------------------------------------------------- */
@@ -151,6 +169,10 @@ static void tensors_are_refused(void **state)
         { 21, 3, 4, 5, "5 bytes for 12 elements" }, { 16, 3, 4, 25, "25 bytes for 12 elements" },
         { 1, 0, 4, 4, "4 bytes for 0 elements" }, { 1, UINT64_C(1) << 40, UINT64_C(1) << 40, 4, "the product of its shape" },
         { 1, UINT64_C(1) << 60, 2, 4, "its size exceeds 64 bits" }, { 1, UINT64_MAX, 1, 4, "a negative size" },
+        { 25, 3, 4, 2, "2 bytes for 12 elements of U2" },    { 26, 3, 4, 2, "2 bytes for 12 elements of I2" },
+        { 3, 3, 4, 11, "11 bytes for 12 elements of I8" },   { 10, 3, 4, 23, "23 bytes for 12 elements of F16" },
+        { 11, 3, 4, 95, "95 bytes for 12 elements of F64" }, { 14, 3, 4, 95, "95 bytes for 12 elements of C64" },
+        { 15, 3, 4, 191, "191 bytes for 12 elements of C128" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         maker graph = { .size = 0 };
@@ -161,6 +183,14 @@ static void tensors_are_refused(void **state)
     number(&t, 1, 1), number(&t, 2, 1), bytes(&t, 8, "t", 1), bytes(&t, 9, values, 4), bytes(&t, 4, values, 4);
     message(&graph, 5, &t);
     refuse(&graph, "whose values are there twice");
+    for (int k = 0; k < 2; k++) { /* as varints too, or in another file too */
+        graph.size = t.size = 0;
+        number(&t, 1, 1), number(&t, 2, 1), bytes(&t, 8, "t", 1), bytes(&t, 9, values, 4);
+        if (k) number(&t, 14, 1), external(&t, "location", "a.data");
+        else bytes(&t, 5, "\1", 1);
+        message(&graph, 5, &t);
+        refuse(&graph, "whose values are there twice");
+    }
     graph.size = 0;
     put_tensor(&graph, "t", 1, 1, 1, 4), put_tensor(&graph, "t", 1, 1, 1, 4);
     refuse(&graph, "tensor \"t\" is in bad.onnx as well");

@@ -297,6 +297,16 @@ static void machines_refuse(void **state)
         P("](Na.", "the stack is empty"),
         P("}N\x85N\x86N\x87\x87.", "the stack is empty"),
         P("\x85.", "the stack is empty"),
+        P("\x81.", "the stack is empty"),
+        P("}\x81.", "the stack is empty"),
+        P("N\x86.", "the stack is empty"),
+        P("\x90.", "no mark"),
+        P("l.", "no mark"),
+        P("d.", "no mark"),
+        P("\x93.", "a class whose name is no text"),
+        P("\x94.", "nothing to remember"),
+        P("r\0\0\0\0.", "nothing to remember"),
+        P("j\7\0\0\0.", "the memo has nothing there"),
         P("q\0.", "nothing to remember"),
         P("h\7.", "the memo has nothing there"),
         P("}r\xff\xff\xff\xff.", "beyond what the pickle can fill"),
@@ -385,7 +395,14 @@ static void tensors_are_refused(void **state)
     text(&m, "w"), global(&m, "torch._utils", "_rebuild_tensor_v2"), op(&m, ')'), op(&m, 'R');
     end(&m);
     refuse(&m, ENT_ECORRUPT, "not enough is said of it");
-    begin(&m); /* a storage by another tag */
+    begin(&m); /* five items, and another tag */
+    text(&m, "w"), global(&m, "torch._utils", "_rebuild_tensor_v2"), op(&m, '('), op(&m, '(');
+    text(&m, "module"), global(&m, "torch", "FloatStorage"), text(&m, "0"), text(&m, "cpu"), integer(&m, 24);
+    op(&m, 't'), op(&m, 'Q');
+    integer(&m, 0), tuple(&m, 1, (int32_t[]){ 8 }), tuple(&m, 1, (int32_t[]){ 1 }), op(&m, 't'), op(&m, 'R');
+    end(&m);
+    refuse(&m, ENT_ECORRUPT, "its storage is not ('storage'");
+    begin(&m); /* one item */
     text(&m, "w"), global(&m, "torch._utils", "_rebuild_tensor_v2"), op(&m, '('), text(&m, "storage"), put(&m, 0x85, 1),
         op(&m, 'Q');
     integer(&m, 0), tuple(&m, 0, NULL), tuple(&m, 0, NULL), op(&m, 't'), op(&m, 'R');
@@ -404,6 +421,14 @@ static void tensors_are_refused(void **state)
     for (int i = 0; i < 4999; i++) op(&m, 'a');
     op(&m, '.');
     refuse(&m, ENT_ECORRUPT, "nested too deep");
+    for (int k = 0; k < 2; k++) { /* an object without a state, alone and beside a tensor */
+        begin(&m);
+        text(&m, "x"), global(&m, "my.models", "Net"), op(&m, ')'), put(&m, 0x81, 1);
+        if (k) text(&m, "w"), tensor(&m, "FloatStorage", "0", 24, &six_by_four);
+        end(&m);
+        if (k) expect_open(checkpoint("object.pt", &m), ENT_OK, NULL);
+        else refuse(&m, ENT_EUNSUPPORTED, "no tensors in it");
+    }
 }
 
 static void archives_are_refused(void **state)
@@ -420,6 +445,10 @@ static void archives_are_refused(void **state)
     expect_open(make_zip("bad.pt", sound, 3), ENT_EUNSUPPORTED, "byte order is not \"little\"");
     const part script[] = { sound[0], sound[1], { "a/constants.pkl", "\x80\2N.", 4, false } };
     expect_open(make_zip("bad.pt", script, 3), ENT_EUNSUPPORTED, "a TorchScript program");
+    const part tight[] = { { "a/data.pkl", m.bytes, m.size, true }, sound[1] };
+    expect_open(make_zip("bad.pt", tight, 2), ENT_ECORRUPT, "its pickle is compressed");
+    const part packed[] = { sound[0], { "a/data/0", numbers, 96, true } };
+    expect_open(make_zip("bad.pt", packed, 2), ENT_ECORRUPT, "tensor \"w\": its storage is compressed");
     const part none[] = { { "a/version", "3\n", 2, false } };
     expect_open(make_zip("bad.pt", none, 1), ENT_ECORRUPT, "a zip archive without ROOT/data.pkl");
     write_file(scratch_path("old.pt"),

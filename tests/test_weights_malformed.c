@@ -237,11 +237,21 @@ static void indexes_are_refused(void **state)
     write_file(path, right, sizeof right - 1);
     expect_open(path, ENT_OK, NULL);
     flips_every_bit(path, path, sizeof right - 1);
+    for (size_t n = sizeof right - 1; n-- > 0;) {
+        write_file(path, right, n);
+        expect_open(path, ENT_ECORRUPT, NULL);
+    }
+    write_file(path, right, sizeof right - 1);
     write_file(scratch_path("2.safetensors"), "version https://git-lfs.github.com/spec/v1\n", 43);
     ent_weights *w;
     ent_error e;
     assert_status(ent_weights_open(&w, path, &e), ENT_EUNSUPPORTED);
     assert_non_null(strstr(e.text, "2.safetensors: a Git LFS pointer"));
+    static const char bin[] = "{\"weight_map\":{\"a\":\"old.bin\"}}"; /* what a .bin is, its content says */
+    write_file(path, bin, sizeof bin - 1);
+    write_file(scratch_path("old.bin"), "\x80\2\x8a\nl\xfc\x9c" "F\xf9 j\xa8P\x19.", 15);
+    assert_status(ent_weights_open(&w, path, &e), ENT_EUNSUPPORTED);
+    assert_non_null(strstr(e.text, "old.bin: a Python pickle"));
 }
 
 static void foreign_formats_are_named(void **state)

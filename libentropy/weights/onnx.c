@@ -271,6 +271,8 @@ static ent_status read_tensor(const reading *r, ent_bytes left)
         status = take_field(r, &left, &f);
         if (!status) status = read_field(r, &t, &f);
     }
+    if (!status && t.has_values && (t.elsewhere || (t.external && t.values.size)))
+        return bad(r, t.at, "a tensor whose values are there twice");
     if (status || t.elsewhere) return status;
     return add_tensor(r, &t);
 }
