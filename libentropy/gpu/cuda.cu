@@ -35,6 +35,7 @@ static thread_local cudaError_t last;
 ent_status gpu_cuda_status(cudaError_t error)
 {
     if (error == cudaSuccess) return ENT_OK;
+    (void)cudaGetLastError(); /* else the next launch would answer for it */
     last = error;
     switch (error) {
     case cudaErrorMemoryAllocation: return ENT_ENOMEM;
@@ -70,13 +71,16 @@ static ent_status allocate(int device, void **memory, size_t bytes)
 
 static void release(int device, void *memory)
 {
-    if (!cudaSetDevice(device)) cudaFree(memory);
+    if (cudaSetDevice(device) || cudaFree(memory)) (void)cudaGetLastError();
 }
 
 static ent_status copy(int device, void *to, const void *from, size_t bytes, cudaMemcpyKind kind)
 {
     ent_status status = gpu_cuda_status(cudaSetDevice(device));
-    return status ? status : gpu_cuda_status(cudaMemcpy(to, from, bytes, kind));
+    if (!status) status = gpu_cuda_status(cudaMemcpy(to, from, bytes, kind));
+    /* from pageable memory it may return before the last bytes are there, and other streams do not wait for it */
+    if (!status && kind == cudaMemcpyHostToDevice) status = gpu_cuda_status(cudaStreamSynchronize(cudaStreamLegacy));
+    return status;
 }
 
 static ent_status write_memory(int device, void *memory, const void *from, size_t bytes)
