@@ -109,8 +109,9 @@ ent_status ent_shapes_check(const ent_index *index, hid_t file, const char *path
     char place[300];
     snprintf(place, sizeof place, "%.250s: %s", path, where);
     if (!index->tensors || H5Lexists(file, where, H5P_DEFAULT) == 0) return ENT_OK;
-    uint8_t *row = ent_alloc(2 * f.part * f.row), *own = row + f.part * f.row;
+    uint8_t *row = ent_alloc(2 * f.part * f.row), *own;
     if (!row) return ent_fail(error, ENT_ENOMEM, "%s: out of memory", path);
+    own = row + f.part * f.row;
     hid_t type = type_of(&f);
     ent_status status = ent_h5_open_rows(&set, file, where, type, index->tensors, place, error);
     for (size_t first = 0; first < index->tensors && !status; first += f.part) {
