@@ -32,7 +32,7 @@ plot for [k = 1:6] data using (column("n")):(of(k, "plugin")) with linespoints l
 unset object 1
 unset arrow 1
 set ylabel "bias for the law of Zipf, bits" offset 1,0
-set yrange [-1:0.1]
+set yrange [-1.25:0.1]
 set xzeroaxis lc rgb "black" dt 2
 set key at graph 0.98,0.04 right bottom vertical maxrows 3 reverse Left samplen 1.6 width -2 font ",8"
 names = "plugin miller-madow chao-shen"
