@@ -212,7 +212,7 @@ deltas: $(BUILD)/test_delta ## checkpoints told by others: bits a weight by shar
 	@$< --figures datasets/gutenberg-llama-4.7m/model.safetensors >$(RESULTS)/deltas.tsv.part && mv $(RESULTS)/deltas.tsv.part $(RESULTS)/deltas.tsv
 
 formats: all tests ## figures of the readers: files refused, damaged, given back; headers, memory; into results/formats.md
-	@tests/formats.sh $(BUILD) >results/formats.md.part && mv results/formats.md.part results/formats.md
+	@tests/formats.sh $(BUILD) >$(RESULTS)/formats.md.part && mv $(RESULTS)/formats.md.part $(RESULTS)/formats.md
 
 calibration: $(BUILD)/test_fit ## entropies of fields of rounded weights, ours beside published ones, into results/calibration.tsv (seconds)
 	@$< --calibration >$(RESULTS)/calibration.tsv.part && mv $(RESULTS)/calibration.tsv.part $(RESULTS)/calibration.tsv

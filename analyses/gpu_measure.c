@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "gpu_measure.h"
 #include "product.h"
 
@@ -224,14 +225,6 @@ static ent_status measure_codec(struct work *w, const ent_codec *codec, struct g
 
 /* ---- a matrix --------------------------------------------------------------------------------------------- */
 
-static float widen(uint16_t word)
-{
-    uint32_t bits = (uint32_t)word << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 /* A product of two BF16 is exact in double precision. */
 static ent_status refer(size_t row, unsigned thread, void *context)
 {
@@ -242,7 +235,7 @@ static ent_status refer(size_t row, unsigned thread, void *context)
     for (unsigned b = 0; b < m->batch[m->batches - 1]; b++) {
         double sum = 0, magnitude = 0;
         for (size_t i = 0; i < m->cols; i++) {
-            double product = (double)widen(words[i]) * (double)w->wide[b * m->cols + i];
+            double product = (double)ent_float_of_bf16(words[i]) * (double)w->wide[b * m->cols + i];
             sum += product;
             magnitude += fabs(product);
         }
@@ -257,13 +250,12 @@ static ent_status make_x(struct work *w)
 {
     const struct gpu_matrix *m = w->matrix;
     size_t n = m->batch[m->batches - 1] * m->cols, bytes = n * sizeof(uint16_t);
+    const ent_format *bf16 = ent_format_find("BF16");
     uint16_t *x = ent_alloc(bytes);
     if (!x) return ent_fail(w->error, ENT_ENOMEM, "out of memory");
     product_fill_normal(w->wide, n);
-    for (size_t i = 0; i < n; i++) {
-        x[i] = (uint16_t)ent_format_nearest(ent_format_find("BF16"), (double)w->wide[i]);
-        w->wide[i] = widen(x[i]);
-    }
+    ent_format_words(bf16, w->wide, n, x);
+    ent_format_floats(bf16, x, n, w->wide);
     ent_status status = ent_gpu_alloc(w->how->gpu, &w->x, bytes, w->error);
     if (!status) status = ent_gpu_write(w->how->gpu, w->x, x, bytes, w->error);
     ent_free(x);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/bits.h"
 #include "base/clock.h"
 #include "product.h"
 
@@ -108,11 +109,9 @@ static ent_status refer(size_t row, unsigned thread, void *context)
     double sum = 0, magnitude = 0;
     (void)thread;
     for (size_t i = 0; i < p->cols; i++) {
-        uint32_t bits = (uint32_t)p->words[row * p->cols + i] << 16;
-        float w;
-        memcpy(&w, &bits, sizeof w);
-        sum += (double)w * (double)p->x[i];
-        magnitude += fabs((double)w * (double)p->x[i]);
+        double product = (double)ent_float_of_bf16(p->words[row * p->cols + i]) * (double)p->x[i];
+        sum += product;
+        magnitude += fabs(product);
     }
     p->reference[row] = sum;
     p->magnitude[row] = magnitude;

@@ -10,7 +10,8 @@
 // The coder is Golomb's (1966) in Rice's form (1979), over *ranks*. Symbols are sorted by how often they occur. The rank r
 // is cut in two: its upper part `r >> k` in unary (so many ones and a zero), its k lower bits as they are. There is
 // no tree and no table to look up but the list of symbols. If ranks fall off by the same factor each, this is nearly the best
-// code with whole bits; the exponents of a trained model nearly do.
+// code with whole bits; the exponents of a trained model nearly do. It is the longest of the notebooks,
+// because a coder that may meet any bytes is shown whole.
 //
 //     cc 10-add-your-own-coder.c $(pkg-config --cflags --libs libentropy) -lm -o 10
 //     data=$(pkg-config --variable=datadir libentropy)

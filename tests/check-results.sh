@@ -74,9 +74,7 @@ make_step() { # of made's third column
     case $1 in
         demo) MACHINE=here analyses/demo.sh "$build" ;;
         demo-plot) analyses/demo-plot.sh "$RESULTS/demo" "$RESULTS/machines/$MACHINE/demo" ;;
-        calibration) "$build/test_fit" --calibration >"$RESULTS/calibration.tsv" && analyses/calibration-page.sh >"$RESULTS/calibration.md" ;;
-        deltas) "$build/test_delta" --figures datasets/gutenberg-llama-4.7m/model.safetensors >"$RESULTS/deltas.tsv" ;;
-        coverage) "$build/test_coverage" --trials 1000 >"$RESULTS/coverage.tsv" && analyses/coverage-page.sh >"$RESULTS/coverage.md" ;;
+        calibration | deltas | coverage) "${MAKE:-make}" --no-print-directory BUILD="$build" RESULTS="$RESULTS" "$1" ;;
         coverage-page) analyses/coverage-page.sh >"$RESULTS/coverage.md" ;;
         huff-llm | targets | rate-distortion | quality | dependence | published) "analyses/$1.sh" "$build" ;;
         *-page) "analyses/${1%-page}.sh" "$build" page ;;

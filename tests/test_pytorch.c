@@ -1,4 +1,6 @@
-/* test_pytorch.c - PyTorch's checkpoints: pickles put together opcode by opcode, read as data, damaged and refused. */
+/* test_pytorch.c - PyTorch's checkpoints: pickles put together opcode by opcode, read as data, damaged and refused.
+ *
+ * Over 500 lines because every test speaks the few words of pickles that are defined first. */
 #include <sys/stat.h>
 #include <unistd.h>
 

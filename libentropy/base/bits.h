@@ -16,6 +16,11 @@ static inline void ent_store16(void *p, uint16_t v) { memcpy(p, &v, sizeof v); }
 static inline void ent_store32(void *p, uint32_t v) { memcpy(p, &v, sizeof v); }
 static inline void ent_store64(void *p, uint64_t v) { memcpy(p, &v, sizeof v); }
 
+/* A float as its bits, and back; a BF16 is the upper half of the float of the same value. */
+static inline uint32_t ent_float_bits(float value) { return ent_load32(&value); }
+static inline float ent_float_of(uint32_t bits) { float v; memcpy(&v, &bits, sizeof v); return v; }
+static inline float ent_float_of_bf16(uint16_t word) { return ent_float_of((uint32_t)word << 16); }
+
 /* The number of bits that can name `n` things: 0 for 1, 8 for 256, 9 for 257. */
 static inline unsigned ent_bits_for(uint32_t n)
 {

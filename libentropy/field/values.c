@@ -8,19 +8,7 @@
 
 #include <entropy/field.h>
 
-static float from_bits(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static uint32_t to_bits(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
+#include "base/bits.h"
 
 /* The word at position i; words need not be aligned. */
 static uint64_t load(const void *words, uint32_t width, size_t i)
@@ -39,7 +27,7 @@ static void floats_of_bf16(const void *words, size_t n, float *values)
     for (size_t i = 0; i < n; i++) {
         uint16_t word;
         memcpy(&word, (const uint8_t *)words + 2 * i, 2);
-        values[i] = from_bits((uint32_t)word << 16);
+        values[i] = ent_float_of_bf16(word);
     }
 }
 
@@ -51,8 +39,8 @@ static void floats_of_f16(const void *words, size_t n, float *values)
         uint16_t word;
         memcpy(&word, (const uint8_t *)words + 2 * i, 2);
         uint32_t magnitude = (uint32_t)(word & 0x7fff) << 13, sign = (uint32_t)(word & 0x8000) << 16;
-        uint32_t scaled = to_bits(from_bits(magnitude) * 0x1p112f);
-        values[i] = from_bits(sign | (magnitude >= 0x0f800000 ? magnitude | 0x7f800000 : scaled));
+        uint32_t scaled = ent_float_bits(ent_float_of(magnitude) * 0x1p112f);
+        values[i] = ent_float_of(sign | (magnitude >= 0x0f800000 ? magnitude | 0x7f800000 : scaled));
     }
 }
 
@@ -96,7 +84,7 @@ void ent_format_floats(const ent_format *format, const void *words, size_t n, fl
 
 static uint16_t bf16_of(float value)
 {
-    uint32_t bits = to_bits(value);
+    uint32_t bits = ent_float_bits(value);
     if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)(bits >> 16 & 0x8000) | 0x7fc0;
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16); /* to nearest, ties to even */
 }
@@ -123,7 +111,7 @@ static rounding rounding_to(const ent_format *f)
 {
     rounding r = { .dropped = 23u - f->mantissa_bits, .rebias = (uint32_t)(127 - f->bias) << f->mantissa_bits,
                    .normal = (uint32_t)(128 - f->bias) << 23, .sign = 1u << (f->bits - 1) };
-    r.whole = from_bits((uint32_t)(127 + 24 - f->bias - f->mantissa_bits) << 23);
+    r.whole = ent_float_of((uint32_t)(127 + 24 - f->bias - f->mantissa_bits) << 23);
     r.beyond = (uint32_t)ent_format_nearest(f, INFINITY);
     r.last = r.beyond - (f->specials == ENT_SPECIALS_IEEE);
     r.nan = (uint32_t)ent_format_nearest(f, NAN);
@@ -137,9 +125,9 @@ static inline uint32_t either(uint32_t first, uint32_t a, uint32_t b) { return (
 /* To the nearest, ties to even.  A carry out of the mantissa goes into the exponent by itself. */
 static inline uint32_t rounded(rounding r, float value)
 {
-    uint32_t bits = to_bits(value), magnitude = bits & 0x7fffffff;
+    uint32_t bits = ent_float_bits(value), magnitude = bits & 0x7fffffff;
     uint32_t normal = ((magnitude + (1u << (r.dropped - 1)) - 1 + (magnitude >> r.dropped & 1)) >> r.dropped) - r.rebias;
-    uint32_t small = to_bits(from_bits(magnitude) + r.whole) - to_bits(r.whole);
+    uint32_t small = ent_float_bits(ent_float_of(magnitude) + r.whole) - ent_float_bits(r.whole);
     uint32_t word = either(magnitude < r.normal, small, normal);
     word = either(word > r.last, r.beyond, word);
     word |= either((bits >> 31) & (word >= r.least_signed), r.sign, 0);

@@ -29,25 +29,16 @@ GPU_FUNCTION void gpu_mma(float d[4][GPU_HELD], uint32_t a[4][GPU_HELD], uint32_
 #else
 
 #include <math.h>
-#include <string.h>
+
+#include "base/bits.h"
 
 enum { GPU_WARPS_HELD = 8 }; /* at most */
 #define WE warp
 #define EACH_WARP(warps) for (unsigned warp = 0; warp < (warps); warp++)
 
 GPU_FUNCTION void gpu_sync_block(void) {}
-GPU_FUNCTION float gpu_float(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-GPU_FUNCTION uint32_t gpu_bits(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
+GPU_FUNCTION float gpu_float(uint32_t bits) { return ent_float_of(bits); }
+GPU_FUNCTION uint32_t gpu_bits(float value) { return ent_float_bits(value); }
 GPU_FUNCTION float gpu_fma(float a, float b, float c) { return fmaf(a, b, c); }
 
 /* D += A B with A of 16 x 16 and B of 16 x 8 BF16, D of FP32, as fragments (PTX ISA, mma.m16n8k16): with g = lane / 4 and

@@ -7,17 +7,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "target/dot.h"
 
 enum { LANES = 64 };
-
-static float widen(uint16_t word)
-{
-    uint32_t bits = (uint32_t)word << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
 
 /* The last of the tree: `lane` holds the first `n` lanes. */
 static float fold(float *lane, unsigned n)
@@ -42,7 +35,7 @@ static void fill(rest *r, const uint16_t *w, const float *x, size_t n)
 
 static void add_plain(float *lane, const uint16_t *w, const float *x)
 {
-    for (unsigned l = 0; l < LANES; l++) lane[l] = fmaf(widen(w[l]), x[l], lane[l]);
+    for (unsigned l = 0; l < LANES; l++) lane[l] = fmaf(ent_float_of_bf16(w[l]), x[l], lane[l]);
 }
 
 float ent_dot_plain(const uint16_t *w, const float *x, size_t n)

@@ -69,12 +69,7 @@ static ent_status widen(const void *x, const ent_format *format, size_t n, float
     if (!strcmp(format->name, "F32")) return ENT_OK;
     *wide = n > SIZE_MAX / sizeof **wide ? NULL : ent_alloc(n * sizeof **wide);
     if (!*wide) return ENT_ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        uint16_t word;
-        memcpy(&word, (const char *)x + i * sizeof word, sizeof word);
-        uint32_t bits = (uint32_t)word << 16;
-        memcpy(*wide + i, &bits, sizeof bits);
-    }
+    ent_format_floats(format, x, n, *wide);
     return ENT_OK;
 }
 

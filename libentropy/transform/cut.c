@@ -8,7 +8,6 @@
  *
  * Left out: the authors take 0, 1, 3 or 7 bits, so that fractions fill bytes; here any number is packed. */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/bits.h"
 #include "transform/parts.h"
@@ -25,10 +24,7 @@ static const char *fraction_format(const double setting[], char name[16])
 /* A float as its sign, its exponent, and `bits` bits of mantissa, the latter two as one number. */
 static float value_of(uint32_t sign, uint32_t magnitude, unsigned bits)
 {
-    const uint32_t word = sign << 31 | magnitude << (MANTISSA - bits);
-    float value;
-    memcpy(&value, &word, sizeof value);
-    return value;
+    return ent_float_of(sign << 31 | magnitude << (MANTISSA - bits));
 }
 
 static ent_status forward(const double setting[], ent_matrix_job *job, ent_error *error)
@@ -40,7 +36,7 @@ static ent_status forward(const double setting[], ent_matrix_job *job, ent_error
     ent_part *fractions = ent_packed_add(job->packed, "fractions", fraction_format(setting, format), job->rows, job->cols, error);
     if (!fractions) return ENT_ENOMEM;
     for (size_t i = 0; i < (size_t)job->rows * job->cols; i++) {
-        const uint32_t word = ent_load32(&job->values[i]), sign = word >> 31;
+        const uint32_t word = ent_float_bits(job->values[i]), sign = word >> 31;
         uint32_t magnitude = ((word & 0x7FFFFFFF) + (1u << (dropped - 1))) >> dropped;
         if (magnitude >> bits == INFINITE) magnitude--; /* the largest that is finite */
         ent_part_set_word(exponents, i, magnitude >> bits);

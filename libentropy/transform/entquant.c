@@ -11,8 +11,8 @@
  *
  * Parts: codes, rows x cols, I8 or F8_E4M3; scales, BF16, rows x 1.  Bits per weight, plain: 8 + 16 / cols. */
 #include <math.h>
-#include <string.h>
 
+#include "base/bits.h"
 #include "transform/kmeans.h"
 
 enum { LAMBDA, BITS, FP8 };
@@ -55,12 +55,7 @@ static void sort(uint32_t *order, uint32_t *room, uint32_t n)
     }
 }
 
-static double magnitude(uint32_t order)
-{
-    float value;
-    memcpy(&value, &order, sizeof value);
-    return (double)value;
-}
+static double magnitude(uint32_t order) { return (double)ent_float_of(order); }
 
 static const uint32_t *sort_row(fit *f, uint32_t r)
 {

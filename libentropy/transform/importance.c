@@ -1,6 +1,7 @@
 /* importance.c - see importance.h. */
 #include <math.h>
 
+#include "base/bits.h"
 #include "transform/importance.h"
 #include "transform/points.h"
 

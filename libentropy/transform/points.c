@@ -2,18 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "transform/points.h"
 
 enum { FEW = 16 }; /* bins a value, or more, that make sorting cheaper than a pass over the bins */
-
-static float float_of(uint32_t bits)
-{
-    union {
-        uint32_t bits;
-        float value;
-    } u = { bits };
-    return u.value;
-}
 
 static uint32_t used_bits(const float *values, uint32_t rows, uint32_t width, size_t stride)
 {
@@ -28,8 +20,8 @@ static void take(points *p, uint32_t b, double total, double sum)
 {
     uint32_t bits = b << p->shift, top = bits | ((1u << p->shift) - 1);
     if (!(total > 0)) return;
-    p->low[p->n] = (double)float_of(bits >> 31 && !p->exact ? top : bits);
-    p->value[p->n] = p->exact ? (double)float_of(bits) : sum / total;
+    p->low[p->n] = (double)ent_float_of(bits >> 31 && !p->exact ? top : bits);
+    p->value[p->n] = p->exact ? (double)ent_float_of(bits) : sum / total;
     p->weight[p->n++] = total;
 }
 

@@ -27,13 +27,4 @@ ent_status ent_points_collect(points *p, unsigned shift, const float *values, ui
                               const double *weight, ent_error *error);
 void ent_points_free(points *p); /* takes a zeroed one too */
 
-static inline uint32_t ent_float_bits(float value)
-{
-    union {
-        float value;
-        uint32_t bits;
-    } u = { value };
-    return u.bits;
-}
-
 #endif
