@@ -13,8 +13,8 @@ extern "C" {
 /* All return ENT_OK, ENT_ENOMEM, ENT_EUNSUPPORTED (no such device, no driver) or ENT_ECHECK (the device reports a
  * fault, of this launch or an earlier one). */
 typedef struct gpu_backend {
-    size_t size; /* of this struct and of gpu_image: library and program must be of one build */
-    size_t image_size;
+    size_t size; /* of this struct, of gpu_image and of gpu_product: library and program must be of one build */
+    size_t image_size, product_size;
     ent_status (*count)(int *devices);
     ent_status (*name)(int device, char *text, size_t room);
     ent_status (*allocate)(int device, void **memory, size_t bytes);

@@ -1,5 +1,7 @@
 /* cuda.cu - the kernels on NVIDIA cards, and what gpu.c asks of a card: a library of its own, made by `make gpu`. */
 #include <cstdio>
+#include <mutex>
+#include <utility>
 
 #include "gpu/backend.h"
 #include "gpu/cuda.h"
@@ -7,7 +9,9 @@
 #include "gpu/tiered_kernel.h"
 
 /* As many blocks of threads on a multiprocessor at once as registers and shared memory of both H100 and A100 allow. */
-__global__ void __launch_bounds__(GPU_TIERED_WARPS *GPU_LANES, 4)
+enum { TIERED_RESIDENT = 4, PLANAR_RESIDENT = 2 };
+
+__global__ void __launch_bounds__(GPU_TIERED_WARPS *GPU_LANES, TIERED_RESIDENT)
     decode_tiered(const __grid_constant__ gpu_image image, uint16_t *words)
 {
     __shared__ __align__(16) uint32_t table[GPU_TIERED_TABLE];
@@ -18,7 +22,7 @@ __global__ void __launch_bounds__(GPU_TIERED_WARPS *GPU_LANES, 4)
     gpu_tiered_decode(&image, blockIdx.x * GPU_TIERED_WARPS + warp, table, (uint8_t *)scratch[warp], words);
 }
 
-__global__ void __launch_bounds__(GPU_PLANAR_WARPS *GPU_LANES, 2)
+__global__ void __launch_bounds__(GPU_PLANAR_WARPS *GPU_LANES, PLANAR_RESIDENT)
     decode_planar(const __grid_constant__ gpu_image image, uint16_t *words)
 {
     __shared__ __align__(16) uint32_t table[GPU_PLANAR_TABLE];
@@ -93,11 +97,36 @@ static ent_status read_memory(int device, void *to, const void *memory, size_t b
     return copy(device, to, memory, bytes, cudaMemcpyDeviceToHost);
 }
 
+cudaError_t gpu_cuda_prepare(const void *kernel, unsigned dynamic, unsigned resident)
+{
+    enum { MOST = 64, UNASKED = 48 << 10, RESERVED = 1 << 10 }; /* the system's own of each block */
+    static std::mutex one;
+    static std::pair<const void *, int> done[MOST];
+    static unsigned n;
+    std::lock_guard<std::mutex> lock(one);
+    int device, room;
+    cudaFuncAttributes found;
+    cudaError_t error = cudaGetDevice(&device);
+    for (unsigned i = 0; i < n && !error; i++)
+        if (done[i].first == kernel && done[i].second == device) return cudaSuccess;
+    if (!error) error = cudaFuncGetAttributes(&found, kernel);
+    if (!error) error = cudaDeviceGetAttribute(&room, cudaDevAttrMaxSharedMemoryPerMultiprocessor, device);
+    if (!error && dynamic > UNASKED) error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)dynamic);
+    if (error) return error;
+    const size_t wanted = resident * (found.sharedSizeBytes + dynamic + RESERVED), percent = (100 * wanted + room - 1) / room;
+    error = cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout, percent < 100 ? (int)percent : 100);
+    if (!error && n < MOST) done[n++] = { kernel, device };
+    return error;
+}
+
 static ent_status decode(int device, const gpu_image *image, uint16_t *words, void *stream)
 {
     ent_status status = gpu_cuda_status(cudaSetDevice(device));
     if (status || !image->units) return status;
     cudaStream_t on = (cudaStream_t)stream;
+    status = gpu_cuda_status(image->coding == GPU_TIERED ? gpu_cuda_prepare((const void *)decode_tiered, 0, TIERED_RESIDENT)
+                                                         : gpu_cuda_prepare((const void *)decode_planar, 0, PLANAR_RESIDENT));
+    if (status) return status;
     if (image->coding == GPU_TIERED) {
         const unsigned blocks = (image->units + GPU_TIERED_WARPS - 1) / GPU_TIERED_WARPS;
         decode_tiered<<<blocks, GPU_TIERED_WARPS * GPU_LANES, 0, on>>>(*image, words);
@@ -121,5 +150,5 @@ static ent_status wait(int device, void *stream)
 }
 
 extern "C" ENT_API const gpu_backend ent_gpu_cuda;
-const gpu_backend ent_gpu_cuda = { sizeof(gpu_backend), sizeof(gpu_image), count, name,   allocate, release,
-                                   write_memory,        read_memory,       decode, product, wait, gpu_cuda_why };
+const gpu_backend ent_gpu_cuda = { sizeof(gpu_backend), sizeof(gpu_image), sizeof(gpu_product), count,  name,    allocate, release,
+                                   write_memory,        read_memory,       decode,              product, wait,   gpu_cuda_why };

@@ -165,6 +165,7 @@ static const char *why(void) { return ""; }
 const gpu_backend ent_gpu_emulation = {
     .size = sizeof(gpu_backend),
     .image_size = sizeof(gpu_image),
+    .product_size = sizeof(gpu_product),
     .count = count,
     .name = name,
     .allocate = allocate,

@@ -36,7 +36,8 @@ static ent_status load(const gpu_backend **backend, void **library, ent_error *e
     *library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE); /* a driver may have threads that outlive its use */
     if (!*library) return ent_fail(error, ENT_EUNSUPPORTED, "no library for GPUs, which `make gpu` builds: %s", dlerror());
     *backend = dlsym(*library, GPU_SYMBOL);
-    if (*backend && (*backend)->size == sizeof(gpu_backend) && (*backend)->image_size == sizeof(gpu_image)) return ENT_OK;
+    const gpu_backend *b = *backend;
+    if (b && b->size == sizeof *b && b->image_size == sizeof(gpu_image) && b->product_size == sizeof(gpu_product)) return ENT_OK;
     dlclose(*library);
     return ent_fail(error, ENT_EUNSUPPORTED, "%s is of another build: run `make gpu` again", path);
 }

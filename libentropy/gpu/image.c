@@ -291,7 +291,8 @@ static ent_status assemble(building *b, uint8_t **memory, ent_tally *tally, ent_
         if (b->piece[i].units > image->units_per_block) image->units_per_block = b->piece[i].units;
     }
     const size_t units = b->blocks * image->units_per_block;
-    if (code / ALIGN >= GPU_RAW || units > UINT32_MAX) return ent_fail(error, ENT_EUNSUPPORTED, "a tensor of %zu weights is too large", b->n);
+    /* launches round units up to whole blocks of threads */
+    if (code / ALIGN >= GPU_RAW || units > UINT32_MAX - GPU_PLANAR_WARPS) return ent_fail(error, ENT_EUNSUPPORTED, "a tensor of %zu weights is too large", b->n);
     image->units = (uint32_t)units;
     const size_t rest_room = rounded(b->n + GPU_SLACK, SECTION), code_room = rounded(code + GPU_SLACK, SECTION);
     const size_t unit_room = rounded(units * sizeof(gpu_unit), SECTION);

@@ -14,8 +14,12 @@ template <gpu_coding coding> struct layout {
     static constexpr unsigned tile = 2 * WARPS * row, sums = WARPS * PRODUCT_SUMS * 4;
     static constexpr unsigned units = table + WARPS * own, tiles = units + tile + sums;
     static_assert(table % 16 == 0 && own % 16 == 0 && row % 16 == 0, "shared memory is aligned to 16 bytes");
-    // blocks of threads at once on a multiprocessor
+    // blocks of threads at once on a multiprocessor: an H100 has 228 KB of shared memory for them, an A100 164
+#if defined __CUDA_ARCH__ && __CUDA_ARCH__ < 900
+    static constexpr unsigned resident = coding == GPU_TIERED ? 4 : 2;
+#else
     static constexpr unsigned resident = coding == GPU_TIERED ? 4 : 3;
+#endif
 };
 
 extern __shared__ __align__(16) uint8_t shared[];
@@ -61,7 +65,7 @@ template <gpu_coding coding> static cudaError_t multiply(const gpu_product &p, c
     const unsigned blocks = p.tiles * p.period * p.image.units_per_block, first = blocks * PRODUCT_ROWS;
     const unsigned others = (p.image.units - first + WARPS - 1) / WARPS;
     const auto kernel = p.batch > 8 ? multiply_tiles<coding, GPU_PRODUCT_BATCH> : multiply_tiles<coding, 8>;
-    cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, at::tiles);
+    cudaError_t error = gpu_cuda_prepare((const void *)kernel, at::tiles, at::resident);
     if (!error && blocks) {
         kernel<<<blocks, THREADS, at::tiles, stream>>>(p);
         error = cudaGetLastError();

@@ -2,6 +2,8 @@
 #ifndef ENT_GPU_PRODUCT_H
 #define ENT_GPU_PRODUCT_H
 
+#include <assert.h>
+
 #include "gpu/image.h"
 
 enum { GPU_PRODUCT_BATCH = 16 };
@@ -16,5 +18,8 @@ typedef struct gpu_product {
     uint32_t period, period_rows; /* blocks; the rows that these are */
     uint32_t tiles;               /* of 8 periods, one beside the other; single warps do the units of the blocks after them */
 } gpu_product;
+
+/* Kernels take both as they are: no compiler may lay them out in its own way. */
+static_assert(sizeof(gpu_product) == sizeof(gpu_image) + 3 * 8 + 8 * 4, "gpu_product has holes");
 
 #endif
