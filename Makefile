@@ -47,7 +47,7 @@ PLUGIN_SRC = libentropy/filter/plugin.c libentropy/filter/hdf5.c
 LIB_SRC  = $(filter-out $(PLUGIN_SRC),$(wildcard libentropy/*/*.c))
 APP_SRC  = $(wildcard analyses/*.c analyses/*/*.c datasets/*.c)
 TEST_SRC = $(wildcard tests/test_*.c)
-HELP_SRC = $(filter-out $(TEST_SRC),$(wildcard tests/*.c)) $(wildcard tests/oracle/*.c)
+HELP_SRC = $(filter-out $(TEST_SRC),$(wildcard tests/*.c)) $(wildcard tests/oracle/*.c tests/gpu/*.c)
 FUZZ_SRC = $(wildcard tests/fuzz/fuzz_*.c)
 
 LIB_OBJ  = $(LIB_SRC:%.c=$(BUILD)/%.o)
@@ -150,7 +150,7 @@ $(BUILD)/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(B
 $(BUILD)/test_filter $(BUILD)/test_readable $(BUILD)/test_hdf5_more: | $(BUILD)/plugin/libh5entropy.so
 
 # The part for NVIDIA cards, a library of its own, so that nothing else needs CUDA.  NVCC and GPU_ARCH may be set.
-.PHONY: gpu gpu-bench
+.PHONY: gpu gpu-bench gpu-bundle
 NVCC     = $(or $(shell command -v nvcc 2>/dev/null),/usr/local/cuda/bin/nvcc)
 GPU_ARCH = 80 90
 GPU_SRC  = $(wildcard libentropy/gpu/*.cu)
@@ -164,6 +164,11 @@ $(BUILD)/libentropy_gpu.so: $(GPU_SRC) $(wildcard libentropy/gpu/*.h libentropy/
 	$(Q)$(NVCC) -shared -O3 -std=c++17 -lineinfo -Werror all-warnings $(GPU_CODE) -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra \
 	  $(INCLUDES) -o $@ $(GPU_SRC)
 
+# The emulation in place of that library, with times that are made up: what measures a card can be tried without one.
+$(BUILD)/libentropy_gpu_emulated.so: libentropy/gpu/emulate.c tests/gpu/card.c $(BUILD)/libentropy.a | $(BUILD)/build.h
+	@echo '  LD $@'
+	$(Q)$(COMPILE) -fvisibility=default -Dent_gpu_emulation=ent_gpu_cuda -shared -o $@ $^ $(LIBS)
+
 gpu: $(BUILD)/test_gpu $(BUILD)/test_gpu_product $(BUILD)/libentropy_gpu.so ## the library for NVIDIA cards (nvcc), its kernels in emulation and, with a card, on it
 	@$(BUILD)/test_gpu
 	@$(BUILD)/test_gpu_product
@@ -171,10 +176,27 @@ gpu: $(BUILD)/test_gpu $(BUILD)/test_gpu_product $(BUILD)/libentropy_gpu.so ## t
 gpu-bench: all gpu $(BUILD)/libentropy_gpu.so ## card 0 measured: decoding and products beside copies and cuBLAS, into results/gpu (minutes; needs the card)
 	@tests/gpu/bench.sh $(BUILD) $(MACHINE)
 
+# The same for a machine without our libraries: programs that look for them in a folder beside themselves.
+BUNDLE = $(BUILD)/gpu-bundle/build
+BUNDLED = -fopenmp $(CFLAGS) -Wl,--disable-new-dtags,-rpath,'$$ORIGIN/lib'
+
+$(BUNDLE)/entropy: $(APP_OBJ) $(BUILD)/libentropy.a
+	@mkdir -p $(@D)
+	@echo '  LD $@'
+	$(Q)$(CC) $(BUNDLED) -o $@ $^ $(LIBS)
+
+$(BUNDLE)/test_%: $(BUILD)/tests/test_%.o $(HELP_OBJ) $(filter-out %/main.o,$(APP_OBJ)) $(BUILD)/libentropy.a
+	@mkdir -p $(@D)
+	@echo '  LD $@'
+	$(Q)$(CC) $(BUNDLED) -o $@ $^ $(LIBS) -lcmocka
+
+gpu-bundle: $(BUNDLE)/entropy $(BUNDLE)/test_gpu $(BUNDLE)/test_gpu_product $(BUILD)/libentropy_gpu.so ## programs and libraries that measure a card elsewhere, into build/gpu-bundle.tar.gz
+	@tests/gpu/bundle.sh $(BUILD)
+
 .SECONDARY: $(HELP_OBJ) $(TEST_SRC:%.c=$(BUILD)/%.o)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-tests: $(TESTS) $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/replay_%)
+tests: $(TESTS) $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/replay_%) $(BUILD)/libentropy_gpu_emulated.so
 
 deps:
 	@analyses/packages.sh build

@@ -1,5 +1,4 @@
 /* bench_gpu.c - see bench_gpu.h. */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,9 +66,7 @@ static ent_status measure_all(struct session *s, ent_error *error)
         status = measure(s, layer[i].rows, layer[i].cols, BATCHES, &progress, error);
     if (!b->rows && !status) status = measure(s, s->sample.n / COLS, COLS, 1, &progress, error);
     progress_end(&progress);
-    if (status) return status;
-    status = s->measure.bench->clock_ghz(s->measure.device, &s->report.card.clock_ghz);
-    return status ? ent_fail(error, status, "%s: its clock: %s", ent_gpu_name(s->measure.gpu), s->measure.bench->why()) : ENT_OK;
+    return status;
 }
 
 /* ---- output ------------------------------------------------------------------------------------------- */
@@ -111,8 +108,7 @@ ent_status bench_gpu_on(const struct bench_gpu *bench, ent_gpu *gpu, int device,
                                .runs = bench->runs, .threads = bench->common->threads };
     ent_status status;
     if ((status = card->facts(device, &m->facts))) return ent_fail(error, status, "%s: %s", ent_gpu_name(gpu), card->why());
-    s.report = (struct gpu_report){ .card = { .name = ent_gpu_name(gpu), .driver = m->facts.driver, .processors = m->facts.processors,
-                                              .memory_bytes = (double)m->facts.memory_bytes, .clock_ghz = NAN },
+    s.report = (struct gpu_report){ .card = { ent_gpu_name(gpu), m->facts },
                                     .model = bench->model, .origin = target_origin_now(bench->command),
                                     .target = bench->target, .targets = bench->targets };
     status = open_sample(&s, error);

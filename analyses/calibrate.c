@@ -183,7 +183,7 @@ static void write_row(const struct calibration *x, FILE *file, size_t dtype, siz
 static void write_target(const struct calibration *x, FILE *file, bool rows)
 {
     fprintf(file, "# Written by `entropy bench --calibrate`; every number was measured by the command in it.\n");
-    if (rows) target_file_head(file, x->c->output, ent_cpu_text(), &x->origin);
+    if (rows) target_file_head(file, x->c->output, ent_cpu_text(), ent_cpu_text(), &x->origin);
     else target_file_name(file, x->c->output, ent_cpu_text(), "model");
     write_machine(x, file);
     if (!rows) return;

@@ -467,7 +467,8 @@ int cmd_bench(int argc, char **argv)
                "verified; with --plan also predicted_ns, predicted_raw_ns, error_percent.  With --calibrate: codec, dtype, "
                "cache (cold or warm), threads, decode_gbps, decode_cycles and decode_pj a weight, computed_gbps.  With --target gpu: "
                "operation, codec, target, card, model, rows, cols, batch, bits_per_weight, bytes (moved), seconds (median), least_seconds, weights_gbps, of_roof, "
-               "over_cublas, error, runs, verified, predicted_by, predicted_seconds, error_percent.  With --with: " BENCH_WITH_KEYS ".",
+               "over_cublas, error, runs, verified, launches (in a timed sample), cublas (the fastest way to ask it), clock_ghz (counted), "
+               "driver_clock_ghz, memory_ghz, watts, celsius, predicted_by, predicted_seconds, error_percent.  With --with: " BENCH_WITH_KEYS ".",
     };
     size_t rows = 0;
     while (ent_codecs[rows].name) rows++;

@@ -6,7 +6,10 @@
 #include "gpu_measure.h"
 #include "product.h"
 
-enum { CACHES = 4, MOST_BUFFERS = 64, WARM = 2, CHUNK = 16 << 20 };
+enum { CACHES = 4, MOST_BUFFERS = 64, MOST_PASSES = 256, MOST_REPLAYS = 1 << 16, CHUNK = 16 << 20 };
+
+/* Seconds: of one timed sample, at least; of a card at work before the first; of a trial of a way to multiply. */
+static const double SAMPLE = 1e-3, WARM_UP = 0.1, CHOICE = 0.05;
 
 /* A matrix under measurement. */
 struct work {
@@ -17,6 +20,7 @@ struct work {
     ent_gpu_tensor *coded[MOST_BUFFERS];
     void *sums; /* memory of products */
     size_t sums_bytes;
+    unsigned blas[GPU_BATCH + 1]; /* by the batch, the way to ask cuBLAS */
     float *wide;                   /* x, batch by batch */
     double *reference, *magnitude; /* [batch][rows]: the sum in double precision, and that of |w x| */
     float *host_y;
@@ -32,31 +36,76 @@ static ent_status told(const struct work *w, ent_status status, const char *what
     return status ? ent_fail(w->error, status, "%s: %s: %s", ent_gpu_name(w->how->gpu), what, w->how->bench->why()) : ENT_OK;
 }
 
-static ent_status multiply(const struct work *w, const void *words, size_t i, unsigned batch)
+/* Passes over all buffers, one way. */
+struct passes {
+    const struct work *work;
+    enum gpu_way way;
+    unsigned batch, blas; /* the way to ask cuBLAS */
+    size_t times;
+};
+
+static ent_status multiply(const struct passes *p, const void *words, size_t i, void *stream)
 {
+    const struct work *w = p->work;
     const struct gpu_matrix *m = w->matrix;
-    return told(w, w->how->bench->cublas(w->how->device, words, m->rows, m->cols, w->x, batch, w->y[i]), "cuBLAS");
+    return w->how->bench->cublas(w->how->device, p->blas, words, m->rows, m->cols, w->x, p->batch, w->y[i], stream);
 }
 
-static ent_status work_once(const struct work *w, enum gpu_way way, size_t i, unsigned batch)
+static ent_status work_once(const struct passes *p, size_t i, void *stream)
 {
+    const struct work *w = p->work;
     const gpu_bench *b = w->how->bench;
     const struct gpu_matrix *m = w->matrix;
     ent_status status = ENT_OK;
-    switch (way) {
-    case GPU_COPY: return told(w, b->copy(w->how->device, w->out[i], w->plain[i], 2 * w->n), "a copy");
-    case GPU_READ: return told(w, b->read(w->how->device, w->plain[i], 2 * w->n), "a read");
-    case GPU_CUBLAS: return multiply(w, w->plain[i], i, batch);
-    case GPU_PRODUCT: return ent_gpu_product(w->coded[i], m->rows, m->cols, w->x, batch, w->y[i], w->sums, NULL, w->error);
-    default: status = ent_gpu_decode(w->coded[i], w->out[i], NULL, w->error);
+    switch (p->way) {
+    case GPU_COPY: return told(w, b->copy(w->how->device, w->out[i], w->plain[i], 2 * w->n, stream), "a copy");
+    case GPU_READ: return told(w, b->read(w->how->device, w->plain[i], 2 * w->n, stream), "a read");
+    case GPU_CUBLAS: return multiply(p, w->plain[i], i, stream); /* some ways there are not: left to who chooses */
+    case GPU_PRODUCT: return ent_gpu_product(w->coded[i], m->rows, m->cols, w->x, p->batch, w->y[i], w->sums, stream, w->error);
+    default: status = ent_gpu_decode(w->coded[i], w->out[i], stream, w->error);
     }
-    return status || way == GPU_DECODE ? status : multiply(w, w->out[i], i, batch);
+    return status || p->way == GPU_DECODE ? status : told(w, multiply(p, w->out[i], i, stream), "cuBLAS");
 }
 
-static ent_status work_all(const struct work *w, enum gpu_way way, unsigned batch)
+static ent_status work_all(void *context, void *stream)
 {
+    const struct passes *p = context;
     ent_status status = ENT_OK;
-    for (size_t i = 0; i < w->buffers && !status; i++) status = work_once(w, way, i, batch);
+    for (size_t k = 0; k < p->times; k++)
+        for (size_t i = 0; i < p->work->buffers && !status; i++) status = work_once(p, i, stream);
+    return status;
+}
+
+static ent_status record(struct passes *p, void **recording)
+{
+    const gpu_bench *b = p->work->how->bench;
+    return b->record(p->work->how->device, work_all, p, recording);
+}
+
+/* How long `times` replays take in all. */
+static ent_status time_replays(const struct work *w, void *recording, size_t times, double *seconds)
+{
+    const gpu_bench *b = w->how->bench;
+    const int device = w->how->device;
+    ent_status status = told(w, b->mark(device, 0), "a mark");
+    for (size_t i = 0; i < times && !status; i++) status = told(w, b->replay(device, recording), "a replay");
+    if (!status) status = told(w, b->mark(device, 1), "a mark");
+    return status ? status : told(w, b->seconds(device, 0, seconds), "a time");
+}
+
+/* Replays until so many seconds went by without a pause, so that clocks are what they are under load; seconds of one replay. */
+static ent_status warm_up(const struct work *w, void *recording, double least, double *each)
+{
+    double seconds = 0;
+    size_t n = 1;
+    ent_status status = time_replays(w, recording, n, &seconds); /* not counted: it waits for the first asking */
+    while (!status && seconds < least) {
+        double more = seconds > 0 ? 1.2 * least / seconds : 2;
+        n = (size_t)fmin((double)n * fmin(more, 100) + 1, MOST_REPLAYS);
+        status = time_replays(w, recording, n, &seconds);
+        if (n == MOST_REPLAYS) break;
+    }
+    *each = seconds / (double)n;
     return status;
 }
 
@@ -116,18 +165,18 @@ static ent_status compare_sums(const struct work *w, struct gpu_row *row)
     return status;
 }
 
-/* Once more, over outputs that are all wrong. */
-static ent_status verify(const struct work *w, struct gpu_row *row)
+/* What was timed once more, over outputs that are all wrong. */
+static ent_status verify(const struct work *w, void *recording, struct gpu_row *row)
 {
+    double seconds;
     ent_status status = spoil_all(w, row->way, row->batch);
-    if (!status) status = work_all(w, row->way, row->batch);
-    if (!status) status = ent_gpu_wait(w->how->gpu, NULL, w->error);
+    if (!status) status = time_replays(w, recording, 1, &seconds);
     row->verified = true;
     if (!status && makes_words(row->way)) status = compare_words(w, row);
     if (!status && row->batch) status = compare_sums(w, row);
     if (!status && !row->verified)
         return ent_fail(w->error, ENT_ECHECK, "%s of %zu x %zu, batch %u: the result is wrong",
-                        *row->codec ? row->codec : row->batch ? "cuBLAS" : "a copy", row->rows, row->cols, row->batch);
+                        *row->codec ? row->codec : row->batch ? row->cublas : "a copy", row->rows, row->cols, row->batch);
     return status;
 }
 
@@ -146,38 +195,86 @@ static double bytes_moved(const struct work *w, enum gpu_way way, double bits, u
     }
 }
 
-static ent_status measure(const struct work *w, struct gpu_row *row)
+/* One recording is at least SAMPLE seconds of work. */
+static ent_status record_sample(const struct work *w, struct passes *p, void **recording)
+{
+    double each = 0;
+    ent_status status = told(w, record(p, recording), "a recording");
+    if (!status) status = warm_up(w, *recording, SAMPLE, &each);
+    if (status || each >= SAMPLE) return status;
+    w->how->bench->forget(w->how->device, *recording);
+    p->times = (size_t)fmin(ceil(1.2 * SAMPLE / each), MOST_PASSES);
+    return told(w, record(p, recording), "a recording");
+}
+
+static ent_status time_runs(const struct work *w, const struct passes *p, void *recording, struct gpu_row *row)
 {
     const gpu_bench *b = w->how->bench;
     const int device = w->how->device;
-    ent_status status = ENT_OK;
-    for (unsigned r = 0; r < WARM && !status; r++) status = work_all(w, row->way, row->batch);
+    double each;
+    ent_status status = warm_up(w, recording, WARM_UP, &each);
+    if (!status) status = told(w, b->replay(device, recording), "a replay"); /* the first mark is of a card at work */
     if (!status) status = told(w, b->mark(device, 0), "a mark");
     for (unsigned r = 0; r < w->how->runs && !status; r++) {
-        status = work_all(w, row->way, row->batch);
+        status = told(w, b->replay(device, recording), "a replay");
         if (!status) status = told(w, b->mark(device, r + 1), "a mark");
     }
-    if (!status) status = ent_gpu_wait(w->how->gpu, NULL, w->error);
+    if (!status) status = told(w, b->load(device, &row->load), "its state");
     for (unsigned r = 0; r < w->how->runs && !status; r++) {
         status = told(w, b->seconds(device, r, &w->seconds[r]), "a time");
-        w->seconds[r] /= (double)w->buffers;
+        w->seconds[r] /= (double)(w->buffers * p->times);
     }
-    if (status) return status;
-    gpu_row_times(row, w->seconds, w->how->runs);
-    return verify(w, row);
+    if (!status) gpu_row_times(row, w->seconds, w->how->runs);
+    return status;
+}
+
+static ent_status measure(const struct work *w, struct gpu_row *row)
+{
+    struct passes p = { w, row->way, row->batch, row->batch ? w->blas[row->batch] : 0, 1 };
+    void *recording = NULL;
+    ent_status status = record_sample(w, &p, &recording);
+    row->launches = w->buffers * p.times;
+    if (!status) status = time_runs(w, &p, recording, row);
+    if (!status) status = verify(w, recording, row);
+    w->how->bench->forget(w->how->device, recording);
+    return status;
 }
 
 static ent_status add(const struct work *w, enum gpu_way way, unsigned batch, const struct product_code *code, double bits,
                       struct gpu_row **row)
 {
     *(*row) = (struct gpu_row){ .way = way, .codec = code ? ent_codec_name(code->codec) : "", .rows = w->matrix->rows,
-                                .cols = w->matrix->cols, .batch = batch, .bits = bits,
+                                .cols = w->matrix->cols, .batch = batch, .bits = bits, .cublas = "",
                                 .bytes = bytes_moved(w, way, bits, batch), .error = NAN };
+    if (way == GPU_CUBLAS || way == GPU_UNPACK) (*row)->cublas = w->how->bench->cublas_way(w->blas[batch]);
     if (code) {
         (*row)->recipe = code->recipe;
         (*row)->coded = true;
     }
     return measure(w, (*row)++);
+}
+
+/* The fastest way to ask cuBLAS for a batch. */
+static ent_status choose_blas(struct work *w, unsigned batch)
+{
+    const gpu_bench *b = w->how->bench;
+    double least = INFINITY;
+    for (unsigned i = 0; b->cublas_way(i); i++) {
+        struct passes p = { w, GPU_CUBLAS, batch, i, 1 };
+        void *recording;
+        double each;
+        ent_status status = record(&p, &recording);
+        if (status == ENT_EUNSUPPORTED) continue;
+        status = told(w, status, b->cublas_way(i));
+        if (!status) status = warm_up(w, recording, CHOICE, &each);
+        b->forget(w->how->device, recording);
+        if (status) return status;
+        if (each < least) {
+            least = each;
+            w->blas[batch] = i;
+        }
+    }
+    return isinf(least) ? ent_fail(w->error, ENT_EUNSUPPORTED, "cuBLAS has no product of %zu x %zu", w->matrix->rows, w->matrix->cols) : ENT_OK;
 }
 
 /* ---- one codec ------------------------------------------------------------------------------------------ */
@@ -245,11 +342,14 @@ static ent_status refer(size_t row, unsigned thread, void *context)
     return ENT_OK;
 }
 
+/* Room of x and y: cuBLAS may add vectors up to a multiple of 8. */
+static size_t most_vectors(const struct work *w) { return (w->matrix->batch[w->matrix->batches - 1] + 7u) / 8 * 8; }
+
 /* Normal values, rounded to BF16. */
 static ent_status make_x(struct work *w)
 {
     const struct gpu_matrix *m = w->matrix;
-    size_t n = m->batch[m->batches - 1] * m->cols, bytes = n * sizeof(uint16_t);
+    size_t n = most_vectors(w) * m->cols, bytes = n * sizeof(uint16_t);
     const ent_format *bf16 = ent_format_find("BF16");
     uint16_t *x = ent_alloc(bytes);
     if (!x) return ent_fail(w->error, ENT_ENOMEM, "out of memory");
@@ -266,7 +366,7 @@ static ent_status allocate(struct work *w)
 {
     const struct gpu_matrix *m = w->matrix;
     ent_gpu *gpu = w->how->gpu;
-    size_t most = m->batch[m->batches - 1], y = most * m->rows;
+    size_t most = most_vectors(w), y = most * m->rows;
     w->wide = ent_alloc(most * m->cols * sizeof *w->wide);
     w->reference = ent_alloc(y * sizeof *w->reference);
     w->magnitude = ent_alloc(y * sizeof *w->magnitude);
@@ -316,7 +416,10 @@ ent_status gpu_measure_matrix(const struct gpu_measure *how, const struct gpu_ma
     if (!status) status = ent_parallel(matrix->rows, how->threads, refer, &w);
     if (!status) status = add(&w, GPU_COPY, 0, NULL, 16, &row);
     if (!status) status = add(&w, GPU_READ, 0, NULL, 16, &row);
-    for (size_t b = 0; b < matrix->batches && !status; b++) status = add(&w, GPU_CUBLAS, matrix->batch[b], NULL, 16, &row);
+    for (size_t b = 0; b < matrix->batches && !status; b++) {
+        status = choose_blas(&w, matrix->batch[b]);
+        if (!status) status = add(&w, GPU_CUBLAS, matrix->batch[b], NULL, 16, &row);
+    }
     for (size_t i = 0; i < how->codecs && !status; i++) status = measure_codec(&w, how->codec[i], &row);
     release(&w);
     return status;

@@ -28,9 +28,11 @@ struct gpu_matrix {
 /* How many rows gpu_measure_matrix makes. */
 size_t gpu_measure_rows(const struct gpu_measure *measure, size_t batches);
 
-/* Copy, read, cuBLAS for each batch; then for each codec decoding and for each batch both ways to multiply.  A run goes
- * once through buffers that together are four times the card's cache, right behind another that is not timed, so that
- * neither the cache nor the first launch helps or hurts; seconds are of one buffer.  ENT_ECHECK when anything is wrong. */
+/* Copy, read, cuBLAS for each batch, the fastest of all ways to ask it; then for each codec decoding and for each batch both
+ * ways to multiply.  A pass goes once through buffers that together are four times the card's cache, so that the cache does not
+ * help; a run is a recording of as many passes as take a millisecond, so that asking for work is not what is timed; runs
+ * come one right behind the other after a tenth of a second of the same, so that clocks are up.  Seconds are of one buffer.
+ * ENT_ECHECK when anything is wrong. */
 ent_status gpu_measure_matrix(const struct gpu_measure *measure, const struct gpu_matrix *matrix, struct gpu_row *row,
                               ent_error *error);
 

@@ -62,6 +62,17 @@ double gpu_row_predicted(const struct gpu_row *row, const ent_target *target)
     return NAN;
 }
 
+/* Of the rows that did `way` with this codec, the first with most weights. */
+static const struct gpu_row *largest(const struct gpu_report *report, enum gpu_way way, const char *codec)
+{
+    const struct gpu_row *best = NULL;
+    for (size_t i = 0; i < report->rows; i++) {
+        const struct gpu_row *row = &report->row[i];
+        if (row->way == way && !strcmp(row->codec, codec) && (!best || weights(row) > weights(best))) best = row;
+    }
+    return best;
+}
+
 /* ---- output --------------------------------------------------------------------------------------- */
 
 static const char *const key[GPU_WAYS] = { "copy", "read", "decode", "cublas", "decode-then-cublas", "product" };
@@ -90,6 +101,13 @@ static void print_json(const struct gpu_report *report, const struct gpu_row *ro
     json_real_or_null(object, "error", row->error);
     json_count(object, "runs", row->runs);
     json_object_set_new(object, "verified", json_boolean(row->verified));
+    json_count(object, "launches", row->launches);
+    json_text(object, "cublas", *row->cublas ? row->cublas : NULL);
+    json_real_or_null(object, "clock_ghz", row->load.clock_ghz);
+    json_real_or_null(object, "driver_clock_ghz", row->load.driver_clock_ghz);
+    json_real_or_null(object, "memory_ghz", row->load.memory_ghz);
+    json_real_or_null(object, "watts", row->load.watts);
+    json_real_or_null(object, "celsius", row->load.celsius);
     if (target) {
         double predicted = gpu_row_predicted(row, target);
         json_text(object, "predicted_by", ent_target_name(target));
@@ -104,6 +122,27 @@ void gpu_report_json(const struct gpu_report *report)
     for (size_t i = 0; i < report->rows; i++)
         for (size_t k = 0; k < (report->targets ? report->targets : 1); k++)
             print_json(report, &report->row[i], report->targets ? report->target[k] : NULL);
+}
+
+enum { STATE = 400 };
+
+static void say(char text[STATE], const char *format, double value)
+{
+    size_t n = strlen(text);
+    if (!isnan(value)) snprintf(text + n, STATE - n, format, value);
+}
+
+/* Driver, settings, and what the clocks were while most weights were read. */
+static const char *describe(const struct gpu_report *report, char text[STATE])
+{
+    const gpu_facts *facts = &report->card.facts;
+    const gpu_load *load = &largest(report, GPU_READ, "")->load;
+    snprintf(text, STATE, "%s%s", facts->driver, facts->ecc < 0 ? "" : facts->ecc ? ", ECC on" : ", ECC off");
+    say(text, ", %.0f W at most", facts->limit_watts);
+    say(text, "; reading: multiprocessors at %.2f GHz", load->clock_ghz);
+    say(text, ", memory at %.3f GHz", load->memory_ghz);
+    say(text, ", %.0f W", load->watts);
+    return text;
 }
 
 /* The columns that all tables have, then some for each target. */
@@ -122,15 +161,16 @@ void gpu_report_print(const struct gpu_report *report)
 {
     const struct gpu_card *card = &report->card;
     struct table table;
-    printf("%s: %s, %u multiprocessors, ", model_name(report->model), card->name, card->processors);
-    if (!isnan(card->clock_ghz)) printf("%.2f GHz as found, ", card->clock_ghz);
-    printf("%s, %s\n\n", show_bytes((uint64_t)card->memory_bytes).text, card->driver);
-    begin(report, "<operation|<codec|<matrix|batch|bits/weight|us|GB/s of weights|GB/s moved|of the roof|cuBLAS/time",
+    char state[STATE];
+    printf("%s: %s, %u multiprocessors, %s, %s", model_name(report->model), card->name, card->facts.processors,
+           show_bytes(card->facts.memory_bytes).text, describe(report, state));
+    printf("\n\n");
+    begin(report, "<operation|<codec, or way of cuBLAS|<matrix|batch|bits/weight|us|GB/s of weights|GB/s moved|of the roof|cuBLAS/time|GHz",
           "|%s, us|error %%", &table);
     for (size_t i = 0; i < report->rows; i++) {
         const struct gpu_row *row = &report->row[i];
         table_cell(&table, "%s", name[row->way]);
-        table_cell(&table, "%s", row->codec);
+        table_cell(&table, "%s", row->way == GPU_CUBLAS ? row->cublas : row->codec);
         table_cell(&table, "%zu x %zu", row->rows, row->cols);
         table_number(&table, row->batch ? (double)row->batch : (double)NAN, 0);
         table_number(&table, row->bits, 3);
@@ -139,6 +179,7 @@ void gpu_report_print(const struct gpu_report *report)
         table_number(&table, 1e-9 * row->bytes / row->seconds, 0);
         table_number(&table, gpu_row_of_roof(report, row), 2);
         table_number(&table, gpu_row_over_cublas(report, row), 2);
+        table_number(&table, row->load.clock_ghz, 2);
         for (size_t k = 0; k < report->targets; k++) {
             double predicted = gpu_row_predicted(row, report->target[k]);
             table_number(&table, 1e6 * predicted, 1);
@@ -159,7 +200,8 @@ void gpu_report_tsv(const struct gpu_report *report, FILE *file)
 {
     struct table table;
     begin(report, "operation|codec|rows|cols|batch|bits_per_weight|bytes|seconds|least_seconds|weights_gbps|of_roof|"
-          "over_cublas|error|runs|verified", "|predicted_seconds by %s|error_percent of %s", &table);
+          "over_cublas|error|runs|verified|launches|cublas|clock_ghz|driver_clock_ghz|memory_ghz|watts|celsius",
+          "|predicted_seconds by %s|error_percent of %s", &table);
     for (size_t i = 0; i < report->rows; i++) {
         const struct gpu_row *row = &report->row[i];
         table_cell(&table, "%s", key[row->way]);
@@ -177,6 +219,13 @@ void gpu_report_tsv(const struct gpu_report *report, FILE *file)
         number(&table, row->error);
         table_cell(&table, "%u", row->runs);
         table_cell(&table, "%d", row->verified);
+        table_cell(&table, "%zu", row->launches);
+        table_cell(&table, "%s", row->cublas);
+        number(&table, row->load.clock_ghz);
+        number(&table, row->load.driver_clock_ghz);
+        number(&table, row->load.memory_ghz);
+        number(&table, row->load.watts);
+        number(&table, row->load.celsius);
         for (size_t k = 0; k < report->targets; k++) {
             double predicted = gpu_row_predicted(row, report->target[k]);
             number(&table, predicted);
@@ -189,22 +238,11 @@ void gpu_report_tsv(const struct gpu_report *report, FILE *file)
 
 /* ---- the target's file ------------------------------------------------------------------------------ */
 
-/* Of the rows that did `way` with this codec, the first with most weights. */
-static const struct gpu_row *largest(const struct gpu_report *report, enum gpu_way way, const char *codec)
-{
-    const struct gpu_row *best = NULL;
-    for (size_t i = 0; i < report->rows; i++) {
-        const struct gpu_row *row = &report->row[i];
-        if (row->way == way && !strcmp(row->codec, codec) && (!best || weights(row) > weights(best))) best = row;
-    }
-    return best;
-}
-
 static void write_rate(const struct gpu_report *report, const struct gpu_row *row, const char *codec, FILE *file)
 {
     fputs("  - { codec: ", file);
     yaml_quoted(file, codec);
-    fprintf(file, ", dtype: BF16, threads: %u, cache: cold, bits_per_weight: %.5g, gbps: %.5g }\n", report->card.processors,
+    fprintf(file, ", dtype: BF16, threads: %u, cache: cold, bits_per_weight: %.5g, gbps: %.5g }\n", report->card.facts.processors,
             row->bits, gpu_row_gbps(row));
 }
 
@@ -212,14 +250,14 @@ void gpu_report_target(const struct gpu_report *report, const char *path, FILE *
 {
     const struct gpu_card *card = &report->card;
     const struct gpu_row *read = largest(report, GPU_READ, "");
-    char machine[512];
-    snprintf(machine, sizeof machine, "%s, %s", card->name, card->driver);
+    char machine[512], state[STATE];
+    snprintf(machine, sizeof machine, "%s, %s", card->name, describe(report, state));
     fputs("# Written by `entropy bench --target gpu`; every number was measured by the command in it.\n", file);
-    target_file_head(file, path, machine, &report->origin);
-    if (!isnan(card->clock_ghz)) yaml_measured(file, "clock_ghz", card->clock_ghz, &report->origin);
-    yaml_measured(file, "cores", card->processors, &report->origin);
+    target_file_head(file, path, card->name, machine, &report->origin);
+    if (!isnan(read->load.clock_ghz)) yaml_measured(file, "clock_ghz", read->load.clock_ghz, &report->origin);
+    yaml_measured(file, "cores", card->facts.processors, &report->origin);
     fputs("memory: # read by all multiprocessors\n  - name: device memory\n", file);
-    yaml_measured(file, "    capacity_bytes", card->memory_bytes, &report->origin);
+    yaml_measured(file, "    capacity_bytes", (double)card->facts.memory_bytes, &report->origin);
     yaml_measured(file, "    gbps", 1e-9 * read->bytes / read->seconds, &report->origin);
     fprintf(file, "rates: # GB/s of weights of %s, decoded from device memory to device memory; raw ones are read\n",
             model_name(report->model));

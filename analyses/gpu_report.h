@@ -6,21 +6,19 @@
 
 #include <entropy/target.h>
 
+#include "gpu/bench.h"
 #include "target_file.h"
 
-/* The card as it was found. */
 struct gpu_card {
-    const char *name, *driver; /* "NVIDIA H100 80GB HBM3", "driver 580.95, CUDA 13.0" */
-    unsigned processors;       /* multiprocessors */
-    double memory_bytes;
-    double clock_ghz;          /* of the multiprocessors, while it worked; NaN: not told */
+    const char *name; /* "NVIDIA H100 80GB HBM3" */
+    gpu_facts facts;
 };
 
 enum gpu_way {
     GPU_COPY,    /* the plain weights, from device memory to device memory */
     GPU_READ,    /* the plain weights, read and added up */
     GPU_DECODE,  /* code to plain weights in device memory */
-    GPU_CUBLAS,  /* y = W x from plain weights, by cuBLAS */
+    GPU_CUBLAS,  /* y = W x from plain weights, by cuBLAS, the fastest of all ways to ask it */
     GPU_UNPACK,  /* GPU_DECODE, then GPU_CUBLAS */
     GPU_PRODUCT, /* y = W x straight from code */
     GPU_WAYS
@@ -37,6 +35,9 @@ struct gpu_row {
     double bytes;             /* that must pass the memory */
     double seconds, least;    /* of one run: the median and the fastest */
     unsigned runs;
+    size_t launches;          /* that one timed sample holds: seconds are a share of it */
+    const char *cublas;       /* the way that cuBLAS was asked; "": it was not */
+    gpu_load load;            /* the card's state while it ran */
     double error;             /* of a product: the largest of a row, over the sum of |w x| of that row */
     bool verified;            /* the last run was compared: decoding bit by bit, products with FP64 sums */
 };
@@ -65,13 +66,13 @@ double gpu_row_over_cublas(const struct gpu_report *report, const struct gpu_row
 double gpu_row_predicted(const struct gpu_row *row, const ent_target *target);
 
 /* Columns or keys: operation, codec, rows, cols, batch, bits_per_weight, bytes, seconds, least_seconds, weights_gbps, of_roof,
- * over_cublas, error, runs, verified, and for each target predicted_seconds and error_percent (a JSON line a target). */
+ * over_cublas, error, runs, verified, launches, cublas, clock_ghz, driver_clock_ghz, memory_ghz, watts, celsius, and for each target predicted_seconds and error_percent (a JSON line a target). */
 void gpu_report_json(const struct gpu_report *report);
 void gpu_report_print(const struct gpu_report *report);
 void gpu_report_tsv(const struct gpu_report *report, FILE *file);
 
-/* A target of kind measured: the card's clock and multiprocessors, its memory by the fastest read, and a rate a codec
- * by the row that decodes most weights; raw weights by the read, since nothing need be done to them. */
+/* A target of kind measured: the card's multiprocessors, its memory and their clock by the read of most weights, and a rate a
+ * codec by the row that decodes most weights; raw weights by the read, since nothing need be done to them. */
 void gpu_report_target(const struct gpu_report *report, const char *path, FILE *file);
 
 #endif

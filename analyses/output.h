@@ -22,7 +22,7 @@ char *make_plain(char *text);
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
-enum { TABLE_COLUMNS = 24 };
+enum { TABLE_COLUMNS = 36 };
 
 /* Cells are kept until the table is printed, each column as wide as its widest cell. */
 struct table {

@@ -44,9 +44,9 @@ void target_file_name(FILE *file, const char *path, const char *brief, const cha
     fprintf(file, "\nkind: %s\n", kind);
 }
 
-void target_file_head(FILE *file, const char *path, const char *machine, const struct target_origin *origin)
+void target_file_head(FILE *file, const char *path, const char *brief, const char *machine, const struct target_origin *origin)
 {
-    target_file_name(file, path, machine, "measured");
+    target_file_name(file, path, brief, "measured");
     fputs("measured:\n  command: ", file);
     yaml_quoted(file, origin->command);
     fprintf(file, "\n  date: \"%s\"\n  cpu: ", origin->date);

@@ -17,8 +17,9 @@ void yaml_quoted(FILE *file, const char *text);
 /* A line "KEY: { value: ..., status: measured, ... }"; `key` may be indented. */
 void yaml_measured(FILE *file, const char *key, double value, const struct target_origin *origin);
 /* The lines name to measured of a target of kind measured, whose name is the file's without folders and ending, other
- * characters than letters, digits, '-', '_' and '.' made '-'; `machine` tells which it is. */
-void target_file_head(FILE *file, const char *path, const char *machine, const struct target_origin *origin);
+ * characters than letters, digits, '-', '_' and '.' made '-'; `brief` and, with all that is known of its state, `machine`
+ * tell which it is. */
+void target_file_head(FILE *file, const char *path, const char *brief, const char *machine, const struct target_origin *origin);
 /* The first of these lines, of a target of any kind. */
 void target_file_name(FILE *file, const char *path, const char *brief, const char *kind);
 

@@ -1,87 +1,10 @@
-/* test_gpu_bench.c - the bench of a card, on the emulation and a clock that is made up.  No number here was measured. */
+/* test_gpu_bench.c - the bench of a card, on the emulation and a card that is made up.  No number here was measured. */
 #include <math.h>
 
 #include "../analyses/bench_gpu.h"
 #include "../analyses/gpu_measure.h"
+#include "gpu/card.h"
 #include "test.h"
-
-/* ---- what is made up ------------------------------------------------------------------------------------- */
-
-static bool wrong; /* cuBLAS is */
-
-static ent_status made_up_facts(int device, gpu_facts *facts)
-{
-    (void)device;
-    *facts = (gpu_facts){ .driver = "driver 0", .processors = 7, .memory_bytes = 1000000, .l2_bytes = 15000 };
-    return ENT_OK;
-}
-
-static ent_status made_up_mark(int device, unsigned i)
-{
-    (void)device, (void)i;
-    return ENT_OK;
-}
-
-static bool has_read; /* the last work was a read, which takes half as long */
-
-/* Runs take 7, 14, 21, 28 us and again: a median of 17.5. */
-static ent_status made_up_seconds(int device, unsigned i, double *seconds)
-{
-    (void)device;
-    *seconds = (has_read ? 3.5e-6 : 7e-6) * (i % 4 + 1);
-    return ENT_OK;
-}
-
-static ent_status made_up_clock(int device, double *ghz)
-{
-    (void)device;
-    *ghz = 1.5;
-    return ENT_OK;
-}
-
-static ent_status made_up_copy(int device, void *to, const void *from, size_t bytes)
-{
-    (void)device;
-    has_read = false;
-    memcpy(to, from, bytes);
-    return ENT_OK;
-}
-
-static ent_status made_up_read(int device, const void *from, size_t bytes)
-{
-    (void)device, (void)from, (void)bytes;
-    has_read = true;
-    return ENT_OK;
-}
-
-static double value(uint16_t word)
-{
-    uint32_t bits = (uint32_t)word << 16;
-    float v;
-    memcpy(&v, &bits, sizeof v);
-    return (double)v;
-}
-
-static ent_status made_up_cublas(int device, const void *w, size_t rows, size_t cols, const void *x, unsigned batch, void *y)
-{
-    const uint16_t *a = w, *b = x;
-    float *out = y;
-    (void)device;
-    has_read = false;
-    for (size_t v = 0; v < batch; v++)
-        for (size_t r = 0; r < rows; r++) {
-            double sum = 0;
-            for (size_t c = 0; c < cols; c++) sum += value(a[r * cols + c]) * value(b[v * cols + c]);
-            out[v * rows + r] = (float)sum;
-        }
-    if (wrong) out[batch * rows - 1] += 1;
-    return ENT_OK;
-}
-
-static const char *made_up_why(void) { return ""; }
-
-static const gpu_bench made_up = { sizeof made_up, made_up_facts, made_up_mark, made_up_seconds, made_up_clock, made_up_copy,
-                                   made_up_read, made_up_cublas, made_up_why };
 
 /* ---- what follows from times ---------------------------------------------------------------------------- */
 
@@ -143,7 +66,7 @@ static ent_status run(const char *output, ent_target *const *target, size_t targ
                                      .targets = targets, .runs = 4, .rows = ROWS, .cols = COLS, .force = true };
     ent_gpu *gpu;
     assert_ok(ent_gpu_open(&gpu, ENT_GPU_EMULATED, NULL));
-    ent_status status = bench_gpu_on(&bench, gpu, 0, &made_up, error);
+    ent_status status = bench_gpu_on(&bench, gpu, 0, &ent_gpu_cuda_bench, error);
     fflush(stdout);
     ent_gpu_close(gpu);
     for (size_t i = 0; i < 2; i++) ent_codec_free(codec[i]);
@@ -167,22 +90,28 @@ static void the_table_has_every_row(void **state)
     free(bytes);
     char *line = strtok(table, "\n");
     assert_string_equal(line, "operation\tcodec\trows\tcols\tbatch\tbits_per_weight\tbytes\tseconds\tleast_seconds\tweights_gbps\t"
-                              "of_roof\tover_cublas\terror\truns\tverified\tpredicted_seconds by h100-sxm\terror_percent of h100-sxm");
-    /* 17.5 us for all buffers, of which there are 3: four times the cache over 20480 bytes of code */
-    const double n = ROWS * COLS;
-    const struct { const char *begins; double moved; } expected[] = {
-        { "copy\t\t32\t512\t0\t16\t", 4 * n },
-        { "read\t\t32\t512\t0\t16\t", 2 * n },
-        { "cublas\t\t32\t512\t1\t16\t", 2 * n + 2 * COLS + 4 * ROWS },
+                              "of_roof\tover_cublas\terror\truns\tverified\tlaunches\tcublas\tclock_ghz\tdriver_clock_ghz\tmemory_ghz\twatts\tcelsius\t"
+                              "predicted_seconds by h100-sxm\terror_percent of h100-sxm");
+    /* 1.15 copies for all buffers, of which there are 3: four times the cache over 20480 bytes of code */
+    const double n = ROWS * COLS, copy = 1.15 * CARD_COPY / 3;
+    const struct { const char *begins; double moved, seconds; const char *holds; } expected[] = {
+        { "copy\t\t32\t512\t0\t16\t", 4 * n, copy, "\t4\t1\t3\t\t1.5\t1.6\t2.6\t300\t40" },
+        { "read\t\t32\t512\t0\t16\t", 2 * n, copy / 2, "\t4\t1\t3\t\t1.5" },
+        { "cublas\t\t32\t512\t1\t16\t", 2 * n + 2 * COLS + 4 * ROWS, copy, "\t8 vectors\t" },
+        { "cublas\t\t32\t512\t2\t16\t", 2 * n + 4 * COLS + 8 * ROWS, copy, "\t8 vectors\t" },
+        { "cublas\t\t32\t512\t4\t16\t", 2 * n + 8 * COLS + 16 * ROWS, copy, "\t8 vectors\t" },
+        { "cublas\t\t32\t512\t8\t16\t", 2 * n + 16 * COLS + 32 * ROWS, 2 * copy, "\tplainly\t" },
     };
+    enum { EXPECTED = sizeof expected / sizeof *expected };
     size_t lines = 0;
     for (; (line = strtok(NULL, "\n")); lines++) {
-        if (lines >= 3) continue;
+        if (lines >= EXPECTED) continue;
         double moved, seconds;
         if (strncmp(line, expected[lines].begins, strlen(expected[lines].begins))) fail_msg("line %zu: %s", lines, line);
+        if (!strstr(line, expected[lines].holds)) fail_msg("line %zu: no %s in %s", lines, expected[lines].holds, line);
         assert_int_equal(sscanf(line + strlen(expected[lines].begins), "%lf %lf", &moved, &seconds), 2);
         assert_close(moved, expected[lines].moved, 1e-5 * moved);
-        assert_close(seconds, (lines == 1 ? 8.75e-6 : 17.5e-6) / 3, 1e-10);
+        assert_close(seconds, expected[lines].seconds, 1e-5 * seconds);
     }
     assert_int_equal(lines, 2 + 5 + 2 * (1 + 2 * 5));
     free(table);
@@ -205,14 +134,14 @@ static void the_target_answers_with_what_was_measured(void **state)
     assert_int_equal(ent_target_threads(target), 7);
     assert_true(ent_target_origin_of(target, &origin));
     assert_string_equal(origin.command, "a test with a made-up card");
-    assert_string_equal(origin.cpu, "emulation, driver 0");
+    assert_string_equal(origin.cpu, "emulation, driver 0, ECC on, 700 W at most; reading: multiprocessors at 1.50 GHz, memory at 2.600 GHz, 300 W");
     assert_ok(ent_codec_parse(&codec, "planar-rans block=1k", NULL));
     assert_ok(ent_codec_bind(codec, "BF16", &recipe, NULL));
     ent_codec_free(codec);
     if (ent_target_predict(target, &recipe, 13, 0, &p, &error)) fail_msg("%s", error.text);
     assert_string_equal(p.limit, "measured");
-    assert_close(p.weights_per_ns, ROWS * COLS / (17.5e3 / 3), 1e-3);
-    assert_close(p.raw_weights_per_ns, ROWS * COLS / (8.75e3 / 3), 1e-3);
+    assert_close(p.weights_per_ns, ROWS * COLS / (1.15e9 * CARD_COPY / 3), 1e-7);
+    assert_close(p.raw_weights_per_ns, ROWS * COLS / (0.575e9 * CARD_COPY / 3), 1e-7);
     ent_target_free(target);
 }
 
@@ -220,11 +149,11 @@ static void wrong_results_are_told(void **state)
 {
     (void)state;
     ent_error error;
-    wrong = true;
+    card_is_wrong(true);
     ent_status status = run(scratch_path("wrong.yaml"), NULL, 0, &error);
-    wrong = false;
+    card_is_wrong(false);
     assert_status(status, ENT_ECHECK);
-    assert_non_null(strstr(error.text, "cuBLAS of 32 x 512, batch 1"));
+    assert_non_null(strstr(error.text, "8 vectors of 32 x 512, batch 1"));
     FILE *file = fopen(scratch_path("wrong.yaml"), "r");
     assert_null(file);
 }

@@ -1,23 +1,17 @@
-// bench.cu - what a card is compared with, and its clock; see bench.h.
-#include <climits>
+// bench.cu - recordings, time, the state of a card and what it is compared with; see bench.h.
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 
-#include <cublas_v2.h>
 #include <dlfcn.h>
 
 #include "gpu/bench.h"
+#include "gpu/blas.h"
 #include "gpu/cuda.h"
 
 static thread_local const char *reason = ""; // why something failed that CUDA does not know of
 
 static const char *why() { return *reason ? reason : gpu_cuda_why(); }
-
-static ent_status failed(const char *because)
-{
-    reason = because;
-    return ENT_EUNSUPPORTED;
-}
 
 static ent_status on(int device)
 {
@@ -26,6 +20,44 @@ static ent_status on(int device)
 }
 
 // ---- the card ------------------------------------------------------------------------------------------
+
+// NVIDIA's management library comes with the driver.  What is asked of it, by its documented names and numbers.
+struct nvml {
+    enum { CLOCK_SM = 1, CLOCK_MEMORY = 2, TEMPERATURE_GPU = 0 };
+    int (*start)();
+    int (*find)(const char *bus, void **device);
+    int (*clock)(void *device, int which, unsigned *mhz);
+    int (*power)(void *device, unsigned *milliwatts);
+    int (*limit)(void *device, unsigned *milliwatts);
+    int (*temperature)(void *device, int which, unsigned *celsius);
+    int (*ecc)(void *device, int *now, int *after_reboot);
+    void *device;
+};
+
+template <typename function> static function *find(void *library, const char *name, function *&found)
+{
+    return found = reinterpret_cast<function *>(dlsym(library, name));
+}
+
+static const nvml *find_nvml(int device)
+{
+    static nvml n;
+    static bool tried;
+    char bus[32];
+    if (tried) return n.device ? &n : nullptr;
+    tried = true;
+    void *library = dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (!library || cudaDeviceGetPCIBusId(bus, sizeof bus, device) || !find(library, "nvmlInit_v2", n.start) ||
+        !find(library, "nvmlDeviceGetHandleByPciBusId_v2", n.find) || !find(library, "nvmlDeviceGetClockInfo", n.clock) ||
+        !find(library, "nvmlDeviceGetPowerUsage", n.power) || !find(library, "nvmlDeviceGetEnforcedPowerLimit", n.limit) ||
+        !find(library, "nvmlDeviceGetTemperature", n.temperature) || !find(library, "nvmlDeviceGetEccMode", n.ecc) || n.start() ||
+        n.find(bus, &n.device))
+        n.device = nullptr;
+    return n.device ? &n : nullptr;
+}
+
+// By reference, since what is asked is an argument beside it.
+static double told(int failure, const unsigned &value, double unit) { return failure ? (double)NAN : value * unit; }
 
 // "580.95.05" of the kernel's driver; "?" where it cannot be told.
 static void driver_version(char *text, size_t room)
@@ -56,59 +88,126 @@ static ent_status facts(int device, gpu_facts *out)
     out->processors = (unsigned)p.multiProcessorCount;
     out->memory_bytes = p.totalGlobalMem;
     out->l2_bytes = (uint64_t)p.l2CacheSize;
+    out->limit_watts = NAN;
+    out->ecc = -1;
+    if (const nvml *n = find_nvml(device)) {
+        unsigned milliwatts = 0;
+        int now = 0, after_reboot = 0;
+        out->limit_watts = told(n->limit(n->device, &milliwatts), milliwatts, 1e-3);
+        if (!n->ecc(n->device, &now, &after_reboot)) out->ecc = now;
+    }
     return ENT_OK;
 }
 
-// ---- time ------------------------------------------------------------------------------------------------
+// ---- work and time -----------------------------------------------------------------------------------------
 
-static cudaEvent_t marks[GPU_MARKS]; // made when first used, of one card, kept to the end
-
-static ent_status mark(int device, unsigned i)
-{
-    ent_status status = on(device);
-    if (!status && !marks[i]) status = gpu_cuda_status(cudaEventCreate(&marks[i]));
-    return status ? status : gpu_cuda_status(cudaEventRecord(marks[i]));
-}
-
-static ent_status seconds(int, unsigned i, double *seconds)
-{
-    float milliseconds = 0;
-    ent_status status = gpu_cuda_status(cudaEventElapsedTime(&milliseconds, marks[i], marks[i + 1]));
-    *seconds = 1e-3 * (double)milliseconds;
-    return status;
-}
+static cudaStream_t stream;            // of recordings and marks: one that can be recorded, which the default one cannot
+static cudaEvent_t marks[GPU_MARKS];   // made when first used, of one card, kept to the end
+static long long *counted;             // cycles and nanoseconds, in the host's memory
 
 // Cycles and nanoseconds that pass while one thread waits for a millisecond.
-__global__ static void count_cycles(long long *counted)
+__global__ static void count_cycles(volatile long long *to)
 {
     long long ns, start_ns, start = clock64();
     asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(start_ns));
     do asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(ns));
     while (ns - start_ns < 1000000);
-    counted[0] = clock64() - start;
-    counted[1] = ns - start_ns;
+    to[0] = clock64() - start;
+    to[1] = ns - start_ns;
 }
 
-static ent_status clock_ghz(int device, double *ghz)
+// Makes what is needed before there is work, since taking memory and loading kernels may wait for that.
+static ent_status ready(int device)
 {
-    long long counted[2] = { 0, 1 }, *there = nullptr;
+    cudaFuncAttributes loaded;
     ent_status status = on(device);
-    if (!status) status = gpu_cuda_status(cudaMalloc(&there, sizeof counted));
+    if (status || stream) return status;
+    status = gpu_cuda_status(cudaHostAlloc(&counted, 2 * sizeof *counted, cudaHostAllocMapped));
+    if (!status) status = gpu_cuda_status(cudaFuncGetAttributes(&loaded, count_cycles));
+    return status ? status : gpu_cuda_status(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+}
+
+static ent_status capture(gpu_work *work, void *context, cudaGraphExec_t *recorded)
+{
+    cudaGraph_t graph = nullptr;
+    // relaxed: what is asked for may load kernels and ask the device for attributes
+    ent_status status = gpu_cuda_status(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed));
     if (status) return status;
-    count_cycles<<<1, 1>>>(there);
+    status = work(context, stream);
+    ent_status ended = gpu_cuda_status(cudaStreamEndCapture(stream, &graph));
+    if (!status) status = ended;
+    if (!status) status = gpu_cuda_status(cudaGraphInstantiate(recorded, graph, 0));
+    if (!status) status = gpu_cuda_status(cudaGraphUpload(*recorded, stream));
+    if (graph && cudaGraphDestroy(graph)) (void)cudaGetLastError();
+    return status;
+}
+
+static ent_status record(int device, gpu_work *work, void *context, void **recording)
+{
+    cudaGraphExec_t recorded = nullptr;
+    *recording = nullptr;
+    ent_status status = ready(device);
+    if (!status) status = work(context, stream);
+    if (!status) status = gpu_cuda_status(cudaStreamSynchronize(stream));
+    if (!status) status = capture(work, context, &recorded);
+    *recording = recorded;
+    return status;
+}
+
+static ent_status replay(int device, void *recording)
+{
+    ent_status status = ready(device);
+    return status ? status : gpu_cuda_status(cudaGraphLaunch((cudaGraphExec_t)recording, stream));
+}
+
+static void forget(int device, void *recording)
+{
+    if (recording && !on(device) && cudaGraphExecDestroy((cudaGraphExec_t)recording)) (void)cudaGetLastError();
+}
+
+static ent_status mark(int device, unsigned i)
+{
+    ent_status status = ready(device);
+    if (!status && !marks[i]) status = gpu_cuda_status(cudaEventCreate(&marks[i]));
+    return status ? status : gpu_cuda_status(cudaEventRecord(marks[i], stream));
+}
+
+static ent_status seconds(int, unsigned i, double *seconds)
+{
+    float milliseconds = 0;
+    ent_status status = gpu_cuda_status(cudaEventSynchronize(marks[i + 1]));
+    if (!status) status = gpu_cuda_status(cudaEventElapsedTime(&milliseconds, marks[i], marks[i + 1]));
+    *seconds = 1e-3 * (double)milliseconds;
+    return status;
+}
+
+// ---- its state at work ------------------------------------------------------------------------------------
+
+static ent_status load(int device, gpu_load *out)
+{
+    unsigned value = 0;
+    ent_status status = ready(device);
+    *out = { NAN, NAN, NAN, NAN, NAN };
+    if (status) return status;
+    count_cycles<<<1, 1, 0, stream>>>(counted);
     status = gpu_cuda_status(cudaGetLastError());
-    if (!status) status = gpu_cuda_status(cudaMemcpy(counted, there, sizeof counted, cudaMemcpyDeviceToHost));
-    *ghz = (double)counted[0] / (double)counted[1];
-    if (cudaFree(there)) (void)cudaGetLastError();
+    if (const nvml *n = find_nvml(device)) {
+        out->driver_clock_ghz = told(n->clock(n->device, nvml::CLOCK_SM, &value), value, 1e-3);
+        out->memory_ghz = told(n->clock(n->device, nvml::CLOCK_MEMORY, &value), value, 1e-3);
+        out->watts = told(n->power(n->device, &value), value, 1e-3);
+        out->celsius = told(n->temperature(n->device, nvml::TEMPERATURE_GPU, &value), value, 1);
+    }
+    if (!status) status = gpu_cuda_status(cudaStreamSynchronize(stream));
+    if (!status) out->clock_ghz = (double)counted[0] / (double)counted[1];
     return status;
 }
 
 // ---- what is compared with --------------------------------------------------------------------------------
 
-static ent_status copy(int device, void *to, const void *from, size_t bytes)
+static ent_status copy(int device, void *to, const void *from, size_t bytes, void *stream)
 {
     ent_status status = on(device);
-    return status ? status : gpu_cuda_status(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice));
+    return status ? status : gpu_cuda_status(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, (cudaStream_t)stream));
 }
 
 enum { READ_THREADS = 512, READ_AT_ONCE = 4 }; // AT_ONCE: 16-byte loads of a thread under way
@@ -132,57 +231,22 @@ __global__ static void __launch_bounds__(READ_THREADS) read_all(const uint4 *fro
     if (sum == 0x9e3779b9u) read_sink = sum; // an empty asm would be seen through by the assembler
 }
 
-static ent_status read(int device, const void *from, size_t bytes)
+static ent_status read(int device, const void *from, size_t bytes, void *stream)
 {
     ent_status status = on(device);
     if (status) return status;
     const size_t n = bytes / sizeof(uint4), each = READ_THREADS * READ_AT_ONCE, blocks = (n + each - 1) / each;
-    read_all<<<(unsigned)(blocks < 4096 ? blocks : 4096), READ_THREADS>>>(static_cast<const uint4 *>(from), n);
+    read_all<<<(unsigned)(blocks < 4096 ? blocks : 4096), READ_THREADS, 0, (cudaStream_t)stream>>>(static_cast<const uint4 *>(from), n);
     return gpu_cuda_status(cudaGetLastError());
 }
 
-// cuBLAS is looked for when it is first asked for: a decoder does not need it.
-typedef cublasStatus_t gemm_ex(cublasHandle_t, cublasOperation_t, cublasOperation_t, int, int, int, const void *, const void *,
-                               cudaDataType, int, const void *, cudaDataType, int, const void *, void *, cudaDataType, int,
-                               cublasComputeType_t, cublasGemmAlgo_t);
-
-struct blas {
-    gemm_ex *multiply;
-    decltype(&cublasGetStatusString) words;
-    cublasHandle_t handle;
-};
-
-static const blas *find_blas()
+static ent_status cublas(int device, unsigned way, const void *w, size_t rows, size_t cols, const void *x, unsigned batch, void *y,
+                         void *stream)
 {
-    static const char *const name[] = { "libcublas.so.13", "libcublas.so.12", "libcublas.so" };
-    static blas found;
-    void *library = nullptr;
-    if (found.handle) return &found;
-    for (const char *n : name)
-        if (!library) library = dlopen(n, RTLD_NOW | RTLD_LOCAL);
-    if (!library) return nullptr;
-    auto create = (decltype(&cublasCreate_v2))dlsym(library, "cublasCreate_v2");
-    found.multiply = (gemm_ex *)dlsym(library, "cublasGemmEx");
-    found.words = (decltype(&cublasGetStatusString))dlsym(library, "cublasGetStatusString");
-    if (create && found.multiply && found.words && !create(&found.handle)) return &found;
-    found.handle = nullptr;
-    return nullptr;
-}
-
-// cuBLAS counts by columns: W, X and Y by rows are W^T, X^T and Y^T by columns.
-static ent_status cublas(int device, const void *w, size_t rows, size_t cols, const void *x, unsigned batch, void *y)
-{
-    const float one = 1, zero = 0;
-    const int m = (int)rows, n = (int)batch, k = (int)cols;
     ent_status status = on(device);
-    const blas *b = status ? nullptr : find_blas();
-    if (status) return status;
-    if (rows > INT_MAX || cols > INT_MAX) return failed("cuBLAS: the matrix is too large");
-    if (!b) return failed("cuBLAS cannot be opened: its libcublas.so must be where the loader looks");
-    cublasStatus_t outcome = b->multiply(b->handle, CUBLAS_OP_T, CUBLAS_OP_N, m, n, k, &one, w, CUDA_R_16BF, k, x, CUDA_R_16BF, k,
-                                         &zero, y, CUDA_R_32F, m, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
-    return outcome ? failed(b->words(outcome)) : ENT_OK;
+    return status ? status : gpu_blas_multiply(way, w, rows, cols, x, batch, y, stream, &reason);
 }
 
 extern "C" ENT_API const gpu_bench ent_gpu_cuda_bench;
-const gpu_bench ent_gpu_cuda_bench = { sizeof(gpu_bench), facts, mark, seconds, clock_ghz, copy, read, cublas, why };
+const gpu_bench ent_gpu_cuda_bench = { sizeof(gpu_bench), facts, record, replay, forget, mark,  seconds,
+                                       load,              copy,  read,   cublas, gpu_blas_way, why };
