@@ -115,12 +115,13 @@ static ent_status add_measure(struct records *records, const struct field_record
 }
 
 /* All fields of one scope and dtype. */
-static ent_status add_fields(const struct plan *plan, struct records *records, struct field_record *row,
+static ent_status add_fields(const struct plan *plan, unsigned threads, struct records *records, struct field_record *row,
                              const ent_word_counts *counts, ent_error *error)
 {
     struct measures measured[MAX_ESTIMATORS];
-    const ent_interval_options interval = { .seed = plan->seed, .threads = 1 }; /* fields have few symbols */
-    const struct measuring how = { plan->estimator, plan->estimators, &interval, false };
+    bool words = plan->measures & MEASURE_WORD_INTERVALS; /* which alone have symbols enough for threads */
+    const ent_interval_options interval = { .seed = plan->seed, .threads = words ? threads : 1 };
+    const struct measuring how = { plan->estimator, plan->estimators, &interval, words };
     ent_status status = measure(counts, &how, measured);
     if (status) return ent_fail(error, status, "%s", ent_status_text(status));
     for (size_t e = 0; e < plan->estimators && !status; e++) {
@@ -134,7 +135,7 @@ static ent_status add_fields(const struct plan *plan, struct records *records, s
     return status;
 }
 
-ent_status cell_statistics(const struct plan *plan, struct records *records, uint64_t cell,
+ent_status cell_statistics(const struct plan *plan, unsigned threads, struct records *records, uint64_t cell,
                            const struct census *census, ent_error *error)
 {
     struct field_record statistics = { .cell = cell, .model = plan->cell[cell].model->name }, *row = &statistics;
@@ -152,14 +153,14 @@ ent_status cell_statistics(const struct plan *plan, struct records *records, uin
             if (!strcmp(census->entry[j].dtype, first->dtype))
                 status = ent_word_counts_merge(&sum, &census->entry[j].counts);
         row->dtype = first->dtype;
-        if (!status) status = add_fields(plan, records, row, &sum, error);
+        if (!status) status = add_fields(plan, threads, records, row, &sum, error);
         ent_word_counts_free(&sum);
     }
     row->scope = "role";
     for (size_t i = 0; i < census->entries && !status; i++) {
         row->name = census->entry[i].role;
         row->dtype = census->entry[i].dtype;
-        status = add_fields(plan, records, row, &census->entry[i].counts, error);
+        status = add_fields(plan, threads, records, row, &census->entry[i].counts, error);
     }
     return status;
 }
@@ -173,7 +174,7 @@ static ent_status measure_stats(struct bench *b, const struct plan_cell *cell, s
     quiet.quiet = true; /* the run shows its own progress */
     ent_status status = census_count(&census, b->weights, part.parts > 1 ? &part : NULL, &quiet, NULL, NULL, error);
     if (!status && part.parts > 1) status = part_save(b->folder, number, &census, error);
-    else if (!status) status = cell_statistics(b->plan, records, number, &census, error);
+    else if (!status) status = cell_statistics(b->plan, b->common->threads, records, number, &census, error);
     census_free(&census);
     return status;
 }

@@ -41,9 +41,9 @@ struct bench { /* all but the first three is private */
  * measured before it, and *model_failed says whether all cells of the model will fail so. */
 ent_status cell_measure(struct bench *bench, const struct plan_cell *cell, struct record *record,
                         struct records *records, bool *model_failed, ent_error *error);
-/* Adds the entropies of a model, by counts of all of it, as what its cell `cell` found. */
-ent_status cell_statistics(const struct plan *plan, struct records *records, uint64_t cell, const struct census *census,
-                           ent_error *error);
+/* Adds the entropies of a model, by counts of all of it, as what its cell `cell` found; 0 threads: all. */
+ent_status cell_statistics(const struct plan *plan, unsigned threads, struct records *records, uint64_t cell,
+                           const struct census *census, ent_error *error);
 void cell_end(struct bench *bench);
 /* The record of a cell of which nothing was measured. */
 void cell_blank(struct record *record, const struct plan *plan, const struct plan_cell *cell);

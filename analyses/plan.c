@@ -37,7 +37,8 @@ struct plan_file {
     CYAML_FIELD_SEQUENCE(key, CYAML_FLAG_POINTER | (flags), struct plan_file, member, schema, 0, MOST_ENTRIES)
 
 static const cyaml_strval_t measures[] = {
-    { "stats", MEASURE_STATS }, { "size", MEASURE_SIZE }, { "speed", MEASURE_SPEED }, { "predict", MEASURE_PREDICT },
+    { "stats", MEASURE_STATS }, { "word-intervals", MEASURE_STATS | MEASURE_WORD_INTERVALS },
+    { "size", MEASURE_SIZE }, { "speed", MEASURE_SPEED }, { "predict", MEASURE_PREDICT },
 };
 
 static const cyaml_schema_value_t text_schema = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_LENGTH) };
@@ -183,7 +184,7 @@ static ent_status add_cell(struct plan *plan, const struct plan_model *model, co
 
 static ent_status expand(struct plan *plan, ent_error *error)
 {
-    bool stats = plan->measures & MEASURE_STATS, others = plan->measures & ~(unsigned)MEASURE_STATS;
+    bool stats = plan->measures & MEASURE_STATS, others = plan->measures & MEASURES_OF_CODECS;
     size_t per_codec, per_model;
     if (__builtin_mul_overflow(plan->codecs, plan->targets, &per_codec) || per_codec > MOST_ENTRIES * 100 ||
         __builtin_mul_overflow(plan->models, per_codec + plan->parts, &per_model) || per_model > MOST_ENTRIES * 100)
@@ -219,7 +220,7 @@ static ent_status check_unique(const struct plan *plan, const char *key, const c
 static ent_status check_lists(const struct plan *plan, ent_error *error)
 {
     const ent_yaml *yaml = &plan->file->yaml;
-    bool others = plan->measures & ~(unsigned)MEASURE_STATS;
+    bool others = plan->measures & MEASURES_OF_CODECS;
     if (!plan->measures) return ent_yaml_refuse(yaml, "measures", NULL, "nothing to measure", error);
     if (!plan->models) return ent_fail(error, ENT_ECORRUPT, "%s: neither models nor generated", yaml->path);
     if (others && !plan->codecs) return ent_fail(error, ENT_ECORRUPT, "%s: codecs: none to measure", yaml->path);

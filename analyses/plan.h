@@ -9,7 +9,7 @@
  *       - { name: N, make: normal, dtype: BF16, weights: 1000000, seed: 1 }
  *     codecs: [all]                  names or lines of text; "all" stands for every named codec
  *     targets: [host, PATH]          names or files
- *     measures: [stats, size, speed, predict]
+ *     measures: [stats, size, speed, predict]  or word-intervals: stats with intervals of whole words too, seconds a role
  *     estimators: [plugin, nsb]      of the entropies that stats records; "all" (preset plugin and miller-madow)
  *     runs: 5                        repetitions of what is timed (preset 5)
  *     seed: 1                        of generated models that name none, and of intervals (preset 1)
@@ -23,7 +23,10 @@
 
 #include <entropy/stats.h>
 
-enum { MEASURE_STATS = 1, MEASURE_SIZE = 2, MEASURE_SPEED = 4, MEASURE_PREDICT = 8 };
+enum {
+    MEASURE_STATS = 1, MEASURE_SIZE = 2, MEASURE_SPEED = 4, MEASURE_PREDICT = 8, MEASURE_WORD_INTERVALS = 16,
+    MEASURES_OF_CODECS = MEASURE_SIZE | MEASURE_SPEED | MEASURE_PREDICT
+};
 
 struct plan_model {
     const char *name;       /* as written: the argument, or the name of a generated one */

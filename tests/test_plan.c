@@ -81,6 +81,10 @@ static void all_codecs_and_presets(void **state)
     assert_int_equal(plan.seed, 1);
     assert_int_equal(plan.sample_bytes, 0);
     plan_free(&plan);
+    assert_ok(read_text(&plan, "name: p\nmodels: [m]\ncodecs: [all]\ntargets: [t]\nmeasures: [word-intervals]\n", NULL));
+    assert_int_equal(plan.measures, MEASURE_STATS | MEASURE_WORD_INTERVALS);
+    assert_int_equal(plan.cells, 1); /* statistics alone */
+    plan_free(&plan);
     assert_ok(read_text(&plan, "name: p\nmodels: [m]\nmeasures: [stats]\n", NULL)); /* no codecs needed */
     assert_int_equal(plan.cells, 1);
     assert_int_equal(plan.estimators, 2);

@@ -28,7 +28,7 @@ generated:
   - { name: tiny, make: normal, dtype: BF16, weights: 20000, seed: 3 }
 codecs: [raw, huffman, huff-llm]
 targets: [host, huff-llm-systolic-64]
-measures: [stats, size, speed, predict]
+measures: [word-intervals, size, speed, predict]
 runs: 2
 sample_mib: 1
 END
@@ -41,6 +41,14 @@ check "its report is written" status 0 "$entropy" report "$work/one"
 check "it runs again" status 0 "$entropy" run "$work/good.yaml" -o "$work/two" --threads 2 --quiet
 "$entropy" report "$work/two" --quiet --no-figures >/dev/null
 check "with the same tables, byte for byte" same_tables "$work/one" "$work/two"
+# 10.4638 bits: the sum over all words by the normal law itself.  The plug-in is below what the interval holds.
+words=$(awk -F '\t' '$5 == "word" && $6 == "plugin" { print ($8 < $10 && $10 < 10.4638 && 10.4638 < $11) }' "$work/one/entropy.tsv" | tr -d '\n')
+check "intervals of words hold the truth, of role and model" is "$words" 11
+sed 's/word-intervals/stats/' "$work/good.yaml" >"$work/plain.yaml"
+check "they are made where asked for" status 0 "$entropy" run "$work/plain.yaml" -o "$work/plain" --quiet
+"$entropy" report "$work/plain" --quiet --no-figures >/dev/null
+none_of_words() { awk -F '\t' '$5 == "word" && $10 $11 != "" { bad = 1 } $5 == "exponent" && $10 == "" { bad = 1 } END { exit bad }' "$1"; }
+check "and of fields alone elsewhere" none_of_words "$work/plain/entropy.tsv"
 raw=$(bits raw bits_per_weight) coded=$(bits huffman bits_per_weight) gap=$(bits huffman gap_bits)
 check "uncoded weights take 16 bits and an index" holds "$raw >= 16 && $raw < 16.1"
 check "coded ones fewer, but not below their bound" holds "$coded < 11 && $gap > 0"

@@ -59,7 +59,7 @@ static ent_status join_model(struct records *records, const struct plan *plan, s
         status = counts_path(path, folder, first + i, error);
         if (!status) status = census_read(&census, path, NULL, NULL, error);
     }
-    if (!status) status = cell_statistics(plan, records, first, &census, error);
+    if (!status) status = cell_statistics(plan, 0, records, first, &census, error);
     census_free(&census);
     return status;
 }
