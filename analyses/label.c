@@ -15,7 +15,7 @@ enum { DIRECTIONS = 24, RINGS = 14, PASSES = 30 };
 static const double point_radius = 0.4, gap = 0.2, first_ring = 0.65, ring_step = 0.6;
 /* What hiding costs for each square text height, or each time; only their order matters. */
 static const double over_edge = 100, over_point = 60, over_label = 40, over_obstacle = 15, lines_cross = 12,
-                    distance = 0.4, ambiguous = 6;
+                    distance = 1, ambiguous = 6;
 
 struct scene {
     struct label *label;
@@ -86,8 +86,10 @@ static double cost(const struct scene *s, const struct label *l)
         const struct label *o = &s->label[i];
         struct box point = { o->x - point_radius, o->x + point_radius, o->y - point_radius, o->y + point_radius };
         sum += over_point * overlap(b, point);
-        if (o != l)
+        if (o != l) {
             sum += ambiguous * fmax(fmin(own, 1) + 0.3 - distance_to(l, o->x, o->y), 0); /* whose label is it? */
+            sum += lines_cross * runs_through(l->x, l->y, x, y, point);                  /* and whose line? */
+        }
         if (o != l && i < s->placed) sum += cost_of_pair(l, x, y, o);
     }
     return sum;

@@ -36,7 +36,11 @@ if (bound > 0) {
     set label 1 sprintf("least entropy bound: %.2f", bound) at graph 0.01, first bound offset 0,-0.6 tc rgb vermillion front
 }
 set arrow 2 from first 1, first (bound > 0 ? bound : floor_bits) to first 1, graph 1 nohead lc rgb green lw 0.8 dt 2 back
-set label 2 ARG6 at 1, graph 1 offset 0,0.5 center tc rgb green
+if (log(word(ARG3, 2) + 0) < 0.15 * log(word(ARG3, 2) / word(ARG3, 1))) {
+    set label 2 ARG6 at graph 1, graph 1 offset 0,0.5 right tc rgb green
+} else {
+    set label 2 ARG6 at 1, graph 1 offset 0,0.5 center tc rgb green
+}
 
 do for [kind in "svg pdf"] {
     if (kind eq "svg") {

@@ -3,7 +3,7 @@
 # gnuplot -c rate-distortion.gp DATA.tsv OUT   writes OUT.svg and OUT.pdf
 #
 # DATA's columns are found by name; families by the beginning of the pipeline's, each with its mark.  Colours: Okabe and Ito.
-blue = "#0072B2"; vermillion = "#D55E00"; green = "#009E73"; purple = "#CC79A7"; orange = "#E69F00"; sky = "#56B4E9"; grey = "#666666"
+blue = "#0072B2"; vermillion = "#D55E00"; green = "#009E73"; purple = "#CC79A7"; orange = "#E69F00"; sky = "#56B4E9"; grey = "#666666"; silver = "#b8b8b8"
 
 data = ARG1
 is(name) = strstrt(stringcolumn("pipeline"), name) == 1
@@ -12,7 +12,7 @@ plain = "plain bits"; coded = "coded bits"; sqnr = "SQNR dB"
 names = "lloyd rtn nf4 mxfp4 nvfp4 entquant"
 mark(i) = int(word("7 9 5 13 11 15", i))
 hollow(i) = int(word("6 8 4 12 10 14", i))
-colour(i) = word(sprintf("%s %s %s %s %s %s", blue, vermillion, green, purple, orange, grey), i)
+colour(i) = word(sprintf("%s %s %s %s %s %s", blue, vermillion, green, purple, orange, silver), i)
 
 set datafile separator "\t"
 set key autotitle columnhead
@@ -35,12 +35,12 @@ do for [kind in "svg pdf"] {
     set output sprintf("%s.%s", ARG2, kind)
     plot [0.4:5.4] 20 * log10(2) * x with lines lc rgb "black" lw 1.2 dt 2 title "bound (Shannon)", \
          data using (if_is("step", column(coded))):(column(sqnr)) with lines lc rgb sky lw 1.5 title "step, coded", \
-         data using (if_is("ecsq", column(coded))):(column(sqnr)) with points pt 2 ps 0.6 lc rgb "black" title "ecsq, coded", \
          for [i = 1:words(names)] data using (is(word(names, i)) && column(plain) < 6 ? column(plain) : NaN):(column(sqnr)):(column(coded) - column(plain)):(0) \
              with vectors nohead lc rgb colour(i) lw 0.5 notitle, \
          for [i = 1:words(names)] data using (is(word(names, i)) && column(plain) < 6 ? column(plain) : NaN):(column(sqnr)) \
              with points pt hollow(i) ps 0.75 lw 1.2 lc rgb colour(i) notitle, \
          for [i = 1:words(names)] data using (if_is(word(names, i), column(coded))):(column(sqnr)) \
-             with points pt mark(i) ps 0.75 lc rgb colour(i) title word(names, i)
+             with points pt mark(i) ps 0.75 lc rgb colour(i) title word(names, i), \
+         data using (if_is("ecsq", column(coded))):(column(sqnr)) with points pt 2 ps 0.7 lw 1.4 lc rgb "black" title "ecsq, coded"
     unset output
 }
