@@ -67,7 +67,7 @@ const ent_estimator ent_estimator_miller_madow = {
     miller_madow, ent_shannon_of, &ent_estimator_miller_madow, NULL, false, NULL,
 };
 const ent_estimator ent_estimator_jackknife = {
-    "jackknife", "plug-in with the bias taken off that leaving out one observation shows", "efron1981",
+    "jackknife", "plug-in with the bias taken off that leaving out one observation shows", "zahl1977",
     jackknife, ent_shannon_of, &ent_estimator_miller_madow, NULL, false, NULL,
 };
 const ent_estimator ent_estimator_grassberger = {
