@@ -173,7 +173,7 @@ gpu: $(BUILD)/test_gpu $(BUILD)/test_gpu_product $(BUILD)/libentropy_gpu.so ## t
 	@$(BUILD)/test_gpu
 	@$(BUILD)/test_gpu_product
 
-gpu-bench: all gpu $(BUILD)/libentropy_gpu.so ## card 0 measured: decoding and products beside copies and cuBLAS, into results/gpu (minutes; needs the card)
+gpu-bench: all $(BUILD)/test_gpu $(BUILD)/test_gpu_product $(BUILD)/libentropy_gpu.so ## card 0 measured: decoding and products beside copies and cuBLAS, into results/gpu (minutes; needs the card)
 	@tests/gpu/bench.sh $(BUILD) $(MACHINE)
 
 # The same for a machine without our libraries: programs that look for them in a folder beside themselves.

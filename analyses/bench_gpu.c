@@ -48,8 +48,9 @@ static ent_status measure(struct session *s, size_t rows, size_t cols, size_t mo
     char note[80];
     snprintf(note, sizeof note, "%zu x %zu", rows, cols);
     progress_note(progress, note);
-    ent_status status = gpu_measure_matrix(&s->measure, &matrix, s->report.row + s->report.rows, error);
-    if (!status) s->report.rows += gpu_measure_rows(&s->measure, most_batches);
+    struct gpu_row *row = s->report.row + s->report.rows;
+    ent_status status = gpu_measure_matrix(&s->measure, &matrix, &row, error);
+    s->report.rows = (size_t)(row - s->report.row);
     return status;
 }
 
@@ -114,8 +115,8 @@ ent_status bench_gpu_on(const struct bench_gpu *bench, ent_gpu *gpu, int device,
     status = open_sample(&s, error);
     if (!status) status = measure_all(&s, error);
     if (!status && bench->output) status = write_files(&s, error);
-    if (!status && bench->common->json) gpu_report_json(&s.report);
-    else if (!status) gpu_report_print(&s.report);
+    if (bench->common->json) gpu_report_json(&s.report); /* of a card that failed on the way: what it did until then */
+    else if (s.report.rows) gpu_report_print(&s.report);
     ent_free(s.report.row);
     sample_free(&s.sample);
     return status;

@@ -251,7 +251,9 @@ static ent_status add(const struct work *w, enum gpu_way way, unsigned batch, co
         (*row)->recipe = code->recipe;
         (*row)->coded = true;
     }
-    return measure(w, (*row)++);
+    ent_status status = measure(w, *row);
+    if (!status) (*row)++;
+    return status;
 }
 
 /* The fastest way to ask cuBLAS for a batch. */
@@ -406,7 +408,7 @@ size_t gpu_measure_rows(const struct gpu_measure *measure, size_t batches)
     return 2 + batches + measure->codecs * (1 + 2 * batches);
 }
 
-ent_status gpu_measure_matrix(const struct gpu_measure *how, const struct gpu_matrix *matrix, struct gpu_row *row,
+ent_status gpu_measure_matrix(const struct gpu_measure *how, const struct gpu_matrix *matrix, struct gpu_row **row,
                               ent_error *error)
 {
     struct work w = { .how = how, .matrix = matrix, .n = matrix->rows * matrix->cols, .error = error };
@@ -414,13 +416,13 @@ ent_status gpu_measure_matrix(const struct gpu_measure *how, const struct gpu_ma
     w.buffers = (size_t)fmin(fmax(ceil(CACHES * (double)how->facts.l2_bytes / code), 1), MOST_BUFFERS);
     ent_status status = allocate(&w);
     if (!status) status = ent_parallel(matrix->rows, how->threads, refer, &w);
-    if (!status) status = add(&w, GPU_COPY, 0, NULL, 16, &row);
-    if (!status) status = add(&w, GPU_READ, 0, NULL, 16, &row);
+    if (!status) status = add(&w, GPU_COPY, 0, NULL, 16, row);
+    if (!status) status = add(&w, GPU_READ, 0, NULL, 16, row);
     for (size_t b = 0; b < matrix->batches && !status; b++) {
         status = choose_blas(&w, matrix->batch[b]);
-        if (!status) status = add(&w, GPU_CUBLAS, matrix->batch[b], NULL, 16, &row);
+        if (!status) status = add(&w, GPU_CUBLAS, matrix->batch[b], NULL, 16, row);
     }
-    for (size_t i = 0; i < how->codecs && !status; i++) status = measure_codec(&w, how->codec[i], &row);
+    for (size_t i = 0; i < how->codecs && !status; i++) status = measure_codec(&w, how->codec[i], row);
     release(&w);
     return status;
 }

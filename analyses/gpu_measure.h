@@ -32,8 +32,8 @@ size_t gpu_measure_rows(const struct gpu_measure *measure, size_t batches);
  * ways to multiply.  A pass goes once through buffers that together are four times the card's cache, so that the cache does not
  * help; a run is a recording of as many passes as take a millisecond, so that asking for work is not what is timed; runs
  * come one right behind the other after a tenth of a second of the same, so that clocks are up.  Seconds are of one buffer.
- * ENT_ECHECK when anything is wrong. */
-ent_status gpu_measure_matrix(const struct gpu_measure *measure, const struct gpu_matrix *matrix, struct gpu_row *row,
+ * ENT_ECHECK when anything is wrong; *row is moved on by the rows that were measured and right. */
+ent_status gpu_measure_matrix(const struct gpu_measure *measure, const struct gpu_matrix *matrix, struct gpu_row **row,
                               ent_error *error);
 
 #endif

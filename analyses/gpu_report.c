@@ -136,7 +136,8 @@ static void say(char text[STATE], const char *format, double value)
 static const char *describe(const struct gpu_report *report, char text[STATE])
 {
     const gpu_facts *facts = &report->card.facts;
-    const gpu_load *load = &largest(report, GPU_READ, "")->load;
+    const struct gpu_row *read = largest(report, GPU_READ, "");
+    const gpu_load none = { NAN, NAN, NAN, NAN, NAN }, *load = read ? &read->load : &none;
     snprintf(text, STATE, "%s%s", facts->driver, facts->ecc < 0 ? "" : facts->ecc ? ", ECC on" : ", ECC off");
     say(text, ", %.0f W at most", facts->limit_watts);
     say(text, "; reading: multiprocessors at %.2f GHz", load->clock_ghz);

@@ -38,6 +38,15 @@ check 'the sanitizer found nothing' found
 check 'a race is told' env PATH="$work/bin:$PATH" SANITIZER_FINDS='racecheck --error-exitcode 86' sh -c "! tests/gpu/sanitize.sh '$build' >'$work/race'"
 check 'and where' grep -q '^racecheck of test_gpu: FAULTS' "$work/race"
 
+wrong() { CARD_IS_WRONG=1 "$entropy" bench "$model" --target gpu --rows 32 --cols 512 --runs 3 --quiet -o "$work/wrong.yaml" >"$work/wrong.txt" 2>"$work/err"; }
+check 'a wrong result is an error' none wrong
+check 'that says which' grep -q '8 vectors of 32 x 512, batch 1: the result is wrong' "$work/err"
+check 'after the rows before it' rows "$work/wrong.txt" 5
+check 'and no file is written' none ls "$work/wrong.yaml" "$work/wrong.tsv"
+broken() { CARD_IS_WRONG=1 measured; }
+check 'a card that is wrong is measured as far as it is right' none broken
+check 'its rows are kept, no file of an earlier run is' sh -c "grep -q '^read' '$got/layers.txt' && [ ! -e '$got/emulation.yaml' ]"
+
 check 'JSON lines' sh -c "'$entropy' bench $model --target gpu --rows 32 --cols 512 --runs 4 --json --quiet >'$work/json' && grep -c '\"clock_ghz\":1.5' '$work/json' | grep -qx 29"
 check 'a library that is none' fails 4 'of another build' env ENT_GPU_LIBRARY="$build/libentropy.so" "$entropy" bench "$model" --target gpu
 check 'no card' fails 4 'make gpu' env ENT_GPU_LIBRARY="$work/none.so" "$entropy" bench "$model" --target gpu

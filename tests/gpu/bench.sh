@@ -21,12 +21,16 @@ results=${RESULTS:-results}/gpu/$name
 work=$(mktemp -d "${TMPDIR:-/tmp}/gpu-bench-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$results"
+rm -f "$results/$name.yaml" "$results/$name.tsv" "$results"/*.txt
 began=$(date +%s)
 say() { printf '%4d s: %s\n' $(($(date +%s) - began)) "$1"; }
-measure() { # TEXT ARGUMENT... : the table into a file, also where the command says what is wrong
-    text=$1; shift
-    say "$text"
-    "$entropy" bench "$@" --target gpu --runs "${RUNS:-50}" --force --quiet >"$results/$text.txt"
+bad=0
+measure() { # NAME ARGUMENT... : the table into a file.  A card that fails on the way leaves the rows before that.
+    table=$1; shift
+    say "$table"
+    timeout 300 "$entropy" bench "$@" --target gpu --runs "${RUNS:-50}" --force --quiet >"$results/$table.txt" && return
+    echo "gpu-bench: $table: not to the end (status $?)" >&2
+    bad=1
 }
 
 # cuBLAS where the loader does not look: beside the toolkit or in Python's packages
@@ -44,11 +48,14 @@ fi
 
 # the card as found, idle; its settings are left alone, and its state at work is in the table
 nvidia-smi -i 0 --query-gpu=name,driver_version,vbios_version,pstate,clocks.sm,clocks.mem,clocks.max.sm,clocks.max.mem,power.limit,ecc.mode.current,mig.mode.current \
-    --format=csv >"$results/card.csv"
+    --format=csv >"$results/card.csv" || :
 
 say 'tests of the kernels'
 for test in test_gpu test_gpu_product; do
-    timeout 120 "$build/$test" >"$work/test" 2>&1 || { cat "$work/test"; exit 1; }
+    timeout 120 "$build/$test" >"$work/test" 2>&1 && continue
+    echo "gpu-bench: $test fails: what follows is of kernels that are wrong somewhere" >&2
+    grep -v -e OK -e RUN "$work/test" | tail -n 40 >&2
+    bad=1
 done
 
 "$entropy" dataset make normal --weights "$weights" --dtype BF16 -o "$work/normal.safetensors" --quiet
@@ -61,14 +68,15 @@ measure layers "$work/normal.safetensors" --target h100-sxm --sample "$bytes" ${
 # other weights, and what the file just written says of them
 "$entropy" dataset make student --weights "${STUDENT:-64Mi}" --dtype BF16 --row-spread 0.3 -o "$work/student.safetensors" --quiet
 # shellcheck disable=SC2086
-measure predicted "$work/student.safetensors" --target "$results/$name.yaml" ${SHAPE:---rows 16384 --cols 4096} \
+[ ! -e "$results/$name.yaml" ] || measure predicted "$work/student.safetensors" --target "$results/$name.yaml" ${SHAPE:---rows 16384 --cols 4096} \
     --codec 'tiered block=128k' --codec 'planar-rans block=16k'
-sed -i "s|$work/||g; s|$results/||g" "$results"/*.txt "$results/$name.yaml"
+for file in "$results"/*.txt "$results/$name.yaml"; do
+    [ ! -e "$file" ] || sed -i "s|$work/||g; s|$results/||g" "$file"
+done
 date -u +%Y-%m-%d >"$results/date"
 
 say 'compute-sanitizer'
-status=0
-tests/gpu/sanitize.sh "$build" >"$results/sanitizer.txt" || status=$?
+tests/gpu/sanitize.sh "$build" >"$results/sanitizer.txt" || bad=1
 cat "$results/sanitizer.txt"
 say "measured: $results"
-exit $status
+exit $bad

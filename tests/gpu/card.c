@@ -111,7 +111,7 @@ static ent_status cublas(int device, unsigned i, const void *w, size_t rows, siz
             for (size_t c = 0; c < cols; c++) sum += value(a[r * cols + c]) * value(b[v * cols + c]);
             out[v * rows + r] = (float)sum;
         }
-    if (wrong) out[batch * rows - 1] += 1;
+    if (wrong || getenv("CARD_IS_WRONG")) out[batch * rows - 1] += 1;
     return ENT_OK;
 }
 

@@ -9,7 +9,7 @@
 #define CARD_COPY 0.07
 extern const gpu_bench ent_gpu_cuda_bench;
 
-/* The last sum of what cuBLAS makes is wrong from now on, or right again. */
+/* The last sum of what cuBLAS makes is wrong from now on, or right again; where the environment has CARD_IS_WRONG, always. */
 void card_is_wrong(bool wrong);
 
 #endif

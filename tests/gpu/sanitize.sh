@@ -2,11 +2,11 @@
 # sanitize.sh BUILD - the tests of the kernels on card 0 under NVIDIA's compute-sanitizer: accesses outside of memory, races in
 # shared memory, barriers that not all threads reach.  A line a run; fails when one has found something.
 #
-# SECONDS_EACH=60: of each of the six runs, at most.  One that was cut short, or could not run, says so.
+# SECONDS_EACH=45: of each of the six runs, at most.  One that was cut short, or could not run, says so.
 set -eu
 cd "$(dirname "$0")/../.."
 build=${1:-build}
-seconds=${SECONDS_EACH:-60}
+seconds=${SECONDS_EACH:-45}
 PATH=$PATH:/usr/local/cuda/bin
 command -v compute-sanitizer >/dev/null || { echo 'compute-sanitizer is not here: nothing was checked'; exit 0; }
 log=$(mktemp)
