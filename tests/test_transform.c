@@ -319,6 +319,38 @@ static void gptq_passes_errors_on(void **state)
     ent_input_stats_free(&input);
 }
 
+/* Of inputs that are an AR(1) process M_ij is rho^(j - i), so that what is carried on to a column is rho times what was carried to the one
+ * before and its error: every weight is within half a step of its target, or cut off. */
+static void gptq_follows_an_ar1(void **state)
+{
+    (void)state;
+    enum { ROWS = 37, COLS = 101 };
+    const double rho = 0.7;
+    float *values = normals(ROWS * COLS, 1, 23), *said = normals(ROWS * COLS, 1, 23);
+    ent_input_stats input = correlated(COLS, rho);
+    ent_pipeline pipeline;
+    ent_packed packed;
+    uint32_t cut = 0;
+    assert_ok(ent_pipeline_parse(&pipeline, "gptq(bits=4,group=0,damp=0)", NULL));
+    assert_ok(ent_pipeline_apply(&pipeline, ROWS, COLS, said, &input, &packed, NULL));
+    for (uint32_t r = 0; r < ROWS; r++) {
+        const double scale = ent_format_value(ent_format_find("F16"), ((const uint16_t *)packed.part[1].words)[r]);
+        double carried = 0;
+        for (uint32_t j = 0; j < COLS; j++) {
+            const size_t at = (size_t)r * COLS + j;
+            const double target = (double)values[at] + carried;
+            if (fabs(target) > 7 * scale)
+                cut++;
+            else
+                assert_true(fabs((double)said[at] - target) <= 0.501 * scale);
+            carried = rho * (carried + (double)values[at] - (double)said[at]);
+        }
+    }
+    assert_true(cut < ROWS * COLS / 50);
+    ent_input_stats_free(&input);
+    free_job(&packed, values, said);
+}
+
 /* Weights N(0, 1), inputs of covariance H = M D M^T, at a high rate: the error of the output is that of step alone times
  * the mean of D when all columns have one step, and the geometric mean of D, det(H)^(1/cols), at best (WaterSIC).  For
  * AR(1) inputs all D are 1 - rho^2 but for one that is 1; its finer codes share the table of the others, for some 2 %. */
@@ -462,6 +494,7 @@ int main(void)
         cmocka_unit_test(rounding_is_to_the_nearest),
         cmocka_unit_test(gptq_without_correlation_is_rtn),
         cmocka_unit_test(gptq_passes_errors_on),
+        cmocka_unit_test(gptq_follows_an_ar1),
         cmocka_unit_test(watersic_gains_the_determinant),
         cmocka_unit_test(pruning_takes_the_least),
         cmocka_unit_test(rescaling_favours_loud_columns),

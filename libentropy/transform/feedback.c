@@ -7,8 +7,45 @@
  * many quiet ones can make good what they cost. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "transform/feedback.h"
+
+enum { PANEL = 8, DOUBLES = 8 }; /* columns that are passed on together; numbers of a vector */
+
+typedef double doubles __attribute__((vector_size(DOUBLES * sizeof(double))));
+typedef float lanes __attribute__((vector_size(FEEDBACK_ROWS * sizeof(float)), may_alias));
+
+#define TARGET
+#define FOR(name) name##_plain
+#include "transform/feedback_target.h"
+
+#if defined __x86_64__
+#define TARGET __attribute__((target("avx2")))
+#define FOR(name) name##_avx2
+#include "transform/feedback_target.h"
+
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
+#define FOR(name) name##_avx512
+#include "transform/feedback_target.h"
+#endif
+
+typedef struct kernels {
+    void (*subtract)(double *restrict other, size_t width, const double share[PANEL], const double *restrict panel, size_t n);
+    void (*add)(lanes *restrict target, size_t width, const lanes error[PANEL], const float *restrict pass, size_t n);
+} kernels;
+
+static kernels fastest(void)
+{
+#if defined __x86_64__
+    const unsigned features = ent_cpu_features();
+    if (features & ENT_CPU_AVX512) return (kernels){ subtract_avx512, add_avx512 };
+    if (features & ENT_CPU_AVX2) return (kernels){ subtract_avx2, add_avx2 };
+#endif
+    return (kernels){ subtract_plain, add_plain };
+}
+
+/* ---- the factors ----------------------------------------------------------------------------------------- */
 
 static void sort_columns(const ent_input_stats *input, uint32_t *order)
 {
@@ -29,8 +66,9 @@ static void moments(const ent_input_stats *input, const uint32_t *order, double 
     for (size_t j = 0; j < n; j++) {
         for (size_t i = 0; i <= j; i++) {
             size_t a = order[i], b = order[j];
-            h[j * n + i] = (a > b ? input->second[a * n + b] : input->second[b * n + a]) / rows;
+            h[j * n + i] = a > b ? input->second[a * n + b] : input->second[b * n + a];
         }
+        for (size_t i = 0; i <= j; i++) h[j * n + i] /= rows;
         h[j * n + j] += noise;
     }
 }
@@ -38,12 +76,21 @@ static void moments(const ent_input_stats *input, const uint32_t *order, double 
 /* Row j of the lower triangle h becomes D_j M_0j .. D_j M_(j-1)j, D_j.  False when H is not positive definite. */
 static bool factor(double *h, size_t n)
 {
-    for (size_t j = n; j-- > 0;) {
-        const double *row = h + j * n;
-        if (!(row[j] > 0) || !isfinite(row[j])) return false;
-        for (size_t i = 0; i < j; i++) {
-            double share = row[i] / row[j], *other = h + i * n;
-            for (size_t k = 0; k <= i; k++) other[k] -= share * row[k];
+    const kernels kernel = fastest();
+    for (size_t end = n, begin; end > 0; end = begin) {
+        begin = end > PANEL ? end - PANEL : 0;
+        for (size_t j = end; j-- > begin;) {
+            const double *row = h + j * n;
+            if (!(row[j] > 0) || !isfinite(row[j])) return false;
+            for (size_t i = begin; i < j; i++) {
+                double share = row[i] / row[j], *other = h + i * n;
+                for (size_t k = 0; k <= i; k++) other[k] -= share * row[k];
+            }
+        }
+        for (size_t i = 0; i < begin; i++) {
+            double share[PANEL];
+            for (size_t b = 0; b < PANEL; b++) share[b] = h[(begin + b) * n + i] / h[(begin + b) * n + begin + b];
+            kernel.subtract(h + i * n, i + 1, share, h + begin * n, n);
         }
     }
     return true;
@@ -59,7 +106,7 @@ ent_status ent_feedback_init(feedback *f, const ent_input_stats *input, double d
     f->order = ent_calloc(n, sizeof *f->order);
     f->weight = ent_calloc(n, sizeof *f->weight);
     f->pass = ent_calloc(n * n, sizeof *f->pass);
-    f->target = ent_calloc(n, sizeof *f->target);
+    f->target = ent_calloc(n, sizeof(lanes));
     ent_status status = ENT_OK;
     if (!h || !f->order || !f->weight || !f->pass || !f->target)
         status = ent_fail(error, ENT_ENOMEM, "no memory for the second moments of %zu columns", n);
@@ -86,14 +133,41 @@ void ent_feedback_free(feedback *f)
     *f = (feedback){ 0 };
 }
 
-void ent_feedback_row(feedback *f, const float *row, uint32_t r, feedback_round *round, void *context)
+/* ---- rounding -------------------------------------------------------------------------------------------- */
+
+/* Column j of n rows from row r; errors of lanes beyond are 0. */
+static void round_column(const feedback *f, const float *values, uint32_t r, uint32_t n, size_t j, feedback_round *round, void *context,
+                         lanes *error)
 {
-    size_t n = f->cols;
-    for (size_t j = 0; j < n; j++) f->target[j] = row[f->order[j]];
-    for (size_t j = 0; j < n; j++) {
-        float w = row[f->order[j]], error = w - round(context, r, f->order[j], f->target[j]);
-        const float *pass = f->pass + j * n;
-        if (error != 0)
-            for (size_t k = j + 1; k < n; k++) f->target[k] += error * pass[k];
+    float w[FEEDBACK_ROWS] = { 0 }, value[FEEDBACK_ROWS] = { 0 };
+    const float *first = values + (size_t)r * f->cols + f->order[j];
+    for (uint32_t i = 0; i < n; i++) w[i] = first[(size_t)i * f->cols];
+    round(context, r, n, f->order[j], f->target + j * FEEDBACK_ROWS, value);
+    for (uint32_t i = 0; i < FEEDBACK_ROWS; i++) w[i] -= value[i];
+    memcpy(error, w, sizeof *error);
+}
+
+void ent_feedback_rows(feedback *f, const float *values, uint32_t r, uint32_t n, feedback_round *round, void *context)
+{
+    const kernels kernel = fastest();
+    const size_t cols = f->cols;
+    lanes *target = (lanes *)(void *)f->target, error[PANEL];
+    for (uint32_t i = 0; i < n; i++) {
+        const float *row = values + (size_t)(r + i) * cols;
+        for (size_t j = 0; j < cols; j++) f->target[j * FEEDBACK_ROWS + i] = row[f->order[j]];
     }
+    for (size_t begin = 0, end; begin < cols; begin = end) {
+        end = begin + PANEL < cols ? begin + PANEL : cols;
+        for (size_t j = begin; j < end; j++) {
+            round_column(f, values, r, n, j, round, context, &error[j - begin]);
+            for (size_t k = j + 1; k < end; k++) target[k] += error[j - begin] * f->pass[j * cols + k];
+        }
+        if (end < cols) kernel.add(target + end, cols - end, error, f->pass + begin * cols + end, cols);
+    }
+}
+
+void ent_feedback_matrix(feedback *f, const float *values, uint32_t rows, feedback_round *round, void *context)
+{
+    for (uint32_t r = 0; r < rows; r += FEEDBACK_ROWS)
+        ent_feedback_rows(f, values, r, rows - r < FEEDBACK_ROWS ? rows - r : FEEDBACK_ROWS, round, context);
 }

@@ -33,8 +33,8 @@ static grid fit(const double setting[], const ent_format *format, float least, f
     return g;
 }
 
-/* The least and the largest of n weights and of what *least and *most hold, in lanes that compilers make wide. */
-static void widen_range(const float *w, uint32_t n, float *least, float *most)
+/* In lanes that compilers make wide. */
+void ent_widen_range(const float *w, uint32_t n, float *least, float *most)
 {
     enum { LANES = 16 };
     float low[LANES] = { 0 }, high[LANES] = { 0 };
@@ -44,8 +44,17 @@ static void widen_range(const float *w, uint32_t n, float *least, float *most)
             low[k] = w[i + (uint32_t)k] < low[k] ? w[i + (uint32_t)k] : low[k];
             high[k] = w[i + (uint32_t)k] > high[k] ? w[i + (uint32_t)k] : high[k];
         }
-    for (; i < n; i++) *least = fminf(*least, w[i]), *most = fmaxf(*most, w[i]);
-    for (int k = 0; k < LANES; k++) *least = fminf(*least, low[k]), *most = fmaxf(*most, high[k]);
+    for (; i < n; i++) {
+        low[0] = w[i] < low[0] ? w[i] : low[0];
+        high[0] = w[i] > high[0] ? w[i] : high[0];
+    }
+    for (int half = LANES / 2; half; half /= 2)
+        for (int k = 0; k < half; k++) {
+            low[k] = low[k + half] < low[k] ? low[k + half] : low[k];
+            high[k] = high[k + half] > high[k] ? high[k + half] : high[k];
+        }
+    *least = low[0] < *least ? low[0] : *least;
+    *most = high[0] > *most ? high[0] : *most;
 }
 
 /* The best share of a range, and the grid over it. */
@@ -57,7 +66,7 @@ typedef struct search {
 grid ent_grid_choose(const double setting[], const ent_format *format, const float *w, uint32_t n, uint32_t rows, uint32_t stride)
 {
     float least = 0, most = 0;
-    for (uint32_t r = 0; r < rows; r++) widen_range(w + (size_t)r * stride, n, &least, &most);
+    for (uint32_t r = 0; r < rows; r++) ent_widen_range(w + (size_t)r * stride, n, &least, &most);
     search s = { fit(setting, format, least, most, 1), 1, INFINITY };
     if (!(setting[GRID_SEARCH] > 0) || !isfinite(s.best.scale)) return s.best;
     bool half = setting[GRID_SEARCH] == SEARCH_HALF;
@@ -77,18 +86,13 @@ grid ent_grid_choose(const double setting[], const ent_format *format, const flo
     return s.best;
 }
 
-/* In a loop that compilers make wide: a number of at most 2^8 steps is rounded, ties to even, by adding what leaves no bits
- * for a fraction. */
 void ent_grid_round(const grid *g, float *w, uint32_t n, uint8_t *codes, uint8_t mask)
 {
-    const float least = (float)(g->least - g->zero), most = (float)(g->most - g->zero), whole = 0x1.8p23f;
+    const grid fixed = *g; /* which no store of a code can change */
     for (uint32_t i = 0; i < n; i++) {
-        float x = w[i] / g->scale;
-        x = x < least ? least : x;
-        x = x > most ? most : x;
-        x = (x + whole) - whole;
-        w[i] = x * g->scale;
-        codes[i] = (uint8_t)((int)x + g->zero) & mask;
+        const int code = grid_code(&fixed, w[i]);
+        w[i] = grid_value(&fixed, code);
+        codes[i] = (uint8_t)code & mask;
     }
 }
 

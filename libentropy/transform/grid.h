@@ -25,16 +25,24 @@ typedef struct grid { /* of one group */
     int zero, least, most; /* of codes */
 } grid;
 
+/* A number of at most 2^8 steps is rounded, ties to even, by adding what leaves no bits for a fraction: without a call of the
+ * library, and in loops that compilers make wide.  NaN, which feedback may overflow to, is the least. */
 static inline int grid_code(const grid *g, float value)
 {
-    float code = nearbyintf(value / g->scale) + (float)g->zero;
-    return code < (float)g->least ? g->least : code > (float)g->most ? g->most : (int)code;
+    const float least = (float)(g->least - g->zero), most = (float)(g->most - g->zero), whole = 0x1.8p23f;
+    float x = value / g->scale;
+    x = x > least ? x : least;
+    x = x < most ? x : most;
+    return (int)((x + whole) - whole) + g->zero;
 }
 
 static inline float grid_value(const grid *g, int code) { return (float)(code - g->zero) * g->scale; }
 
 /* For n weights a row, `rows` rows of them `stride` apart; the scale is one of a format, infinite where that is too small. */
 grid ent_grid_choose(const double setting[], const ent_format *scales, const float *w, uint32_t n, uint32_t rows, uint32_t stride);
+
+/* Widens *least .. *most, which hold 0, to n finite weights. */
+void ent_widen_range(const float *w, uint32_t n, float *least, float *most);
 
 /* Rounds n weights; their codes, cut off to the bits of `mask`, into bytes. */
 void ent_grid_round(const grid *g, float *w, uint32_t n, uint8_t *codes, uint8_t mask);

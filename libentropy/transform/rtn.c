@@ -49,14 +49,18 @@ static ent_status choose_grids(const double setting[], plan *p, ent_error *error
     return ENT_OK;
 }
 
-static float round_weight(void *context, uint32_t r, uint32_t c, float w)
+static void round_weights(void *context, uint32_t r, uint32_t n, uint32_t c, const float *w, float *value)
 {
     const plan *p = context;
-    const grid *g = &p->grid[group_of(&p->groups, r, c)];
-    size_t at = (size_t)r * p->job->cols + c;
-    int code = grid_code(g, w);
-    ent_part_set_word(p->codes, at, (uint32_t)code & ((1u << p->codes->format->bits) - 1));
-    return p->job->values[at] = grid_value(g, code);
+    const size_t cols = p->job->cols;
+    const uint8_t mask = (uint8_t)((1u << p->codes->format->bits) - 1);
+    for (uint32_t i = 0; i < n; i++) {
+        const grid *g = &p->grid[group_of(&p->groups, r + i, c)];
+        const int code = grid_code(g, w[i]);
+        const size_t at = (r + i) * cols + c;
+        ((uint8_t *)p->codes->words)[at] = (uint8_t)code & mask;
+        p->job->values[at] = value[i] = grid_value(g, code);
+    }
 }
 
 static void round_to_nearest(plan *p)
@@ -76,7 +80,7 @@ static ent_status round_with_feedback(const double setting[], plan *p, ent_error
     feedback f;
     ent_status status = ent_feedback_init(&f, p->job->input, setting[DAMP], error);
     if (status) return status;
-    for (uint32_t r = 0; r < p->job->rows; r++) ent_feedback_row(&f, p->job->values + (size_t)r * p->job->cols, r, round_weight, p);
+    ent_feedback_matrix(&f, p->job->values, p->job->rows, round_weights, p);
     ent_feedback_free(&f);
     return ENT_OK;
 }

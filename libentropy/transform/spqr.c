@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "transform/feedback.h"
+#include "transform/grid.h"
 #include "transform/outliers.h"
 
 enum { BITS, STATS, GROUP, ROWS, THRESHOLD, DAMP };
@@ -28,13 +29,17 @@ typedef struct affine { /* a grid: value = (code - zero) * scale; of zeros only,
     float scale, zero;
 } affine;
 
-static float code_of(const affine *g, float most, float w)
+/* 0 for NaN too, which feedback may overflow to; rounds as grid_code does. */
+static inline float code_of(const affine *g, float most, float w)
 {
-    float code = g->scale > 0 ? nearbyintf(w / g->scale + g->zero) : 0;
-    return code > 0 ? (code < most ? code : most) : 0; /* 0 for NaN too, which feedback may overflow to */
+    const float whole = 0x1.8p23f;
+    float code = g->scale > 0 ? w / g->scale + g->zero : 0;
+    code = code > 0 ? code : 0;
+    code = code < most ? code : most;
+    return (code + whole) - whole;
 }
 
-static float value_of(const affine *g, float code) { return (code - g->zero) * g->scale; }
+static inline float value_of(const affine *g, float code) { return (code - g->zero) * g->scale; }
 
 /* ---- a grid for a group ---------------------------------------------------------------------------------------- */
 
@@ -42,56 +47,66 @@ typedef struct fitting {
     const double *weight; /* of columns: what an error there weighs */
     float most;           /* code */
     double limit;         /* to the weighed error of what is no outlier */
-    bool *out, *marked;   /* cols each: outliers of the group at hand */
+    /* of the group at hand, cols each */
+    float *inlier;                  /* weights, outliers as 0 */
+    double *weighed, *weighed_then; /* errors on a grid for all; on one without one */
 } fitting;
 
-/* Over n weights and 0, number `skip` and outliers passed over. */
-static affine fit(const fitting *f, const float *w, uint32_t n, uint32_t skip, float *least, float *most)
+/* Over n weights and 0. */
+static affine fit(const fitting *f, const float *w, uint32_t n, float *least, float *most)
 {
     *least = *most = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        if (i == skip || f->out[i]) continue;
-        *least = fminf(*least, w[i]);
-        *most = fmaxf(*most, w[i]);
-    }
+    ent_widen_range(w, n, least, most);
     double scale = ((double)*most - (double)*least) / (double)f->most;
     return (affine){ (float)scale, scale > 0 ? (float)(-(double)*least / scale) : 0 };
 }
 
-static double weighed_error(const fitting *f, const affine *g, float w, uint32_t c)
+static inline double weighed_error(float most, const affine *g, float w, double weight)
 {
-    double d = (double)value_of(g, code_of(g, f->most, w)) - (double)w;
-    return d * d * f->weight[c];
+    double d = (double)value_of(g, code_of(g, most, w)) - (double)w;
+    return d * d * weight;
+}
+
+static void weigh_errors(const fitting *f, const affine *g, const float *w, uint32_t c, uint32_t n, double *restrict weighed)
+{
+    const affine fixed = *g;
+    for (uint32_t i = 0; i < n; i++) weighed[i] = weighed_error(f->most, &fixed, w[i], f->weight[c + i]);
 }
 
 /* By how much less n weights from column c err on a grid without number i, which is then exact. */
-static double gain(const fitting *f, const affine *all, const float *w, uint32_t c, uint32_t n, uint32_t i)
+static double gain(const fitting *f, const float *w, uint32_t c, uint32_t n, uint32_t i)
 {
     float least, most;
     double gained = 0;
-    const affine without = fit(f, w, n, i, &least, &most);
-    for (uint32_t k = 0; k < n; k++)
-        gained += weighed_error(f, all, w[k], c + k) - (k == i ? 0 : weighed_error(f, &without, w[k], c + k));
+    memcpy(f->inlier, w, n * sizeof *w);
+    f->inlier[i] = 0;
+    const affine without = fit(f, f->inlier, n, &least, &most);
+    weigh_errors(f, &without, w, c, n, f->weighed_then);
+    f->weighed_then[i] = 0;
+    for (uint32_t k = 0; k < n; k++) gained += f->weighed[k] - f->weighed_then[k];
     return gained;
 }
 
 static affine choose(const fitting *f, const float *w, uint32_t c, uint32_t n)
 {
     float least, most;
-    uint32_t at_least = 0, at_most = 0;
-    memset(f->out, 0, n * sizeof *f->out);
-    const affine all = fit(f, w, n, n, &least, &most);
+    uint32_t at_least = 0, at_most = 0, first_least = 0, first_most = 0;
+    const affine all = fit(f, w, n, &least, &most);
     if (!isfinite(f->limit)) return all;
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = n; i-- > 0;) {
         at_least += w[i] == least;
         at_most += w[i] == most;
+        first_least = w[i] == least ? i : first_least;
+        first_most = w[i] == most ? i : first_most;
     }
-    for (uint32_t i = 0; i < n; i++) { /* nothing but a single one at an end of the range changes it */
-        bool end = (w[i] == least && at_least == 1) || (w[i] == most && at_most == 1);
-        f->marked[i] = (end ? gain(f, &all, w, c, n, i) : weighed_error(f, &all, w[i], c + i)) > f->limit;
-    }
-    memcpy(f->out, f->marked, n * sizeof *f->out);
-    return fit(f, w, n, n, &least, &most);
+    weigh_errors(f, &all, w, c, n, f->weighed);
+    /* nothing but a single one at an end of the range changes it */
+    const double without_least = at_least == 1 ? gain(f, w, c, n, first_least) : 0;
+    const double without_most = at_most == 1 ? gain(f, w, c, n, first_most) : 0;
+    if (at_least == 1) f->weighed[first_least] = without_least;
+    if (at_most == 1) f->weighed[first_most] = without_most;
+    for (uint32_t i = 0; i < n; i++) f->inlier[i] = f->weighed[i] > f->limit ? 0 : w[i];
+    return fit(f, f->inlier, n, &least, &most);
 }
 
 /* ---- grids of many groups ---------------------------------------------------------------------------------------- */
@@ -154,9 +169,9 @@ static ent_status choose_grids(plan *p, ent_error *error)
     ent_status status = ENT_OK;
     for (uint32_t r = 0; r < job->rows; r++)
         for (uint32_t c = 0; c < job->cols; c += g->width) {
-            affine grid = choose(&p->fitting, job->values + (size_t)r * job->cols + c, c, group_width(g, job->cols, c));
-            p->number[SCALES][group_of(g, r, c)] = grid.scale;
-            p->number[ZEROS][group_of(g, r, c)] = grid.zero;
+            affine chosen = choose(&p->fitting, job->values + (size_t)r * job->cols + c, c, group_width(g, job->cols, c));
+            p->number[SCALES][group_of(g, r, c)] = chosen.scale;
+            p->number[ZEROS][group_of(g, r, c)] = chosen.zero;
         }
     for (uint32_t r = 0; r < g->rows; r += p->rows)
         for (uint32_t column = 0; column < g->cols; column++)
@@ -166,34 +181,38 @@ static ent_status choose_grids(plan *p, ent_error *error)
 
 /* ---- rounding ------------------------------------------------------------------------------------------------------ */
 
-static float round_weight(void *context, uint32_t r, uint32_t c, float w)
+static void round_weights(void *context, uint32_t r, uint32_t n, uint32_t c, const float *w, float *value)
 {
     plan *p = context;
-    size_t at = (size_t)r * p->job->cols + c;
-    const affine g = grid_at(p, group_of(&p->groups, r, c));
-    bool out = weighed_error(&p->fitting, &g, w, c) > p->fitting.limit;
-    float code = code_of(&g, p->fitting.most, out ? 0 : w), value = value_of(&g, code);
-    if (out) {
-        p->words[at] = ent_outlier_word(w - value);
-        value += ent_outlier_value(p->words[at]);
+    const fitting *f = &p->fitting;
+    const size_t cols = p->job->cols;
+    for (uint32_t i = 0; i < n; i++) {
+        const size_t at = (r + i) * cols + c;
+        const affine g = grid_at(p, group_of(&p->groups, r + i, c));
+        const bool out = weighed_error(f->most, &g, w[i], f->weight[c]) > f->limit;
+        const float code = code_of(&g, f->most, out ? 0 : w[i]);
+        value[i] = value_of(&g, code);
+        if (out) {
+            p->words[at] = ent_outlier_word(w[i] - value[i]);
+            value[i] += ent_outlier_value(p->words[at]);
+        }
+        ((uint8_t *)p->codes->words)[at] = (uint8_t)code;
+        p->job->values[at] = value[i];
     }
-    ent_part_set_word(p->codes, at, (uint32_t)code);
-    return p->job->values[at] = value;
 }
 
-/* What the variances of columns weigh, in the mean. */
-static double mean_weight(const ent_matrix_job *job, const double *weight)
+/* What the variances of columns weigh, in the mean; room for 2 numbers a column. */
+static double mean_weight(const ent_matrix_job *job, const double *weight, double *room)
 {
-    double mean = 0;
-    for (uint32_t c = 0; c < job->cols; c++) {
-        double sum = 0, squares = 0;
-        for (uint32_t r = 0; r < job->rows; r++) {
+    double mean = 0, *restrict sum = room, *restrict squares = room + job->cols;
+    memset(room, 0, 2 * (size_t)job->cols * sizeof *room);
+    for (uint32_t r = 0; r < job->rows; r++)
+        for (uint32_t c = 0; c < job->cols; c++) {
             double w = job->values[(size_t)r * job->cols + c];
-            sum += w / job->rows;
-            squares += w * w / job->rows;
+            sum[c] += w / job->rows;
+            squares[c] += w * w / job->rows;
         }
-        mean += fmax(0, squares - sum * sum) * weight[c] / job->cols;
-    }
+    for (uint32_t c = 0; c < job->cols; c++) mean += fmax(0, squares[c] - sum[c] * sum[c]) * weight[c] / job->cols;
     return mean;
 }
 
@@ -205,11 +224,10 @@ static ent_status pack(const double setting[], plan *p, ent_error *error)
     if (status) return status;
     f->weight = p->feedback.weight;
     f->most = (float)((1 << (int)setting[BITS]) - 1);
-    f->limit = setting[THRESHOLD] > 0 ? setting[THRESHOLD] * mean_weight(job, f->weight) : INFINITY;
+    f->limit = setting[THRESHOLD] > 0 ? setting[THRESHOLD] * mean_weight(job, f->weight, f->weighed) : INFINITY;
     if (!(f->limit > 0)) f->limit = INFINITY; /* a single row, or rows all the same: nothing to compare with */
     status = choose_grids(p, error);
-    for (uint32_t r = 0; r < job->rows && !status; r++)
-        ent_feedback_row(&p->feedback, job->values + (size_t)r * job->cols, r, round_weight, p);
+    if (!status) ent_feedback_matrix(&p->feedback, job->values, job->rows, round_weights, p);
     return status ? status : ent_outliers_store(job->packed, list_name, p->words, error);
 }
 
@@ -240,21 +258,24 @@ static ent_status forward(const double setting[], ent_matrix_job *job, ent_error
                .stats = (1u << (int)setting[STATS]) - 1 };
     size_t n = (size_t)p.groups.rows * p.groups.cols;
     float *room = ent_calloc(KINDS * n, sizeof *room);
-    bool *marks = ent_calloc(2 * (size_t)job->cols, sizeof *marks);
+    float *inlier = ent_calloc(job->cols, sizeof *inlier);
+    double *weighed = ent_calloc(2 * (size_t)job->cols, sizeof *weighed);
     p.words = ent_calloc((size_t)job->rows * job->cols, sizeof *p.words);
     ent_status status = ENT_OK;
-    if (!room || !marks || !p.words) status = ent_fail(error, ENT_ENOMEM, "no memory for the grids of a matrix");
+    if (!room || !inlier || !weighed || !p.words) status = ent_fail(error, ENT_ENOMEM, "no memory for the grids of a matrix");
     if (!status) {
         p.number[SCALES] = room;
         p.number[ZEROS] = room + n;
-        p.fitting.out = marks;
-        p.fitting.marked = marks + job->cols;
+        p.fitting.inlier = inlier;
+        p.fitting.weighed = weighed;
+        p.fitting.weighed_then = weighed + job->cols;
         status = add_parts(setting, &p, error);
     }
     if (!status) status = pack(setting, &p, error);
     ent_feedback_free(&p.feedback);
     ent_free(room);
-    ent_free(marks);
+    ent_free(inlier);
+    ent_free(weighed);
     ent_free(p.words);
     return status;
 }
@@ -277,10 +298,10 @@ static ent_status inverse(const double setting[], const ent_packed *packed, floa
                 size_t at = range_at(&g, rows, r, c / g.width, kind);
                 number[kind] = decoded(ent_part_value(ranges, at), ent_part_value(ranges, at + 1), ent_part_word(part[kind], group_of(&g, r, c)));
             }
-            const affine grid = { number[SCALES], number[ZEROS] };
+            const affine chosen = { number[SCALES], number[ZEROS] };
             const size_t first = (size_t)r * packed->cols + c;
             for (uint32_t i = 0, n = group_width(&g, packed->cols, c); i < n; i++)
-                values[first + i] = value_of(&grid, ((const uint8_t *)codes->words)[first + i]);
+                values[first + i] = value_of(&chosen, ((const uint8_t *)codes->words)[first + i]);
         }
     return ent_outliers_add(packed, list_name, values, error);
 }

@@ -9,13 +9,15 @@
 /* lean has one value for each code from -LEAN to LEAN. */
 enum { LEAN = 15, LEANS = 2 * LEAN + 1, STEP_SIDE_BITS = 32 + 16 * LEANS };
 
-/* The nearest code, ties to even, as adding and subtracting 1.5 * 2^52 finds it without a call of the library. */
+/* The nearest code, ties to even, as adding and subtracting 1.5 * 2^52 finds it without a call of the library; without branches,
+ * since none could be foretold. */
 static inline int step_code(double w, double step, double dead)
 {
-    double x = w / step;
-    if (fabs(x) < 0.5 + dead) return 0;
-    if (!(fabs(x) <= INT16_MAX)) return x > 0 ? INT16_MAX : -INT16_MAX; /* NaN too, which feedback may overflow to */
-    return (int)((x + 0x1.8p52) - 0x1.8p52);
+    const double x = w / step, most = INT16_MAX;
+    double code = x > -most ? x : -most; /* of NaN too, which feedback may overflow to */
+    code = code < most ? code : most;
+    code = (code + 0x1.8p52) - 0x1.8p52;
+    return (int)code & -(fabs(x) >= 0.5 + dead);
 }
 
 static inline float step_value(int code, float step, const float lean[LEANS])

@@ -10,6 +10,7 @@
  * Parts: codes, step, lean as step's; spread, I8, 1 x cols: the scale of a column is 2^(spread / 4). */
 #include <string.h>
 
+#include "base/bits.h"
 #include "transform/feedback.h"
 #include "transform/step.h"
 
@@ -30,34 +31,55 @@ typedef struct pass {
     float *scale; /* of columns */
     double dead, side_bits;
     float step, lean[LEANS];
-    ent_part *codes; /* NULL: only looking */
+    double *off; /* of the rows at hand, FEEDBACK_ROWS a column: targets, in steps from the middles of their cells */
     /* what it finds */
-    uint32_t *count; /* of codes, from -INT16_MAX */
-    double sum[LEANS]; /* of targets, in steps from the middles of their cells */
+    int16_t *code;     /* rows x cols */
+    uint32_t *count;   /* of codes, from -INT16_MAX */
+    double sum[LEANS]; /* of what is off */
 } pass;
 
-static float round_weight(void *context, uint32_t r, uint32_t c, float w)
+static void round_weights(void *context, uint32_t r, uint32_t n, uint32_t c, const float *w, float *value)
 {
-    pass *p = context;
-    float x = w / p->scale[c];
-    int code = step_code(x, p->step, p->dead);
-    float value = step_value(code, p->step, p->lean) * p->scale[c];
-    p->count[code + INT16_MAX]++;
-    if (code >= -LEAN && code <= LEAN) p->sum[code + LEAN] += x / (double)p->step - code;
-    if (!p->codes) return value;
-    size_t at = (size_t)r * p->job->cols + c;
-    ent_part_set_word(p->codes, at, (uint32_t)code & ((1u << p->codes->format->bits) - 1));
-    return p->job->values[at] = value;
+    const pass *p = context;
+    const float scale = p->scale[c];
+    const double step = p->step, dead = p->dead;
+    int code[FEEDBACK_ROWS];
+    double *restrict off = p->off + (size_t)c * FEEDBACK_ROWS;
+    for (uint32_t i = 0; i < FEEDBACK_ROWS; i++) {
+        const double x = w[i] / scale;
+        code[i] = step_code(x, step, dead);
+        off[i] = x / step - code[i];
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        p->code[(size_t)(r + i) * p->job->cols + c] = (int16_t)code[i];
+        value[i] = step_value(code[i], p->step, p->lean) * scale;
+    }
+}
+
+/* Weight by weight, so that sums do not depend on how many rows are rounded together. */
+static void tally(pass *p, uint32_t r, uint32_t rows)
+{
+    for (uint32_t i = 0; i < rows; i++)
+        for (uint32_t j = 0; j < p->job->cols; j++) {
+            const uint32_t c = p->feedback.order[j];
+            const int code = p->code[(size_t)(r + i) * p->job->cols + c];
+            p->count[code + INT16_MAX]++;
+            if (code >= -LEAN && code <= LEAN) p->sum[code + LEAN] += p->off[(size_t)c * FEEDBACK_ROWS + i];
+        }
 }
 
 /* Rounds all; says the bits a weight. */
 static double run(pass *p)
 {
-    size_t n = (size_t)p->job->rows * p->job->cols;
+    const uint32_t rows = p->job->rows;
+    const size_t n = (size_t)rows * p->job->cols;
     memset(p->count, 0, sizeof *p->count << 16);
     memset(p->sum, 0, sizeof p->sum);
-    for (uint32_t r = 0; r < p->job->rows; r++)
-        ent_feedback_row(&p->feedback, p->job->values + (size_t)r * p->job->cols, r, round_weight, p);
+    for (uint32_t r = 0; r < rows; r += FEEDBACK_ROWS) {
+        const uint32_t some = rows - r < FEEDBACK_ROWS ? rows - r : FEEDBACK_ROWS;
+        ent_feedback_rows(&p->feedback, p->job->values, r, some, round_weights, p);
+        tally(p, r, some);
+    }
     return (p->side_bits + ent_step_entropy(p->count, n)) / (double)n;
 }
 
@@ -96,8 +118,9 @@ static double scaled_rms(const pass *p)
 
 /* ---- the rate ------------------------------------------------------------------------------------------------ */
 
-/* The finest step and its lean whose rate is at most `bits`; each trial leans as the last one's cells did. */
-static void search(pass *p, double unit, double bits)
+/* The finest step and its lean whose rate is at most `bits`; each trial leans as the last one's cells did.  Whether the last trial
+ * was it. */
+static bool search(pass *p, double unit, double bits)
 {
     double low = log2(unit) - 14, high = log2(unit) + 6; /* of log2(step); all codes are zero at the upper */
     double at = log2(unit) + 2.05 - bits;                /* of a normal at high rates */
@@ -114,29 +137,46 @@ static void search(pass *p, double unit, double bits)
             high = at;
         else
             low = at;
-        if (over <= 0 && over > -5e-4) break;
+        if (over <= 0 && over > -5e-4) return p->step == best;
         at += over + (over > 0 ? 2e-4 : -2e-4); /* an octave is a bit, or less */
         use_lean(p);
     }
     p->step = best;
     memcpy(p->lean, best_lean, sizeof best_lean);
+    return false;
 }
 
-static void find_step(const double setting[], pass *p)
+/* Whether all is rounded by it already. */
+static bool find_step(const double setting[], pass *p)
 {
     double unit = scaled_rms(p);
     p->step = (float)(setting[STEP] * unit);
     if (!(p->step > 0)) {
         p->step = 1; /* all zeros, or nearly */
     } else if (setting[BITS] > 0) {
-        search(p, unit, setting[BITS]);
+        return search(p, unit, setting[BITS]);
     } else {
         run(p);
         use_lean(p);
     }
+    return false;
 }
 
 /* ---- both ways ------------------------------------------------------------------------------------------------- */
+
+static ent_status store(pass *p, ent_part *codes, ent_error *error)
+{
+    if (!codes) return ENT_ENOMEM;
+    const uint32_t mask = (1u << codes->format->bits) - 1, width = ent_format_width(codes->format);
+    for (uint32_t r = 0; r < p->job->rows; r++)
+        for (uint32_t c = 0; c < p->job->cols; c++) {
+            const size_t at = (size_t)r * p->job->cols + c;
+            ent_symbol_put(codes->words, width, at, (uint32_t)p->code[at] & mask);
+            p->job->values[at] = step_value(p->code[at], p->step, p->lean) * p->scale[c];
+            if (!isfinite(p->job->values[at])) return ent_fail(error, ENT_EINVAL, "weights too large for a step in F32");
+        }
+    return ENT_OK;
+}
 
 static ent_status pack(const double setting[], pass *p, ent_error *error)
 {
@@ -145,16 +185,10 @@ static ent_status pack(const double setting[], pass *p, ent_error *error)
     ent_packed side = { .parts = 1, .part = { *columns } };
     choose_scales(p, setting[SPREAD], columns);
     p->side_bits = STEP_SIDE_BITS + ent_packed_entropy_bits(&side);
-    find_step(setting, p);
-    run(p);
+    if (!find_step(setting, p)) run(p);
     int most = INT16_MAX;
     while (most > 1 && !p->count[INT16_MAX + most] && !p->count[INT16_MAX - most]) most--;
-    p->codes = ent_step_add(p->job->packed, p->step, p->lean, most, error);
-    if (!p->codes) return ENT_ENOMEM;
-    run(p);
-    for (size_t i = 0; i < (size_t)p->job->rows * p->job->cols; i++)
-        if (!isfinite(p->job->values[i])) return ent_fail(error, ENT_EINVAL, "weights too large for a step in F32");
-    return ENT_OK;
+    return store(p, ent_step_add(p->job->packed, p->step, p->lean, most, error), error);
 }
 
 static ent_status forward(const double setting[], ent_matrix_job *job, ent_error *error)
@@ -164,9 +198,13 @@ static ent_status forward(const double setting[], ent_matrix_job *job, ent_error
     if (status) return status;
     p.scale = ent_calloc(job->cols, sizeof *p.scale);
     p.count = ent_calloc(1 << 16, sizeof *p.count);
-    status = p.scale && p.count ? pack(setting, &p, error) : ent_fail(error, ENT_ENOMEM, "out of memory");
+    p.off = ent_calloc(job->cols, FEEDBACK_ROWS * sizeof *p.off);
+    p.code = ent_calloc((size_t)job->rows * job->cols, sizeof *p.code);
+    status = p.scale && p.count && p.code && p.off ? pack(setting, &p, error) : ent_fail(error, ENT_ENOMEM, "out of memory");
     ent_free(p.scale);
     ent_free(p.count);
+    ent_free(p.code);
+    ent_free(p.off);
     ent_feedback_free(&p.feedback);
     return status;
 }
