@@ -11,6 +11,7 @@
  *
  * Parts: codes, rows x cols, I8 or F8_E4M3; scales, BF16, rows x 1.  Bits per weight, plain: 8 + 16 / cols. */
 #include <math.h>
+#include <string.h>
 
 #include "base/bits.h"
 #include "transform/kmeans.h"
@@ -37,7 +38,10 @@ typedef struct fit {
     ent_part *scales;
     uint32_t *sorted;                     /* magnitudes of each row, ascending, as integers in the same order */
     uint32_t *room;                       /* to sort one */
-    double *sum;                          /* of the first i of the row at hand */
+    /* of the row at hand */
+    double *sum;                          /* of the first i weights */
+    uint32_t *rank;                       /* how many have upper halves less than base + i, 0 < i <= span, which all have; rank[0]: 0 */
+    uint32_t base, span;
 } fit;
 
 /* ---- a row, sorted -------------------------------------------------------------------------------------------- */
@@ -57,6 +61,18 @@ static void sort(uint32_t *order, uint32_t *room, uint32_t n)
 
 static double magnitude(uint32_t order) { return (double)ent_float_of(order); }
 
+static void find_ranks(fit *f, const uint32_t *sorted)
+{
+    const uint32_t n = f->job->cols, top = (sorted[n - 1] >> 16) + 1;
+    f->base = top > f->span ? top - f->span : 0;
+    memset(f->rank, 0, (f->span + 2) * sizeof *f->rank);
+    for (uint32_t i = 0; i < n; i++) { /* the last of the same stays */
+        const uint32_t word = sorted[i] >> 16;
+        f->rank[word > f->base ? word - f->base + 1 : 1] = i + 1;
+    }
+    for (uint32_t i = 1; i < f->span + 2; i++) f->rank[i] = f->rank[i] > f->rank[i - 1] ? f->rank[i] : f->rank[i - 1];
+}
+
 static const uint32_t *sort_row(fit *f, uint32_t r)
 {
     uint32_t cols = f->job->cols, *sorted = f->sorted + (size_t)r * cols;
@@ -65,22 +81,25 @@ static const uint32_t *sort_row(fit *f, uint32_t r)
     sort(f->room, sorted, cols);
     f->sum[0] = 0;
     for (uint32_t c = 0; c < cols; c++) f->sum[c + 1] = f->sum[c] + magnitude(sorted[c]);
+    find_ranks(f, sorted);
     return sorted;
 }
 
-/* The first of n sorted weights, from `low` on, that is at least x >= 0: looks ahead in steps that double, then halves. */
-static uint32_t first_from(const uint32_t *sorted, uint32_t low, uint32_t n, double x)
+/* How many of n sorted weights are less than x >= 0, a product of a level or an edge and a scale, which floats hold exactly.  No branch
+ * could be foretold; so the one after the last is looked at too. */
+static inline uint32_t below(const uint32_t *sorted, uint32_t n, double x)
 {
-    uint32_t ahead = 1;
-    for (; ahead <= n - low && magnitude(sorted[low + ahead - 1]) < x; ahead *= 2) low += ahead;
-    n = ahead < n - low ? low + ahead : n;
-    while (low < n) {
-        uint32_t half = (n - low) / 2;
-        bool below = magnitude(sorted[low + half]) < x;
-        n = below ? n : low + half;
-        low = below ? low + half + 1 : low;
-    }
-    return low;
+    const uint32_t *at = sorted, bits = ent_float_bits((float)x);
+    for (uint32_t left = n; left > 1; left -= left / 2) at += (at[left / 2 - 1] < bits) * (left / 2);
+    return (uint32_t)(at - sorted) + ((n > 0) & (*at < bits));
+}
+
+/* The same of the row at hand. */
+static inline uint32_t below_in_row(const fit *f, const uint32_t *sorted, double x)
+{
+    const uint32_t word = ent_float_bits((float)x) >> 16, ahead = word > f->base ? word - f->base : 0, i = ahead < f->span ? ahead : f->span;
+    const uint32_t from = f->rank[i], to = f->rank[i + 1];
+    return from + below(sorted + from, to - from, x);
 }
 
 /* Both sums of a sorted row at a scale. */
@@ -90,8 +109,7 @@ static void try_scale(const fit *f, const uint32_t *sorted, double scale, float 
     double off = 0, sum = 0;
     for (uint32_t k = 0, from = 0; k < LEVELS && from < n; k++) {
         double value = f->level[k] * scale;
-        uint32_t to = k + 1 < LEVELS ? first_from(sorted, from, n, f->edge[k] * scale) : n;
-        uint32_t over = first_from(sorted, from, to, value);
+        uint32_t to = k + 1 < LEVELS ? below_in_row(f, sorted, f->edge[k] * scale) : n, over = below_in_row(f, sorted, value);
         off += value * ((double)(over - from) - (double)(to - over)) - (f->sum[over] - f->sum[from]) + (f->sum[to] - f->sum[over]);
         sum += f->level[k] * (to - from);
         from = to;
@@ -151,7 +169,7 @@ static double rate(const fit *f)
         const uint32_t *sorted = f->sorted + (size_t)r * cols;
         double scale = (double)ent_part_value(f->scales, r);
         for (uint32_t k = 0, from = 0; k < LEVELS && from < cols; k++) {
-            uint32_t to = k + 1 < LEVELS ? first_from(sorted, from, cols, f->edge[k] * scale) : cols;
+            uint32_t to = k + 1 < LEVELS ? below(sorted, cols, f->edge[k] * scale) : cols;
             count[k] += to - from;
             from = to;
         }
@@ -218,10 +236,13 @@ static ent_status forward(const double setting[], ent_matrix_job *job, ent_error
     uint32_t *first = ent_calloc(job->rows, sizeof *first);
     f.error = ent_calloc((size_t)job->rows * f.tries, sizeof *f.error);
     f.length = ent_calloc((size_t)job->rows * f.tries, sizeof *f.length);
-    f.sorted = ent_alloc((size_t)job->rows * job->cols * sizeof *f.sorted);
+    f.sorted = ent_alloc(((size_t)job->rows * job->cols + 1) * sizeof *f.sorted);
+    if (f.sorted) f.sorted[(size_t)job->rows * job->cols] = 0; /* below() looks at it */
     f.room = ent_calloc(job->cols, sizeof *f.room);
     f.sum = ent_calloc((size_t)job->cols + 1, sizeof *f.sum);
-    bool there = first && f.error && f.length && f.sorted && f.room && f.sum;
+    f.span = f.codes->octaves * 128; /* 128 upper halves an octave */
+    f.rank = ent_calloc(f.span + 2, sizeof *f.rank);
+    bool there = first && f.error && f.length && f.sorted && f.room && f.sum && f.rank;
     ent_status status = there ? pack(setting, &f, first, error) : ent_fail(error, ENT_ENOMEM, "out of memory");
     ent_free(first);
     ent_free(f.error);
@@ -229,6 +250,7 @@ static ent_status forward(const double setting[], ent_matrix_job *job, ent_error
     ent_free(f.sorted);
     ent_free(f.room);
     ent_free(f.sum);
+    ent_free(f.rank);
     return status;
 }
 
