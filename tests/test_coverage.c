@@ -1,7 +1,7 @@
 /* test_coverage.c - bias of entropy estimates and coverage of their 95 % intervals, on laws with known entropy.
  *
  * `test_coverage --trials 1000` prints the table of all laws, sample sizes and estimators; with the name of a law behind
- * it, that part; with names of estimators behind that, these alone. */
+ * it, that part; with a sample size behind that, this size alone; with names of estimators behind them, these alone. */
 #include <math.h>
 
 #include "test.h"
@@ -130,15 +130,17 @@ static int table(uint64_t count, char **name, int names)
 {
     const ent_estimator *estimators[ESTIMATORS];
     const char *law = names ? name[0] : NULL;
-    size_t n = names > 1 ? (size_t)names - 1 : all_estimators();
+    uint64_t only = names > 1 ? strtoull(name[1], NULL, 10) : 0;
+    int first = only ? 2 : 1;
+    size_t n = names > first ? (size_t)(names - first) : all_estimators();
     for (size_t i = 0; i < n; i++)
-        if (!(estimators[i] = names > 1 ? ent_estimator_find(name[i + 1]) : ent_estimators[i])) return 2;
+        if (!(estimators[i] = names > first ? ent_estimator_find(name[first + (int)i]) : ent_estimators[i])) return 2;
     printf("law\tn\testimator\ttrue_bits\tbias\tscatter\tstderr\twidth\tcovered_percent\tbelow_percent\n");
     for (size_t l = 0; l < LAWS; l++) {
         double p[ALPHABET];
         if (law && strcmp(law, laws[l].name)) continue;
         laws[l].fill(p);
-        for (uint64_t size = 100; size <= 1000000; size *= 10) {
+        for (uint64_t size = only ? only : 100; size <= (only ? only : 1000000); size *= 10) {
             struct tally tally[ESTIMATORS];
             run(&(struct trials){ &laws[l], size, count, 0, estimators, n, { 0 }, NULL }, tally);
             for (size_t i = 0; i < n; i++)
