@@ -291,6 +291,8 @@ profile: deps ## cycles a symbol of every kernel, beside plain C and its bound, 
 fuzz: deps-test ## bounded fuzzing (clang) of everything that reads bytes; SECONDS_EACH=20
 	@tests/fuzz/fuzz.sh $(BUILD)
 
+COMPLETIONS = $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions/entropy zsh/site-functions/_entropy fish/vendor_completions.d/entropy.fish)
+
 install: all ## install into $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/entropy $(DESTDIR)$(PREFIX)/share/libentropy
 	install -m 755 $(BUILD)/entropy $(DESTDIR)$(PREFIX)/bin/
@@ -306,9 +308,9 @@ install: all ## install into $(DESTDIR)$(PREFIX)
 	cp -r datasets/*.tsv datasets/*.csv datasets/*.md datasets/*.txt datasets/gutenberg-llama-4.7m $(DESTDIR)$(PREFIX)/share/libentropy/datasets/
 	cp -r analyses/targets analyses/plans analyses/plots analyses/published $(DESTDIR)$(PREFIX)/share/libentropy/
 	analyses/manual.sh $(BUILD)/entropy $(BUILD)/man
-	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(dir $(COMPLETIONS))
 	install -m 644 $(BUILD)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
-	install -m 644 analyses/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/entropy
+	for file in $(COMPLETIONS); do analyses/completion.sh $$(expr $$file : '.*/share/\([a-z]*\)') >$$file && chmod 644 $$file || exit; done
 	printf 'prefix=%s\ndatadir=$${prefix}/share/libentropy\n\nName: libentropy\nDescription: entropy, coding and decode cost of neural-network weights\nVersion: %s\nLibs: -L$${prefix}/lib -lentropy\nLibs.private: %s\nCflags: -I$${prefix}/include\n' \
 	  '$(PREFIX)' "$$(sed -n 's/.*ENT_VERSION "\(.*\)"/\1/p' libentropy/include/entropy/base.h)" '$(LIBS)' \
 	  >$(DESTDIR)$(PREFIX)/lib/pkgconfig/libentropy.pc
@@ -316,7 +318,7 @@ install: all ## install into $(DESTDIR)$(PREFIX)
 uninstall: ## remove what install put there
 	rm -rf $(DESTDIR)$(PREFIX)/bin/entropy $(DESTDIR)$(PREFIX)/lib/libentropy.* $(DESTDIR)$(PREFIX)/lib/libentropy_gpu.so $(DESTDIR)$(PREFIX)/lib/pkgconfig/libentropy.pc \
 	  $(DESTDIR)$(PREFIX)/include/entropy $(DESTDIR)$(PREFIX)/share/libentropy $(DESTDIR)$(H5PLUGINDIR)/libh5entropy.so \
-	  $(DESTDIR)$(PREFIX)/share/man/man1/entropy.1 $(DESTDIR)$(PREFIX)/share/man/man1/entropy-*.1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions/entropy
+	  $(DESTDIR)$(PREFIX)/share/man/man1/entropy.1 $(DESTDIR)$(PREFIX)/share/man/man1/entropy-*.1 $(COMPLETIONS)
 
 reference: ## the reference of the library as HTML, from the public headers, into build/reference (installs doxygen)
 	@analyses/packages.sh reference

@@ -12,6 +12,7 @@ root=$work/root
 make --no-print-directory -s BUILD="$build" DESTDIR="$root" PREFIX=/usr install >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 gzip -9n "$root"/usr/share/man/man1/*.1
 strip --strip-unneeded "$root"/usr/bin/entropy "$root"/usr/lib/libentropy.so.0
+mv "$root/usr/share/zsh/site-functions" "$root/usr/share/zsh/vendor-completions" # where Debian's zsh looks for those of packages
 mkdir -p "$root/usr/share/doc/libentropy"
 cp LICENSE "$root/usr/share/doc/libentropy/copyright"
 gzip -9n <NEWS.md >"$root/usr/share/doc/libentropy/NEWS.md.gz"

@@ -6,7 +6,7 @@ set -eu
 build="gcc libc6-dev pkg-config libgsl-dev libopenblas-openmp-dev liblapacke-dev libhdf5-dev libjansson-dev libcyaml-dev libyaml-dev libxxhash-dev zlib1g-dev libzstd-dev liblz4-dev
        libcurl4-openssl-dev libssl-dev gnuplot-nox"
 reference="doxygen"
-test="$reference procps dpkg-dev man-db groff-base slurm-wlm munge iproute2 libcmocka-dev hdf5-tools clang libclang-rt-dev libomp-dev strace zstd"
+test="$reference procps dpkg-dev man-db groff-base slurm-wlm munge iproute2 libcmocka-dev hdf5-tools clang libclang-rt-dev libomp-dev strace zstd zsh fish"
 bench="libzstd-dev liblz4-dev libhtscodecs-dev libdeflate-dev libblosc-dev"
 notebooks="libmd4c-dev libmd4c-html0-dev"
 paper="gnuplot-nox librsvg2-bin texlive-latex-recommended lmodern latexmk"

@@ -108,8 +108,8 @@ done
 # ---- completion -----------------------------------------------------------------------------------------------------------
 if command -v bash >/dev/null; then
     complete_words() { # WORD... : what would complete the last
-        PATH="$(dirname "$entropy"):$PATH" bash -c 'source analyses/completion.bash
-            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _entropy; printf "%s\n" "${COMPREPLY[@]}"' bash "$@"
+        PATH="$(dirname "$entropy"):$PATH" bash -c 'source "$0"
+            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _entropy; printf "%s\n" "${COMPREPLY[@]}"' "$root/opt/share/bash-completion/completions/entropy" "$@"
     }
     check "completion knows commands" [ "$(complete_words entropy decom)" = decompress ]
     check "options" [ "$(complete_words entropy compress --bud)" = "--budget" ]
@@ -126,6 +126,22 @@ if command -v bash >/dev/null; then
     done
     check "of every command the options that its page has" [ -z "$differs" ]
 fi
+
+# The other shells ask the same function: their own part of it alone is looked at.
+zsh_words() { # completion functions run within zsh's line editor: what they give it is printed here
+    PATH="$(dirname "$entropy"):$PATH" zsh -f -c 'compdef() { }
+        compadd() { shift; print -l -- "${(M)@:#$words[CURRENT]*}" }
+        _files() { print -l -- $words[CURRENT]*(N) }
+        source $0; words=("$@"); CURRENT=$#; _entropy' "$root/opt/share/zsh/site-functions/_entropy" "$@"
+}
+fish_words() { HOME=$work PATH="$(dirname "$entropy"):$PATH" fish -N -c "source '$root/opt/share/fish/vendor_completions.d/entropy.fish'; complete -C '$*'"; }
+for shell in zsh fish; do
+    command -v $shell >/dev/null || continue
+    check "$shell completes commands" [ "$(${shell}_words entropy decom)" = decompress ]
+    check "$shell completes options" [ "$(${shell}_words entropy compress --bud)" = "--budget" ]
+    check "$shell completes codecs" [ "$(${shell}_words entropy bench --codec dflo)" = dfloat11 ]
+    check "$shell completes files" [ "$(${shell}_words entropy stats analyses/examp | sed '/^$/d')" = analyses/examples.txt ]
+done
 
 # ---- and away ---------------------------------------------------------------------------------------------------------------
 check "make uninstall" quietly uninstall DESTDIR="$root" PREFIX=/opt H5PLUGINDIR=/opt/lib/hdf5/plugins
