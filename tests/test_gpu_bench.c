@@ -158,6 +158,27 @@ static void wrong_results_are_told(void **state)
     assert_null(file);
 }
 
+/* A matrix that meets one vector: cuBLAS may still add seven, for which there must be room. */
+static void one_vector_has_room_for_eight(void **state)
+{
+    (void)state;
+    static uint16_t words[64 * 64];
+    static const unsigned one = 1;
+    struct gpu_measure measure = { .bench = &ent_gpu_cuda_bench, .runs = 1, .threads = 1 };
+    const struct gpu_matrix matrix = { words, 64, 64, &one, 1 };
+    struct gpu_row rows[3], *row = rows;
+    ent_error error;
+    for (size_t i = 0; i < 64 * 64; i++) words[i] = (uint16_t)(0x3f80 + i % 128);
+    assert_int_equal(gpu_measure_rows(&measure, 1), 3);
+    assert_ok(ent_gpu_open(&measure.gpu, ENT_GPU_EMULATED, NULL));
+    assert_ok(measure.bench->facts(0, &measure.facts));
+    assert_ok(gpu_measure_matrix(&measure, &matrix, &row, &error));
+    assert_ptr_equal(row, rows + 3);
+    assert_string_equal(rows[2].cublas, "8 vectors");
+    assert_true(rows[2].verified);
+    ent_gpu_close(measure.gpu);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +187,7 @@ int main(void)
         cmocka_unit_test(the_table_has_every_row),
         cmocka_unit_test(the_target_answers_with_what_was_measured),
         cmocka_unit_test(wrong_results_are_told),
+        cmocka_unit_test(one_vector_has_room_for_eight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

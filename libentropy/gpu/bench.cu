@@ -1,7 +1,6 @@
 // bench.cu - recordings, time, the state of a card and what it is compared with; see bench.h.
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 
 #include <dlfcn.h>
 
@@ -25,6 +24,7 @@ static ent_status on(int device)
 struct nvml {
     enum { CLOCK_SM = 1, CLOCK_MEMORY = 2, TEMPERATURE_GPU = 0 };
     int (*start)();
+    int (*driver)(char *version, unsigned room);
     int (*find)(const char *bus, void **device);
     int (*clock)(void *device, int which, unsigned *mhz);
     int (*power)(void *device, unsigned *milliwatts);
@@ -48,6 +48,7 @@ static const nvml *find_nvml(int device)
     tried = true;
     void *library = dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
     if (!library || cudaDeviceGetPCIBusId(bus, sizeof bus, device) || !find(library, "nvmlInit_v2", n.start) ||
+        !find(library, "nvmlSystemGetDriverVersion", n.driver) ||
         !find(library, "nvmlDeviceGetHandleByPciBusId_v2", n.find) || !find(library, "nvmlDeviceGetClockInfo", n.clock) ||
         !find(library, "nvmlDeviceGetPowerUsage", n.power) || !find(library, "nvmlDeviceGetEnforcedPowerLimit", n.limit) ||
         !find(library, "nvmlDeviceGetTemperature", n.temperature) || !find(library, "nvmlDeviceGetEccMode", n.ecc) || n.start() ||
@@ -59,29 +60,17 @@ static const nvml *find_nvml(int device)
 // By reference, since what is asked is an argument beside it.
 static double told(int failure, const unsigned &value, double unit) { return failure ? (double)NAN : value * unit; }
 
-// "580.95.05" of the kernel's driver; "?" where it cannot be told.
-static void driver_version(char *text, size_t room)
-{
-    char line[256] = "";
-    snprintf(text, room, "?");
-    FILE *file = fopen("/proc/driver/nvidia/version", "r");
-    if (!file) return;
-    if (fgets(line, sizeof line, file))
-        for (char *word = strtok(line, " "); word; word = strtok(nullptr, " "))
-            if (word[0] >= '0' && word[0] <= '9' && strchr(word, '.') && *text == '?') snprintf(text, room, "%s", word);
-    fclose(file);
-}
-
 static ent_status facts(int device, gpu_facts *out)
 {
     cudaDeviceProp p;
     int cuda = 0, runtime = 0;
-    char version[40];
+    char version[80] = "?"; // NVML's own limit
+    const nvml *n;
     ent_status status = gpu_cuda_status(cudaGetDeviceProperties(&p, device));
     if (!status) status = gpu_cuda_status(cudaDriverGetVersion(&cuda));
     if (!status) status = gpu_cuda_status(cudaRuntimeGetVersion(&runtime));
     if (status) return status;
-    driver_version(version, sizeof version);
+    if ((n = find_nvml(device)) && n->driver(version, sizeof version)) snprintf(version, sizeof version, "?");
     *out = {};
     snprintf(out->driver, sizeof out->driver, "driver %s for CUDA %d.%d, built with %d.%d", version, cuda / 1000, cuda % 1000 / 10,
              runtime / 1000, runtime % 1000 / 10);
@@ -90,7 +79,7 @@ static ent_status facts(int device, gpu_facts *out)
     out->l2_bytes = (uint64_t)p.l2CacheSize;
     out->limit_watts = NAN;
     out->ecc = -1;
-    if (const nvml *n = find_nvml(device)) {
+    if (n) {
         unsigned milliwatts = 0;
         int now = 0, after_reboot = 0;
         out->limit_watts = told(n->limit(n->device, &milliwatts), milliwatts, 1e-3);

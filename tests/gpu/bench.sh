@@ -73,7 +73,6 @@ measure layers "$work/normal.safetensors" --target h100-sxm --sample "$bytes" ${
 for file in "$results"/*.txt "$results/$name.yaml"; do
     [ ! -e "$file" ] || sed -i "s|$work/||g; s|$results/||g" "$file"
 done
-date -u +%Y-%m-%d >"$results/date"
 
 say 'compute-sanitizer'
 tests/gpu/sanitize.sh "$build" >"$results/sanitizer.txt" || bad=1
