@@ -49,8 +49,10 @@ int oracle_container(const char *path, const oracle_files *base, oracle_files *o
 void oracle_files_free(oracle_files *files);
 
 /* The files that a packed model gives back (libentropy/pack/FORMAT.md); 1 also for pipelines of other stages than prune, rtn, gptq,
- * ternary, cut and bf16, and for F16. */
+ * ternary, cut, bf16, bitstack, lowrank, slim and eora, and for F16. */
 int oracle_pack(ent_bytes packed, oracle_files *out);
+/* The same of a stack of which the first `blocks` blocks are loaded. */
+int oracle_stack(ent_bytes packed, size_t blocks, oracle_files *out);
 
 /* ---- what the formats share ------------------------------------------------------------------ */
 

@@ -1,5 +1,5 @@
 /* oracle_pack.c - see oracle.h.  Follows libentropy/pack/FORMAT.md and, for the parts, the heads of rtn.c, grid.h, ternary.c,
- * cut.c and bf16.c in libentropy/transform. */
+ * cut.c, bf16.c, bitstack.c and repair.c in libentropy/transform. */
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -12,13 +12,14 @@ typedef struct reading {
     const uint8_t *data; /* what offsets count from */
     size_t size;
     json_t *header, *manifest;
+    size_t blocks; /* of a stack: so many are loaded */
 } reading;
 
 /* A matrix being unpacked. */
 typedef struct matrix {
     const reading *r;
     const json_t *row; /* of the manifest */
-    const char *stage; /* "rtn(bits=4,...": the quantizer and its settings */
+    const char *stage; /* "rtn(bits=4,...": the one being undone and its settings */
     size_t rows, cols;
     float *values;
 } matrix;
@@ -62,7 +63,7 @@ static float f16_at(ent_bytes b, size_t i)
     return (float)(word >> 15 ? -v : v);
 }
 
-/* ---- quantizers ------------------------------------------------------------------------------------------------- */
+/* ---- stages ----------------------------------------------------------------------------------------------------- */
 
 static double setting(const matrix *m, const char *name)
 {
@@ -127,18 +128,103 @@ static bool bf16(matrix *m)
     return true;
 }
 
-static const struct { const char *name; bool (*undo)(matrix *m); } quantizers[] = {
-    { "rtn(", grid }, { "gptq(", grid }, { "ternary(", ternary }, { "cut(", cut }, { "bf16", bf16 },
+/* A number of a factor: in F16, or as a code and its group's scale. */
+typedef float factor_at(ent_bytes words, ent_bytes scales, size_t row, size_t col, size_t cols, long group);
+
+static float half_factor(ent_bytes words, ent_bytes scales, size_t row, size_t col, size_t cols, long group)
+{
+    (void)scales, (void)group;
+    return f16_at(words, row * cols + col);
+}
+
+static float scaled_factor(ent_bytes words, ent_bytes scales, size_t row, size_t col, size_t cols, long group)
+{
+    const size_t width = group > 0 && (size_t)group < cols ? (size_t)group : cols;
+    const size_t at = group == -1 ? 0 : row * ((cols + width - 1) / width) + col / width;
+    return (float)(int8_t)words.data[row * cols + col] * f16_at(scales, at);
+}
+
+/* How many blocks come before the one of a tensor: by the offsets of their tensors. */
+static size_t blocks_before(const reading *r, ent_bytes left)
+{
+    size_t n = 0;
+    const char *name;
+    json_t *tensor;
+    json_object_foreach(r->header, name, tensor)
+    {
+        ent_bytes other;
+        n += strstr(name, "/left.") && find(r, name, "F16", &other) && other.data < left.data;
+    }
+    return n;
+}
+
+/* Levels as many as there are and loaded; a bit a weight, the highest of a byte first, 1: plus. */
+static bool bitstack(matrix *m)
+{
+    const bool has_signs = setting(m, "signs") > 0;
+    for (int level = 0; level < 64; level++) {
+        char path[300], name[3][20];
+        ent_bytes signs = { NULL, 0 }, left, right;
+        static const char *const kinds[] = { "signs", "left", "right" };
+        for (int i = 0; i < 3; i++) snprintf(name[i], sizeof name[i], "%s.%d", kinds[i], level);
+        snprintf(path, sizeof path, "%s/%s", string(m->row, "name"), name[1]);
+        if (!find(m->r, path, "F16", &left) || blocks_before(m->r, left) >= m->r->blocks) return true;
+        const size_t rank = left.size / 2 / m->rows;
+        if (!part(m, name[1], "F16", 2 * m->rows * rank, &left) || !part(m, name[2], "F16", 2 * rank * m->cols, &right)) return false;
+        if (has_signs && !part(m, name[0], "U8", (m->rows * m->cols + 7) / 8, &signs)) return false;
+        for (size_t i = 0; i < m->rows * m->cols; i++) {
+            const bool plus = !has_signs || signs.data[i / 8] >> (7 - i % 8) & 1;
+            float sum = 0;
+            for (size_t k = 0; k < rank; k++) sum += f16_at(left, i / m->cols * rank + k) * f16_at(right, k * m->cols + i % m->cols);
+            m->values[i] += plus ? sum : -sum;
+        }
+    }
+    return false;
+}
+
+/* The matrix gets left^T right, term after term. */
+static bool repair(matrix *m)
+{
+    const bool whole = setting(m, "bits") >= 16;
+    const long width = (long)setting(m, "group");
+    const size_t least = m->rows < m->cols ? m->rows : m->cols, rank = setting(m, "rank") < (double)least ? (size_t)setting(m, "rank") : least;
+    const char *dtype = whole ? "F16" : "I8";
+    const size_t bytes = whole ? 2 : 1;
+    factor_at *const at = whole ? half_factor : scaled_factor;
+    ent_bytes left, right, left_scales = { NULL, 0 }, right_scales = { NULL, 0 };
+    if (!part(m, "left", dtype, bytes * rank * m->rows, &left) || !part(m, "right", dtype, bytes * rank * m->cols, &right)) return false;
+    if (!whole) {
+        char path[300];
+        snprintf(path, sizeof path, "%s/left.scales", string(m->row, "name"));
+        if (!find(m->r, path, "F16", &left_scales)) return false;
+        snprintf(path, sizeof path, "%s/right.scales", string(m->row, "name"));
+        if (!find(m->r, path, "F16", &right_scales)) return false;
+    }
+    for (size_t r = 0; r < m->rows; r++)
+        for (size_t c = 0; c < m->cols; c++)
+            for (size_t k = 0; k < rank; k++)
+                m->values[r * m->cols + c] += at(left, left_scales, k, r, m->rows, width) * at(right, right_scales, k, c, m->cols, width);
+    return true;
+}
+
+static const struct { const char *name; bool (*undo)(matrix *m); bool after; } stages[] = {
+    { "rtn(", grid, false }, { "gptq(", grid, false }, { "ternary(", ternary, false }, { "cut(", cut, false }, { "bf16", bf16, false },
+    { "bitstack(", bitstack, false }, { "lowrank(", repair, true }, { "slim(", repair, true }, { "eora(", repair, true },
 };
 
-/* Pruning, before it, leaves nothing to undo; other stages are not known here. */
+/* Pruning, before the quantizer, leaves nothing to undo; repairs follow it.  Other stages are not known here. */
 static bool undo(matrix *m, const char *pipeline)
 {
     if (!strncmp(pipeline, "prune(", 6)) pipeline = strchr(pipeline, ')') + 2;
-    m->stage = pipeline;
-    for (size_t i = 0; i < sizeof quantizers / sizeof *quantizers; i++)
-        if (!strncmp(pipeline, quantizers[i].name, strlen(quantizers[i].name)) && !strchr(pipeline, ' ')) return quantizers[i].undo(m);
-    return false;
+    for (bool after = false; pipeline; after = true) {
+        size_t i = 0;
+        while (i < sizeof stages / sizeof *stages && (strncmp(pipeline, stages[i].name, strlen(stages[i].name)) || stages[i].after != after)) i++;
+        m->stage = pipeline;
+        if (i == sizeof stages / sizeof *stages || !stages[i].undo(m)) return false;
+        pipeline = strchr(pipeline, ' ');
+        if (pipeline) pipeline++;
+    }
+    return true;
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------------ */
@@ -211,14 +297,16 @@ static bool put_file(const reading *r, size_t i, oracle_file *out)
     return good && used == rest.size && at == out->size;
 }
 
-int oracle_pack(ent_bytes packed, oracle_files *out)
+int oracle_pack(ent_bytes packed, oracle_files *out) { return oracle_stack(packed, SIZE_MAX, out); }
+
+int oracle_stack(ent_bytes packed, size_t blocks, oracle_files *out)
 {
     uint64_t header = 0;
     ent_bytes text;
     *out = (oracle_files){ 0 };
     for (size_t i = 8; i-- && packed.size >= 8;) header = header << 8 | packed.data[i];
     if (packed.size < 8 || header > packed.size - 8) return 1;
-    reading r = { .data = packed.data + 8 + header, .size = packed.size - 8 - header };
+    reading r = { .data = packed.data + 8 + header, .size = packed.size - 8 - header, .blocks = blocks };
     r.header = json_loadb((const char *)packed.data + 8, header, JSON_REJECT_DUPLICATES, NULL);
     bool good = r.header && find(&r, "libentropy.packed", "U8", &text);
     if (good) r.manifest = json_loadb((const char *)text.data, text.size, JSON_REJECT_DUPLICATES, NULL);
