@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #endif
 #include <errno.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -189,4 +190,13 @@ void expect_no_flip_crashes(const char *name, uint8_t *file, size_t size, size_t
         ent_weights_close(w);
         file[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
+}
+
+void limit_memory(size_t bytes)
+{
+    struct rlimit limit;
+    if (SANITIZED) return;
+    assert_int_equal(getrlimit(RLIMIT_AS, &limit), 0);
+    limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
 }

@@ -37,6 +37,9 @@ void expect_no_flip_crashes(const char *name, uint8_t *file, size_t size, size_t
 /* Counts a file that was cut or flipped, where none of these functions did it: for tests/formats.sh. */
 void count_damaged(void);
 
+/* The address space that the test may use from now on, SIZE_MAX: any.  Sanitizers need all there is: no limit there. */
+void limit_memory(size_t bytes);
+
 /* Opens and closes; fails the test unless the status is as expected and, for an error, its text
  * holds the file's name and `text` (NULL: anything). */
 void expect_open(const char *path, ent_status expected, const char *text);
