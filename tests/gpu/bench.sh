@@ -4,7 +4,8 @@
 # Then its kernels under compute-sanitizer, where there is one.
 #
 # WEIGHTS=2Gi: of the large model, in Ki, Mi or Gi; of BF16 they are twice as many bytes.  SHAPE='--rows R --cols C': that matrix
-# alone, for a trial of this script, as RUNS=50 and STUDENT=64Mi, weights of the generated model.
+# alone, for a trial of this script, as RUNS=50 and STUDENT=64Mi, weights of the generated model.  LIMIT=300: seconds of each table, at
+# most, so that a kernel that hangs does not take the rest along.
 #
 # Some minutes, of which the card's are few: what takes longest comes last, and a first layer is written at once.
 set -eu
@@ -28,7 +29,7 @@ bad=0
 measure() { # NAME ARGUMENT... : the table into a file.  A card that fails on the way leaves the rows before that.
     table=$1; shift
     say "$table"
-    timeout 300 "$entropy" bench "$@" --target gpu --runs "${RUNS:-50}" --force --quiet >"$results/$table.txt" && return
+    timeout "${LIMIT:-300}" "$entropy" bench "$@" --target gpu --runs "${RUNS:-50}" --force --quiet >"$results/$table.txt" && return
     echo "gpu-bench: $table: not to the end (status $?)" >&2
     bad=1
 }
