@@ -179,7 +179,7 @@ static ent_status extract_tensor(struct job *job, ent_container *container, ent_
         json_count(object, "read_bytes", read);
         json_line(object);
     } else if (!job->common.quiet) {
-        printf("%s: rows %llu to %llu of %s -> %s, %s from %s of blocks\n", job->input, (unsigned long long)rows.first,
+        printf("%s: rows %llu:%llu of %s -> %s, %s from %s of blocks\n", job->input, (unsigned long long)rows.first,
                (unsigned long long)(rows.first + rows.count), job->tensor, job->output, show_bytes(bytes).text,
                show_bytes(read).text);
     }

@@ -78,15 +78,24 @@ static error_t parse_common(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp_option common_options[] = {
-    { .name = "json", .key = KEY_JSON, .doc = "One JSON object a line on standard output" },
-    { .name = "threads", .key = 't', .arg = "N", .doc = "Use N threads (preset: all)" },
     { .name = "dtype", .key = KEY_DTYPE, .arg = "NAME",
       .doc = "What words are that NumPy saved as raw data (V1, V2): BF16, F8_E4M3, ..." },
+    { .name = "json", .key = KEY_JSON, .doc = "One JSON object a line on standard output" },
+    { .name = "threads", .key = 't', .arg = "N", .doc = "Use N threads (preset: all)" },
     { .name = "quiet", .key = 'q', .doc = "No progress, no remarks" },
     { 0 }
 };
 
 static const struct argp common_argp = { .options = common_options, .parser = parse_common };
+/* Of commands that have a --dtype of their own. */
+static const struct argp common_without_dtype = { .options = common_options + 1, .parser = parse_common };
+
+static bool has_dtype(const struct argp *argp)
+{
+    const struct argp_option *o = argp->options;
+    while (o && o->name && strcmp(o->name, "dtype")) o++;
+    return o && o->name;
+}
 
 /* A command's argp with the common options as its child: argp hands inputs down only through a
  * parser, so this one stands around both. */
@@ -110,7 +119,8 @@ void command_parse(const struct argp *argp, int argc, char **argv, void *own, st
     struct argp body = *argp;
     body.args_doc = body.doc = NULL; /* they belong to the whole */
     const struct argp_child children[] = {
-        { .argp = &body }, { .argp = &common_argp, .header = "", .group = 1 }, { 0 }
+        { .argp = &body },
+        { .argp = has_dtype(argp) ? &common_without_dtype : &common_argp, .header = "", .group = 1 }, { 0 }
     };
     const struct argp whole = {
         .parser = parse_both, .args_doc = argp->args_doc, .doc = argp->doc, .children = children,

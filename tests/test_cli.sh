@@ -71,6 +71,7 @@ safetensors() {
 # ---- help, version, wrong usage ----
 
 expect 'help' 0 'compress' --help
+check 'each command in a line' [ -z "$("$entropy" --help | sed -n '/^Commands:/,/^$/{ /^Commands:/d; /^  [a-z]/d; /^$/d; p; }')" ]
 check 'help fits one screen' [ "$("$entropy" --help | wc -l)" -le 40 ]
 expect 'version' 0 '^entropy [0-9]' --version
 expect 'no command' 2 'which command'
@@ -87,6 +88,7 @@ expect 'no such codec' 2 '' bench "$t/none" --codec nonsense
 expect 'no such estimator' 2 'entropy list estimators' stats --estimator nonsense x
 for command in $(sed -n 's/^X(\([a-z]*\),.*/\1/p' analyses/commands.def); do
     expect "$command --help" 0 'Usage: entropy '"$command" "$command" --help
+    check "$command tells each option once" [ -z "$(sed -n 's/^ \{6\}\(--[a-z-]*\).*/\1/p; s/^  -., \(--[a-z-]*\).*/\1/p' "$t/out" | sort | uniq -d)" ]
 done
 
 # ---- lists ----
