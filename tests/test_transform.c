@@ -44,7 +44,8 @@ static void settings_all_go_both_ways(void **state)
         "step(step=0.01)", "step(step=8)", "step(bits=2.5)", "step(step=1,dead=0.2)",
         "prune(share=0) rtn", "prune(share=1) rtn", "prune(share=0.4,by=1,group=-1) step", "prune(n=2,m=4) nf4",
         "hadamard(group=8) rtn(symmetric=0)", "hadamard(seed=5) gptq(group=0)", "spqr(bits=2,stats=1,group=7,rows=5)",
-        "spqr(threshold=0.001)", "rescale(alpha=1) outliers spqr(bits=8,stats=8,threshold=0)", "higgs(n=5,p=1,group=-1)", "higgs(n=88,group=10)",
+        "spqr(threshold=0.001)", "rescale(alpha=1) outliers spqr(bits=8,stats=8,threshold=0)", "higgs(n=5,p=1,group=-1)", "higgs(n=88,group=10)", "higgs(n=9,p=4,group=0)", "higgs(n=100,p=3,group=12)",
+       
         "rescale outliers hadamard higgs(n=16)", "outliers(share=0) rtn", "outliers(share=1,by=1) nf4", "outliers(share=0.1,by=2) gptq(group=0)",
         "rescale prune(whole=16) outliers(share=0.01) gqsa(bits=3,group=7)", "prune(share=1) gqsa(symmetric=1,search=1)",
         "rescale(alpha=1) prune(by=2) rtn(symmetric=0)", "rescale(alpha=0) step(bits=3)",

@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/bits.h"
+#include "transform/book.h"
 #include "transform/kmeans.h"
 #include "transform/normal_grid.h"
 
@@ -25,6 +27,21 @@ uint32_t ent_normal_nearest(const grid_point *grid, uint32_t n, float x, float y
         float dy = y - grid[at].y, distance = dx * dx + dy * dy;
         if (distance < least) least = distance, best = at;
     }
+}
+
+void ent_grid_book(grid_book *book, const grid_point *grid, unsigned p, uint32_t n)
+{
+    *book = (grid_book){ .p = p, .entries = UINT32_C(1) << ent_bits_for(n) };
+    for (uint32_t i = 0; i < n; i++)
+        for (unsigned d = 0; d < p; d++) book->across[d * book->entries + i] = grid[i].at[d];
+    ent_book_half(book->across, book->entries, p, book->half);
+    for (uint32_t i = n; i < book->entries; i++) book->half[i] = INFINITY;
+}
+
+uint32_t ent_grid_book_nearest(const grid_book *book, const float at[GRID_DIMENSIONS])
+{
+    float score[GRID_MOST];
+    return ent_book_nearest(book->across, book->half, book->entries, book->p, at, score);
 }
 
 /* ---- finding them ------------------------------------------------------------------------------------------ */
@@ -51,7 +68,7 @@ static bool find_levels(grid_point *grid, uint32_t n)
         p.weight[i] = density(p.value[i]);
     }
     room = room && !ent_kmeans(&p, n, level, NULL);
-    for (uint32_t i = 0; i < n && room; i++) grid[i] = (grid_point){ .x = (float)((level[i] - level[n - 1 - i]) / 2) };
+    for (uint32_t i = 0; i < n && room; i++) grid[i] = (grid_point){ .at = { (float)((level[i] - level[n - 1 - i]) / 2) } };
     ent_points_free(&p);
     return room;
 }
@@ -75,7 +92,7 @@ static void move_to_means(grid_point *grid, uint32_t n)
             y[cell] += w * at[k];
         }
     for (uint32_t i = 0; i < n; i++)
-        if (share[i] > 0) grid[i] = (grid_point){ (float)(x[i] / share[i]), (float)(y[i] / share[i]) };
+        if (share[i] > 0) grid[i] = (grid_point){ .at = { (float)(x[i] / share[i]), (float)(y[i] / share[i]) } };
     qsort(grid, n, sizeof *grid, by_x);
 }
 
@@ -85,10 +102,57 @@ static void find_points(grid_point *grid, uint32_t n)
     const double golden = M_PI * (3 - sqrt(5));
     for (uint32_t i = 0; i < n; i++) {
         double radius = sqrt(-4 * log(1 - (i + 0.5) / n)); /* a normal of twice the variance */
-        grid[i] = (grid_point){ (float)snap(radius * cos(golden * i)), (float)snap(radius * sin(golden * i)) };
+        grid[i] = (grid_point){ .at = { (float)snap(radius * cos(golden * i)), (float)snap(radius * sin(golden * i)) } };
     }
     qsort(grid, n, sizeof *grid, by_x);
     for (int pass = 0; pass < PASSES; pass++) move_to_means(grid, n);
+}
+
+/* Point i of a sequence of low discrepancy (multiples of powers of the root of x^5 = x + 1, modulo 1) as four normals. */
+static void normals_of(uint32_t i, double scale, float at[GRID_DIMENSIONS])
+{
+    const double step = 1 / 1.1673039782614187;
+    double u[GRID_DIMENSIONS], power = 1;
+    for (int d = 0; d < GRID_DIMENSIONS; d++) {
+        power *= step;
+        u[d] = fmod(0.5 + (i + 1.0) * power, 1);
+    }
+    for (int d = 0; d < GRID_DIMENSIONS; d += 2) { /* Box and Muller's pairs */
+        const double radius = scale * sqrt(-2 * log(1 - u[d]));
+        at[d] = (float)snap(radius * cos(2 * M_PI * u[d + 1]));
+        at[d + 1] = (float)snap(radius * sin(2 * M_PI * u[d + 1]));
+    }
+}
+
+/* Each point to the mean of those of the samples that are nearest to it. */
+static void move_to_sample_means(grid_point *grid, unsigned p, uint32_t n, const grid_point *sample, uint32_t samples)
+{
+    double sum[GRID_MOST][GRID_DIMENSIONS] = { { 0 } };
+    uint32_t count[GRID_MOST] = { 0 };
+    grid_book book;
+    ent_grid_book(&book, grid, p, n);
+    for (uint32_t i = 0; i < samples; i++) {
+        const uint32_t cell = ent_grid_book_nearest(&book, sample[i].at);
+        count[cell]++;
+        for (unsigned d = 0; d < p; d++) sum[cell][d] += (double)sample[i].at[d];
+    }
+    for (uint32_t k = 0; k < n; k++)
+        for (unsigned d = 0; d < p && count[k]; d++) grid[k].at[d] = (float)(sum[k][d] / count[k]);
+}
+
+static bool find_by_samples(grid_point *grid, unsigned p, uint32_t n)
+{
+    enum { SAMPLES = 1 << 16, PASSES = 40 };
+    grid_point *sample = ent_calloc(SAMPLES, sizeof *sample);
+    if (!sample) return false;
+    for (uint32_t i = 0; i < SAMPLES; i++) normals_of(i, 1, sample[i].at);
+    for (uint32_t k = 0; k < n; k++) {
+        normals_of(k, sqrt((p + 2.0) / p), grid[k].at);
+        for (unsigned d = p; d < GRID_DIMENSIONS; d++) grid[k].at[d] = 0;
+    }
+    for (int pass = 0; pass < PASSES; pass++) move_to_sample_means(grid, p, n, sample, SAMPLES);
+    ent_free(sample);
+    return true;
 }
 
 static float as_half(float x)
@@ -107,9 +171,12 @@ const grid_point *ent_normal_grid(unsigned p, uint32_t n)
         bool found = true;
         if (p == 1)
             found = find_levels(*grid, n);
-        else
+        else if (p == 2)
             find_points(*grid, n);
-        for (uint32_t i = 0; i < n; i++) (*grid)[i] = (grid_point){ as_half((*grid)[i].x), as_half((*grid)[i].y) };
+        else
+            found = find_by_samples(*grid, p, n);
+        for (uint32_t i = 0; i < n; i++)
+            for (unsigned d = 0; d < p; d++) (*grid)[i].at[d] = as_half((*grid)[i].at[d]);
         qsort(*grid, n, sizeof **grid, by_x);
         if (!found) ent_free(*grid), *grid = NULL;
     }

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "transform/book.h"
 #include "transform/parts.h"
 
 enum { DIM, BITS, BOOKS, RANK };
@@ -85,43 +86,6 @@ static ent_status clusters_init(clusters *c, uint32_t n, uint32_t width, uint32_
     return ent_fail(error, ENT_ENOMEM, "no memory for the vectors of a matrix");
 }
 
-static void find_half(const float *across, uint32_t entries, uint32_t width, float *half)
-{
-    memset(half, 0, entries * sizeof *half);
-    for (uint32_t j = 0; j < width; j++)
-        for (uint32_t k = 0; k < entries; k++) half[k] += across[(size_t)j * entries + k] * across[(size_t)j * entries + k] / 2;
-}
-
-/* The place of the least of n, a power of two; equals: the first.  In lanes that compilers make wide. */
-static uint32_t least_of(const float *score, uint32_t n)
-{
-    enum { LANES = 16 };
-    float low[LANES];
-    uint32_t at[LANES], lanes = n < LANES ? n : LANES, best = 0;
-    for (uint32_t i = 0; i < LANES; i++) low[i] = INFINITY, at[i] = i;
-    for (uint32_t k = 0; k + LANES <= n; k += LANES)
-        for (uint32_t i = 0; i < LANES; i++) {
-            bool less = score[k + i] < low[i];
-            low[i] = less ? score[k + i] : low[i];
-            at[i] = less ? k + i : at[i];
-        }
-    if (n < LANES) memcpy(low, score, n * sizeof *score);
-    for (uint32_t i = 1; i < lanes; i++)
-        if (low[i] < low[best] || (low[i] <= low[best] && at[i] < at[best])) best = i;
-    return at[best];
-}
-
-/* The nearest of the entries: |x - e|^2 / 2 = |x|^2 / 2 + half - x e. */
-static uint32_t nearest(const float *across, const float *half, uint32_t entries, uint32_t width, const float *vector, float *score)
-{
-    memcpy(score, half, entries * sizeof *score);
-    for (uint32_t j = 0; j < width; j++) {
-        const float x = vector[j], *entry = across + (size_t)j * entries;
-        for (uint32_t k = 0; k < entries; k++) score[k] -= x * entry[k];
-    }
-    return least_of(score, entries);
-}
-
 static void set_entry(clusters *c, uint32_t k, const float *vector)
 {
     for (uint32_t j = 0; j < c->width; j++) c->across[(size_t)j * c->entries + k] = vector[j];
@@ -173,9 +137,9 @@ static void find_entries(clusters *c)
     start(c);
     for (int pass = 0; pass < PASSES; pass++) {
         double error = squares;
-        find_half(c->across, c->entries, c->width, c->half);
+        ent_book_half(c->across, c->entries, c->width, c->half);
         for (uint32_t i = 0; i < c->n; i++) {
-            c->code[i] = nearest(c->across, c->half, c->entries, c->width, c->vector + (size_t)i * c->width, c->score);
+            c->code[i] = ent_book_nearest(c->across, c->half, c->entries, c->width, c->vector + (size_t)i * c->width, c->score);
             error += c->score[c->code[i]];
         }
         if (error > 0.999 * before) return;
@@ -297,13 +261,13 @@ static ent_status code_book(const coding *g, uint32_t book, ent_error *error)
     if (!status) {
         find_entries(&c);
         status = store_book(g, book, &c, across, error);
-        find_half(across, l->entries, l->dim, c.half);
+        ent_book_half(across, l->entries, l->dim, c.half);
     }
     for (uint32_t r = 0; r < g->job->rows && !status; r++)
         for (uint32_t p = book; p < l->places; p += l->books) {
             float x[MOST_DIM];
             vector_at(l, g->job->values, g->job->cols, r, p, x);
-            ent_part_set_word(g->codes, (size_t)r * l->places + p, nearest(across, c.half, l->entries, l->dim, x, c.score));
+            ent_part_set_word(g->codes, (size_t)r * l->places + p, ent_book_nearest(across, c.half, l->entries, l->dim, x, c.score));
         }
     ent_free(across);
     clusters_free(&c);
