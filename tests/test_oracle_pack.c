@@ -51,7 +51,7 @@ static void the_same_files(void **state)
     (void)state;
     static const char *const pipelines[] = {
         "rtn(bits=4,group=16)", "rtn(bits=8,group=0)", "rtn(bits=3,group=-1,symmetric=0)", "rtn(bits=5,group=7,symmetric=0,search=1)",
-        "prune(share=0.4) rtn(bits=2,group=32)", "ternary(group=0)", "ternary(group=16)", "cut(bits=3)", "cut(bits=0)", "cut(bits=7)",
+        "prune(share=0.4) rtn(bits=2,group=32)", "ternary(group=0)", "ternary(group=16)", "cut(bits=3)", "cut(bits=0)", "cut(bits=7)", "cut(bits=2,block=16)", "cut(bits=3,block=1000)",
         "bf16", "prune(share=0.9) bf16", "bitstack(levels=3,rank=2)", "bitstack(levels=2,rank=1,signs=0)",
         "rtn(bits=3,group=16) lowrank(rank=3)", "prune(share=0.5) rtn(bits=2,group=0) lowrank(rank=2,bits=4,group=16)",
         "ternary(group=0) lowrank(rank=40,bits=8,group=0)", "cut(bits=1) lowrank(rank=1,bits=2,group=-1)",

@@ -52,7 +52,7 @@ static void settings_all_go_both_ways(void **state)
         "bitstack(levels=16,rank=1)", "bitstack(signs=0,scale=2)", "rescale prune bitstack(levels=1,rank=1024,scale=0.5)",
         "vq(dim=7,bits=3,books=0)", "rescale vq(dim=4,bits=9,rank=2,books=5) slim", "dense_sparse(atoms=5,nonzeros=9,block=10)",
         "rtn(bits=2) lowrank(rank=3)", "rescale prune rtn(bits=3) slim(bits=4,group=16)", "gptq(bits=2) eora(rank=200,damp=0)",
-        "nvfp4 lowrank(bits=8,group=-1)", "ternary(group=-1)", "ternary(group=7)", "cut(bits=0)", "cut(bits=7)",
+        "nvfp4 lowrank(bits=8,group=-1)", "ternary(group=-1)", "ternary(group=7)", "cut(bits=0)", "cut(bits=7)", "cut(bits=2,block=7)",
     };
     float *values = normals(24 * 96, 0.05, 3);
     for (size_t i = 0; i < sizeof text / sizeof *text; i++) {
@@ -266,6 +266,42 @@ static void step_is_found_however_weights_are_counted(void **state)
             assert_true(fabs((double)values[i] / step - ent_format_value(packed.part[0].format, codes[i])) <= 0.5);
         free_job(&packed, values, said);
     }
+}
+
+/* Divided by the largest of their block, which then comes back exactly, weights are within 2^-(bits + 1) of themselves; without, the
+ * largest is only within that too. */
+static void cut_keeps_the_largest_of_a_block(void **state)
+{
+    (void)state;
+    enum { ROWS = 40, COLS = 100, BLOCK = 16 };
+    float *values = normals(ROWS * COLS, 1, 24), *said = normals(ROWS * COLS, 1, 24);
+    const ent_format *format = ent_format_find("BF16");
+    uint16_t words[ROWS * COLS];
+    ent_format_words(format, values, ROWS * COLS, words);
+    ent_format_floats(format, words, ROWS * COLS, values);
+    for (int blocks = 0; blocks < 2; blocks++) {
+        ent_pipeline pipeline;
+        ent_packed packed;
+        uint32_t exact = 0, all = 0;
+        memcpy(said, values, ROWS * COLS * sizeof *said);
+        assert_ok(ent_pipeline_parse(&pipeline, blocks ? "cut(bits=2,block=16)" : "cut(bits=2)", NULL));
+        assert_ok(ent_pipeline_apply(&pipeline, ROWS, COLS, said, NULL, &packed, NULL));
+        for (uint32_t r = 0; r < ROWS; r++)
+            for (uint32_t c = 0; c < COLS; c += BLOCK, all++) {
+                const uint32_t end = c + BLOCK < COLS ? c + BLOCK : COLS;
+                uint32_t most = c;
+                for (uint32_t i = c; i < end; i++) {
+                    const double w = values[r * COLS + i];
+                    assert_true(fabs((double)said[r * COLS + i] - w) <= fabs(w) / 8 * 1.0001);
+                    if (fabs(w) > fabs((double)values[r * COLS + most])) most = i;
+                }
+                exact += said[r * COLS + most] == values[r * COLS + most];
+            }
+        assert_true(blocks ? exact == all : exact < all / 4);
+        ent_packed_free(&packed);
+    }
+    ent_free(values);
+    ent_free(said);
 }
 
 /* A calibration of inputs that are an AR(1) process: E x_i x_j = rho^|i-j|. */
@@ -496,6 +532,7 @@ int main(void)
         cmocka_unit_test(gptq_without_correlation_is_rtn),
         cmocka_unit_test(gptq_passes_errors_on),
         cmocka_unit_test(gptq_follows_an_ar1),
+        cmocka_unit_test(cut_keeps_the_largest_of_a_block),
         cmocka_unit_test(watersic_gains_the_determinant),
         cmocka_unit_test(pruning_takes_the_least),
         cmocka_unit_test(rescaling_favours_loud_columns),

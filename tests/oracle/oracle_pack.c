@@ -111,11 +111,14 @@ static bool cut(matrix *m)
 {
     const size_t n = m->rows * m->cols;
     const unsigned bits = (unsigned)setting(m, "bits");
-    ent_bytes exponents, fractions;
+    const size_t block = (size_t)setting(m, "block"), width = block && block < m->cols ? block : m->cols, blocks = (m->cols + width - 1) / width;
+    ent_bytes exponents, fractions, scales;
     if (!part(m, "exponents", "U8", n, &exponents) || !part(m, "fractions", "U8", n, &fractions)) return false;
+    if (block && !part(m, "scales", "BF16", 2 * m->rows * blocks, &scales)) return false;
     for (size_t i = 0; i < n; i++) {
         const uint32_t f = fractions.data[i], sign = f >> bits, fraction = f & ((1u << bits) - 1);
         m->values[i] = bits_float(sign << 31 | (uint32_t)exponents.data[i] << 23 | fraction << (23 - bits));
+        if (block) m->values[i] *= bf16_at(scales, i / m->cols * blocks + i % m->cols / width);
     }
     return true;
 }
