@@ -150,6 +150,42 @@ static void two_tiers_of_two(void **state)
     for (size_t k = 0; k < CODECS; k++) check(codecs[k], w, N, N);
 }
 
+/* Exponents of 128 and more, which take the eighth bit: among the common ones, and among the rare ones alone. */
+static void large_weights(void **state)
+{
+    (void)state;
+    enum { N = 10000 };
+    static uint16_t w[N];
+    ent_random r;
+    for (uint64_t common = 0; common < 2; common++) {
+        ent_random_seed(&r, 6, common);
+        for (size_t i = 0; i < N; i++) {
+            const double u = ent_random_uniform(&r);
+            const uint64_t exponent = u < 0.98 ? (common ? 126 : 120) + ent_random_below(&r, 6) : 110 + ent_random_below(&r, 146);
+            w[i] = (uint16_t)((ent_random_bits(&r) & 0x807f) | exponent << 7);
+        }
+        for (size_t k = 0; k < CODECS; k++) check(codecs[k], w, N, N);
+    }
+}
+
+/* Groups whose symbols nearly all reach tier 3, and beside them ones where none does. */
+static void crowded_groups(void **state)
+{
+    (void)state;
+    enum { N = 40000 };
+    static uint16_t w[N];
+    ent_random r;
+    ent_random_seed(&r, 7, 0);
+    for (size_t i = 0; i < N; i++) {
+        const bool crowded = i / 64 % 7 == 3 || i / 4096 % 3 == 1;
+        const double u = ent_random_uniform(&r);
+        const uint64_t exponent = crowded && u < 0.9 ? 106 + ent_random_below(&r, 7) : 113 + ent_random_below(&r, u < 0.7 ? 3 : 6);
+        w[i] = (uint16_t)((ent_random_bits(&r) & 0x807f) | exponent << 7);
+    }
+    for (size_t k = 0; k < CODECS; k++) check(codecs[k], w, N, 64 * 3); /* tables of the first groups */
+    for (size_t k = 0; k < CODECS; k++) check(codecs[k], w, N, N);
+}
+
 static void groups_of_four(void **state)
 {
     (void)state;
@@ -187,6 +223,32 @@ static void trained_weights(void **state)
 
 static double per_weight(uint64_t bits, size_t n) { return (double)bits / (double)n; }
 
+/* Of the steps of a warp through tiered weights: how often a lane goes round for symbols of tier 3 (32 weights are a half, both go
+ * together) where a lane goes most often, on average; and the share of steps that have symbols of later tiers. */
+static void print_rounds(const coded *c, const gpu_image *image)
+{
+    const uint8_t *ranked = (const uint8_t *)(image->table + GPU_RANKED);
+    const uint32_t third = image->first[2], later = third + (1u << image->width[2]) - 1;
+    const size_t halves = 2 * GPU_LANES, steps = c->n / (32 * halves);
+    size_t rounds = 0, late = 0;
+    for (size_t i = 0; i < steps; i++) {
+        uint32_t most = 0;
+        bool any = false;
+        for (size_t h = 0; h < halves; h++) {
+            uint32_t here = 0;
+            for (size_t k = 0; k < 32; k++) {
+                const uint8_t *at = memchr(ranked, c->words[(i * halves + h) * 32 + k] >> 7 & 255, later);
+                here += !at || at >= ranked + third;
+                any = any || !at;
+            }
+            most = here > most ? here : most;
+        }
+        rounds += most;
+        late += any;
+    }
+    printf("\t%.2f\t%.2f", (double)rounds / (double)steps, (double)late / (double)steps);
+}
+
 /* What a tensor takes on a card, in bits a weight. */
 static double bits_of(const char *codec, ent_bytes words, bool print)
 {
@@ -197,9 +259,12 @@ static double bits_of(const char *codec, ent_bytes words, bool print)
     const ent_tally t = ent_gpu_bits(tensor);
     const uint64_t all = t.payload_bits + t.table_bits + t.index_bits;
     assert_int_equal(all, 8 * tensor->image.bytes);
-    if (print)
-        printf("%s\t%zu\t%u\t%.4f\t%.4f\t%.4f\t%.4f\n", codec, c.n, tensor->image.units, per_weight(t.payload_bits, c.n),
+    if (print) {
+        printf("%s\t%zu\t%u\t%.4f\t%.4f\t%.4f\t%.4f", codec, c.n, tensor->image.units, per_weight(t.payload_bits, c.n),
                per_weight(t.table_bits, c.n), per_weight(t.index_bits, c.n), per_weight(all, c.n));
+        if (tensor->image.usual && tensor->image.tiers > 2) print_rounds(&c, &tensor->image);
+        putchar('\n');
+    }
     ent_gpu_tensor_free(tensor);
     free_coded(&c);
     return per_weight(all, words.size / 2);
@@ -216,7 +281,7 @@ static int print_bits(const char *model)
         fprintf(stderr, "%s\n", error.text);
         return 3;
     }
-    printf("codec\tweights\twarps\tpayload_bits\ttable_bits\tindex_bits\tbits_per_weight\n");
+    printf("codec\tweights\twarps\tpayload_bits\ttable_bits\tindex_bits\tbits_per_weight\trounds\tlate\n");
     for (size_t i = 0; largest(weights) && i < sizeof row / sizeof *row; i++) bits_of(row[i], largest(weights)->bytes, true);
     ent_weights_close(weights);
     return 0;
@@ -383,9 +448,10 @@ static void lanes_do_what_cards_do(void **state)
     uint32_t x[GPU_LANES], to[GPU_LANES], from[GPU_LANES];
     assert_int_equal(gpu_permute(0x33221100, 0x77665544, 0x7531), 0x77553311);
     assert_int_equal(gpu_permute(0x33221100, 0x77665544, 0x0246), 0x00224466);
-    assert_int_equal(gpu_dot4(0xff010203, 0xff0a0b0c), 255 * 255 + 10 + 22 + 36);
+    assert_int_equal(gpu_dot4(0xff010203, 0xff0a0b0c, 7), 255 * 255 + 10 + 22 + 36 + 7);
     assert_int_equal(gpu_funnel(0x12345678, 0x9abcdef0, 8), 0xf0123456);
     assert_int_equal(gpu_funnel(0x12345678, 0x9abcdef0, 32), 0x12345678);
+    assert_int_equal(gpu_select(0xff00ff00, 0x12345678, 0x9abcdef0), 0x12bc56f0);
     assert_int_equal(gpu_lowest(0), 0);
     assert_int_equal(gpu_lowest(5), 31);
     assert_int_equal(gpu_lowest(32), UINT32_MAX);
@@ -395,8 +461,11 @@ static void lanes_do_what_cards_do(void **state)
     assert_int_equal(gpu_from(x, 4), 2);
     gpu_shuffle(to, x, from);
     for (uint32_t l = 0; l < 32; l++) assert_int_equal(to[l], 1 + l * 7 % 32 % 3);
-    gpu_sums(x);
+    gpu_sums(x, 32);
     for (uint32_t l = 0, sum = 0; l < 32; l++) assert_int_equal(x[l], sum += 1 + l % 3);
+    LANES x[ME] = lane;
+    gpu_sums(x, 4);
+    for (uint32_t l = 0; l < 32; l++) assert_int_equal(x[l], l % 4 * (l - l % 4) + l % 4 * (l % 4 + 1) / 2 + l - l % 4);
     LANES x[ME] = lane % 5 == 0;
     assert_int_equal(gpu_ballot(x), 0x42108421);
 }
@@ -407,6 +476,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(all_sizes),
         cmocka_unit_test(all_models),
         cmocka_unit_test(two_tiers_of_two),
+        cmocka_unit_test(large_weights),
+        cmocka_unit_test(crowded_groups),
         cmocka_unit_test(groups_of_four),
         cmocka_unit_test(trained_weights),
         cmocka_unit_test(normal_weights_are_small),

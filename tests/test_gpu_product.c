@@ -69,6 +69,8 @@ static void fill(coded *c, uint64_t seed)
     ent_random_seed(&r, seed, 0);
     for (size_t i = 0; i < c->n; i++)
         c->words[i] = bf16(normal(&r) * (i % 611 == 5 ? 1e-30 : i % 401 == 7 ? 40 : 0.02));
+    for (size_t i = 0; i < c->n; i++) /* blocks that no code is shorter for: they are kept as they are */
+        if (c->n > 40 * 4096 && i / 4096 % 5 == 1) c->words[i] = (uint16_t)((ent_random_bits(&r) & 0x807f) | (20 + ent_random_below(&r, 120)) << 7);
 }
 
 static void code(coded *c, const char *text, size_t rows, size_t cols, uint64_t seed)
@@ -186,9 +188,13 @@ static void tiles_of_tiered(void **state)
     check_product("tiered block=4k", 8, 4096, 1, true);    /* a row a unit */
     check_product("tiered block=8k", 17, 4096, 16, true);  /* two rows a block; a row left over */
     check_product("tiered block=8k", 64, 1024, 3, true);   /* four rows a unit */
-    check_product("tiered block=4k", 35, 1792, 5, false);  /* rows change within units: 7 blocks are 16 rows, */
-    check_product("tiered block=4k", 130, 1792, 2, true);  /* so that 128 are a tile */
-    check_product("tiered block=16k", 67, 6144, 9, true);  /* units of two rows: 3 blocks are 8 rows */
+    check_product("tiered block=4k", 60, 4096, 2, true);   /* a fifth of them in blocks that are not coded */
+    check_product("tiered block=4k", 35, 1792, 5, true);   /* rows begin in the middle of quarters: 4 in the same place */
+    check_product("tiered block=16k", 130, 576, 2, true);  /* 16 rows in the same place, quarters of 3 rows */
+    check_product("tiered block=16k", 67, 6144, 9, true);
+    check_product("tiered block=16k", 300, 64, 8, true);   /* 16 rows a quarter */
+    check_product("tiered block=8k", 5, 40960, 1, true);   /* more quarters than warps */
+    check_product("tiered block=8k", 3, 100, 1, false);    /* no whole groups */
 }
 
 static void tiles_of_planar_rans(void **state)
@@ -210,7 +216,7 @@ static void any_shape(void **state)
     };
     for (size_t i = 0; i < sizeof text / sizeof *text; i++)
         for (size_t k = 0; k < sizeof shape / sizeof *shape; k++)
-            check_product(text[i], shape[k].rows, shape[k].cols, shape[k].batch, false);
+            check_product(text[i], shape[k].rows, shape[k].cols, shape[k].batch, i == 1 && shape[k].cols == 64);
 }
 
 /* Sums of small whole numbers are exact in any order, so every product must be, each in its place. */

@@ -8,24 +8,30 @@
 #include "gpu/planar_rans_kernel.h"
 #include "gpu/tiered_kernel.h"
 
-/* As many blocks of threads on a multiprocessor at once as registers and shared memory of both H100 and A100 allow. */
-enum { TIERED_RESIDENT = 4, PLANAR_RESIDENT = 2 };
+/* As many blocks of threads on a multiprocessor at once as registers and shared memory of an H100 allow, and of an A100. */
+#if defined __CUDA_ARCH__ && __CUDA_ARCH__ < 900
+enum { TIERED_RESIDENT = 1, PLANAR_RESIDENT = 2 };
+#else
+enum { TIERED_RESIDENT = 2, PLANAR_RESIDENT = 2 };
+#endif
+
+enum { TIERED_BYTES = 4 * (GPU_TIERED_SHARED + GPU_TIERED_WARPS * GPU_TIERED_SCRATCH) };
 
 __global__ void __launch_bounds__(GPU_TIERED_WARPS *GPU_LANES, TIERED_RESIDENT)
     decode_tiered(const __grid_constant__ gpu_image image, uint16_t *words)
 {
-    __shared__ __align__(16) uint32_t table[GPU_TIERED_TABLE];
-    __shared__ __align__(16) uint32_t scratch[GPU_TIERED_WARPS][GPU_TIERED_SCRATCH];
-    gpu_tiered_prepare(&image, table, threadIdx.x, blockDim.x);
+    extern __shared__ __align__(GPU_ALIGN) uint32_t shared[];
+    const unsigned warp = threadIdx.x / GPU_LANES, unit = blockIdx.x * GPU_TIERED_WARPS + warp;
+    gpu_tiered_ahead(&image, unit);
+    gpu_tiered_prepare(&image, shared, threadIdx.x, blockDim.x);
     __syncthreads();
-    const unsigned warp = threadIdx.x / GPU_LANES;
-    gpu_tiered_decode(&image, blockIdx.x * GPU_TIERED_WARPS + warp, table, (uint8_t *)scratch[warp], words);
+    gpu_tiered_decode(&image, unit, shared, 4 * (GPU_TIERED_SHARED + warp * GPU_TIERED_SCRATCH), words);
 }
 
 __global__ void __launch_bounds__(GPU_PLANAR_WARPS *GPU_LANES, PLANAR_RESIDENT)
     decode_planar(const __grid_constant__ gpu_image image, uint16_t *words)
 {
-    __shared__ __align__(16) uint32_t table[GPU_PLANAR_TABLE];
+    __shared__ __align__(16) uint32_t table[GPU_PLANAR_SHARED];
     __shared__ __align__(16) uint32_t scratch[GPU_PLANAR_WARPS * GPU_PLANAR_SCRATCH];
     gpu_planar_prepare(&image, table, threadIdx.x, blockDim.x);
     __syncthreads();
@@ -113,8 +119,9 @@ cudaError_t gpu_cuda_prepare(const void *kernel, unsigned dynamic, unsigned resi
     if (!error) error = cudaDeviceGetAttribute(&room, cudaDevAttrMaxSharedMemoryPerMultiprocessor, device);
     if (!error && dynamic > UNASKED) error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)dynamic);
     if (error) return error;
-    const size_t wanted = resident * (found.sharedSizeBytes + dynamic + RESERVED), percent = (100 * wanted + room - 1) / room;
-    error = cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout, percent < 100 ? (int)percent : 100);
+    const size_t one_takes = found.sharedSizeBytes + dynamic + RESERVED, fit = room / one_takes;
+    /* the driver takes the least share that is not less: one percent more may be a step more, which the cache would lack */
+    error = cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout, (int)(100 * one_takes * (resident < fit ? resident : fit) / room));
     if (!error && n < MOST) done[n++] = { kernel, device };
     return error;
 }
@@ -124,12 +131,12 @@ static ent_status decode(int device, const gpu_image *image, uint16_t *words, vo
     ent_status status = gpu_cuda_status(cudaSetDevice(device));
     if (status || !image->units) return status;
     cudaStream_t on = (cudaStream_t)stream;
-    status = gpu_cuda_status(image->coding == GPU_TIERED ? gpu_cuda_prepare((const void *)decode_tiered, 0, TIERED_RESIDENT)
+    status = gpu_cuda_status(image->coding == GPU_TIERED ? gpu_cuda_prepare((const void *)decode_tiered, TIERED_BYTES, TIERED_RESIDENT)
                                                          : gpu_cuda_prepare((const void *)decode_planar, 0, PLANAR_RESIDENT));
     if (status) return status;
     if (image->coding == GPU_TIERED) {
         const unsigned blocks = (image->units + GPU_TIERED_WARPS - 1) / GPU_TIERED_WARPS;
-        decode_tiered<<<blocks, GPU_TIERED_WARPS * GPU_LANES, 0, on>>>(*image, words);
+        decode_tiered<<<blocks, GPU_TIERED_WARPS * GPU_LANES, TIERED_BYTES, on>>>(*image, words);
     } else {
         const unsigned blocks = (image->units + GPU_PLANAR_WARPS - 1) / GPU_PLANAR_WARPS;
         decode_planar<<<blocks, GPU_PLANAR_WARPS * GPU_LANES, 0, on>>>(*image, words);

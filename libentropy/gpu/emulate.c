@@ -1,9 +1,11 @@
 /* emulate.c - the kernels run by plain C, warp after warp, lane after lane. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gpu/backend.h"
-#include "gpu/product_kernel.h"
+#include "gpu/planar_product_kernel.h"
+#include "gpu/tiered_product_kernel.h"
 
 enum { REGIONS = 8 };
 
@@ -26,77 +28,82 @@ const void *ent_gpu_touch(const void *p, size_t size)
     return nowhere;
 }
 
-/* What a block of threads shares: the table, and memory for each warp. */
+/* What a block of threads shares: a table, then memory for each warp. */
 typedef struct shared {
-    _Alignas(64) uint32_t table[GPU_PLANAR_TABLE];
-    _Alignas(64) uint32_t scratch[GPU_PLANAR_WARPS * GPU_PLANAR_SCRATCH];
+    _Alignas(GPU_ALIGN) uint32_t word[GPU_TIERED_SHARED + GPU_TIERED_WARPS * GPU_TIERED_SCRATCH];
 } shared;
+
+_Static_assert(GPU_PLANAR_SHARED + GPU_PLANAR_WARPS * GPU_PLANAR_SCRATCH <= sizeof(shared) / 4, "the same memory");
+
+static uint32_t table_words(const gpu_image *image) { return image->coding == GPU_TIERED ? GPU_TIERED_SHARED : GPU_PLANAR_SHARED; }
+static uint32_t own_words(const gpu_image *image) { return image->coding == GPU_TIERED ? GPU_TIERED_SCRATCH : GPU_PLANAR_SCRATCH; }
+
+/* What a block of threads starts with: what is read before it is written shows. */
+static void start(const gpu_image *image, shared *s)
+{
+    memset(s->word + table_words(image), 0xa5, sizeof s->word - 4 * table_words(image));
+    if (image->coding == GPU_TIERED) gpu_tiered_prepare(image, s->word, 0, 1);
+    else gpu_planar_prepare(image, s->word, 0, 1);
+}
 
 static void run(const gpu_image *image, shared *s, uint16_t *words)
 {
-    const bool tiered = image->coding == GPU_TIERED;
-    const uint32_t scratch = tiered ? GPU_TIERED_SCRATCH : GPU_PLANAR_SCRATCH;
-    const uint32_t warps = tiered ? GPU_TIERED_WARPS : GPU_PLANAR_WARPS;
-    for (uint32_t first = 0; first < image->units; first += warps) {
-        memset(s, 0xa5, sizeof *s); /* what is read before it is written shows */
-        given[2] = (region){ (uintptr_t)s->table, 4 * (tiered ? GPU_TIERED_TABLE : GPU_PLANAR_TABLE) };
-        if (tiered) gpu_tiered_prepare(image, s->table, 0, 1);
-        else gpu_planar_prepare(image, s->table, 0, 1);
-        for (uint32_t i = 0; i < warps; i++) {
-            given[3] = (region){ (uintptr_t)(s->scratch + i * scratch), 4 * scratch };
-            if (tiered) gpu_tiered_decode(image, first + i, s->table, (uint8_t *)(s->scratch + i * scratch), words);
-            else gpu_planar_decode(image, first + i, s->table, (uint8_t *)s->scratch, 4 * i * scratch, words);
-        }
+    const uint32_t table = table_words(image), size = own_words(image);
+    given[2] = (region){ (uintptr_t)s->word, 4 * table };
+    start(image, s);
+    for (uint32_t unit = 0, i = 0; unit < image->units; unit++, i = (i + 1) % GPU_TIERED_WARPS) {
+        const uint32_t own = 4 * (table + i * size);
+        given[3] = (region){ (uintptr_t)s->word + own, 4 * size };
+        if (image->coding == GPU_TIERED) gpu_tiered_ahead(image, unit);
+        if (image->coding == GPU_TIERED) gpu_tiered_decode(image, unit, s->word, own, words);
+        else gpu_planar_decode(image, unit, s->word, (uint8_t *)s->word, own, words);
     }
 }
 
 static ent_status decode(int device, const gpu_image *image, uint16_t *words, void *stream)
 {
     (void)device, (void)stream;
-    shared *s = ent_alloc(sizeof *s);
+    shared *s = aligned_alloc(GPU_ALIGN, sizeof *s);
     if (!s) return ENT_ENOMEM;
     fault = false;
     given[0] = (region){ (uintptr_t)image->rest, image->bytes };
     given[1] = (region){ (uintptr_t)words, image->weights * sizeof *words };
     run(image, s, words);
     memset(given, 0, sizeof given);
-    ent_free(s);
+    free(s);
     return fault ? ENT_ECHECK : ENT_OK;
 }
 
-/* What the warps of a product share besides: two tiles, and sums of each warp. */
+/* What the warps of a planar product share besides: two tiles, and sums of each warp. */
 typedef struct product_shared {
     shared all;
-    _Alignas(64) uint8_t tile[2 * PRODUCT_ROWS * (4 * PRODUCT_ROWS * PRODUCT_SLICE + PRODUCT_PAD)];
+    _Alignas(64) uint8_t tile[2 * PRODUCT_ROWS * PRODUCT_ROW_BYTES];
     _Alignas(64) float sums[PRODUCT_ROWS * PRODUCT_SUMS];
 } product_shared;
 
-/* What a block of threads starts with. */
-static void start_product(const gpu_product *p, product_shared *s)
+static void run_product(const gpu_product *p, product_shared *s)
 {
-    memset(s, 0xa5, sizeof *s);
-    if (p->image.coding == GPU_TIERED) gpu_tiered_prepare(&p->image, s->all.table, 0, 1);
-    else gpu_planar_prepare(&p->image, s->all.table, 0, 1);
-}
-
-static void run_product(const gpu_product *p, gpu_coding coding, product_shared *s)
-{
-    const uint32_t own = coding == GPU_TIERED ? 4 * GPU_TIERED_SCRATCH : 4 * GPU_PLANAR_SCRATCH;
-    const uint32_t tiles = p->tiles * p->period * p->image.units_per_block;
+    const gpu_coding coding = p->image.coding;
+    uint32_t *word = s->all.word;
+    const uint32_t own = 4 * table_words(&p->image);
     given[1] = (region){ (uintptr_t)p->x, sizeof *p->x * p->batch * p->cols };
     given[2] = (region){ (uintptr_t)p->y, sizeof *p->y * p->batch * p->rows };
     given[3] = (region){ (uintptr_t)p->part, p->part ? product_part_bytes(p) : 0 };
-    given[4] = (region){ (uintptr_t)s->all.table, 4 * (coding == GPU_TIERED ? GPU_TIERED_TABLE : GPU_PLANAR_TABLE) };
-    given[5] = (region){ (uintptr_t)s->all.scratch, (size_t)PRODUCT_ROWS * own };
-    given[6] = (region){ (uintptr_t)s->tile, 2 * (size_t)PRODUCT_ROWS * product_row_bytes(coding) };
+    given[4] = (region){ (uintptr_t)word, own };
+    given[5] = (region){ (uintptr_t)word + own, 4 * GPU_TIERED_WARPS * own_words(&p->image) };
+    given[6] = (region){ (uintptr_t)s->tile, sizeof s->tile };
     given[7] = (region){ (uintptr_t)s->sums, sizeof s->sums };
-    for (uint32_t i = 0; i < tiles; i++) {
-        start_product(p, s);
-        gpu_product_tile(p, coding, p->batch, i, s->all.table, (uint8_t *)s->all.scratch, own, s->tile, s->sums);
+    memset(s->tile, 0xa5, sizeof s->tile);
+    memset(s->sums, 0xa5, sizeof s->sums);
+    start(&p->image, &s->all);
+    for (uint32_t i = 0; i < p->tiles; i++) {
+        if (coding == GPU_TIERED) gpu_product_ahead(p, i);
+        if (coding == GPU_TIERED) gpu_product_rows(p, p->batch, i, word);
+        else gpu_product_tile(p, p->batch, i, word, (uint8_t *)word + own, 4 * GPU_PLANAR_SCRATCH, s->tile, s->sums);
     }
-    start_product(p, s);
-    for (uint32_t i = tiles * PRODUCT_ROWS; i < p->image.units; i++)
-        gpu_product_unit(p, coding, i, s->all.table, (uint8_t *)s->all.scratch, 0);
+    start(&p->image, &s->all);
+    given[5].size = 4 * own_words(&p->image);
+    for (uint32_t i = p->done; i < p->image.units; i++) gpu_product_unit(p, coding, i, word, own);
     if (!p->part) return;
     for (uint64_t i = 0; i < (uint64_t)p->rows * p->batch; i++) gpu_product_sum(p, i);
 }
@@ -104,13 +111,13 @@ static void run_product(const gpu_product *p, gpu_coding coding, product_shared 
 static ent_status product(int device, const gpu_product *p, void *stream)
 {
     (void)device, (void)stream;
-    product_shared *s = ent_alloc(sizeof *s);
+    product_shared *s = aligned_alloc(GPU_ALIGN, sizeof *s);
     if (!s) return ENT_ENOMEM;
     fault = false;
     given[0] = (region){ (uintptr_t)p->image.rest, p->image.bytes };
-    run_product(p, p->image.coding, s);
+    run_product(p, s);
     memset(given, 0, sizeof given);
-    ent_free(s);
+    free(s);
     return fault ? ENT_ECHECK : ENT_OK;
 }
 

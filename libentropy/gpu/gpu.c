@@ -137,6 +137,7 @@ static ent_status place(ent_gpu *gpu, gpu_image *image, const uint8_t *memory, e
     image->rest = there;
     image->code = moved(image->code, memory, there);
     image->unit = moved(image->unit, memory, there);
+    image->quarter = moved(image->quarter, memory, there);
     image->table = moved(image->table, memory, there);
     return ENT_OK;
 }

@@ -23,7 +23,7 @@ struct ent_gpu_tensor {
 /* A device's failure in words; ENT_OK is passed on. */
 ent_status ent_gpu_outcome(const ent_gpu *gpu, ent_status status, const char *what, ent_error *error);
 
-/* Of a product with rows of `cols` weights: how often 8 units beside each other go by the matrix units; the rest goes one by one. */
+/* Of a product with rows of `cols` weights: how many blocks of threads use the matrix units; 0: none does. */
 uint32_t ent_gpu_product_tiles(const ent_gpu_tensor *tensor, size_t cols);
 
 /* A tensor's image in the host's memory: pointers are places in `memory`, which is freed by ent_free. */

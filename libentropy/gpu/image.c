@@ -21,6 +21,7 @@ typedef struct piece {
     uint8_t *code;
     size_t size, anchor, used; /* used: bytes that are the block's */
     gpu_unit *unit;            /* units_per_block, of which the last ones may not be */
+    gpu_quarter *quarter;      /* three for each */
     uint32_t units;
 } piece;
 
@@ -109,7 +110,8 @@ static ent_status new_units(piece *p, uint32_t units)
 {
     p->units = units;
     p->unit = ent_calloc(units, sizeof *p->unit);
-    return p->unit ? ENT_OK : ENT_ENOMEM;
+    p->quarter = ent_calloc(3 * (size_t)units, sizeof *p->quarter);
+    return p->unit && p->quarter ? ENT_OK : ENT_ENOMEM;
 }
 
 static ent_status keep_raw(piece *p, ent_bytes exponents, uint32_t units)
@@ -117,6 +119,19 @@ static ent_status keep_raw(piece *p, ent_bytes exponents, uint32_t units)
     ent_status status = new_units(p, units);
     for (uint32_t i = 0; i < units && !status; i++) p->unit[i] = (gpu_unit){ .anchor = GPU_RAW, .back[3] = 1 };
     return status ? status : keep(p, exponents, 0);
+}
+
+/* Enters where the block stands as the start of its quarter number i. */
+static void start_quarter(piece *p, const tiered_block *at, unsigned tiers, size_t i)
+{
+    gpu_unit *u = &p->unit[i / 4];
+    uint32_t back[4] = { 0 };
+    for (unsigned k = 1; k < tiers; k++) back[k - 1] = (uint32_t)(8 * (at->bits[0] - at->bits[k]) - (ptrdiff_t)at->at[k]);
+    back[3] = (uint32_t)(at->bits[0] - at->escape);
+    for (unsigned k = 0; k < 4; k++) {
+        if (i % 4) p->quarter[i / 4 * 3 + i % 4 - 1].on[k] = (uint16_t)(u->back[k] - back[k]); /* at most 4 bits of 3072 weights */
+        else u->back[k] = back[k];
+    }
 }
 
 /* Tiers and escapes without the counts before them; the anchor is tier 1, which is the last.  Goes through the groups to
@@ -140,11 +155,7 @@ static ent_status keep_tiered(const building *b, piece *p, ent_bytes in, size_t 
     at.escapes_end = end;
     ent_status status = new_units(p, (uint32_t)((n - 1) / GPU_TILE + 1));
     for (size_t i = 0; i < n && !status; i += TIERED_GROUP) {
-        if (i % GPU_TILE == 0) {
-            gpu_unit *u = &p->unit[i / GPU_TILE];
-            for (unsigned k = 1; k < t->tiers; k++) u->back[k - 1] = (uint32_t)(8 * (at.bits[0] - at.bits[k]) - (ptrdiff_t)at.at[k]);
-            u->back[3] = (uint32_t)(at.bits[0] - at.escape);
-        }
+        if (i % GPU_QUARTER == 0) start_quarter(p, &at, t->tiers, i / GPU_QUARTER);
         if (!ent_tiered_decode_group(t, &at, symbols, n - i < TIERED_GROUP ? n - i : TIERED_GROUP)) status = ENT_ECORRUPT;
     }
     return status ? status : keep(p, in, (size_t)(at.bits[0] - in.data));
@@ -226,44 +237,53 @@ static ent_status take_blocks(building *b, unsigned threads, ent_error *error)
 
 /* ---- tables ----------------------------------------------------------------------------------- */
 
-/* The symbols of 4 codes of tier k whose bits 0 and then 1 are `bits`. */
-static uint32_t symbols_of(const tiered_table *t, unsigned k, uint32_t first, uint32_t bits)
+/* As the kernels keep exponents: rotated right by a bit. */
+static uint32_t turned(uint8_t symbol) { return (uint32_t)(symbol >> 1 | (symbol & 1) << 7); }
+
+/* The symbols of 4 codes of tier k, of 2 bits, whose bits 0 and then 1 are `bits`, turned; `last` where they go on. */
+static uint32_t symbols_of(const tiered_table *t, uint32_t first, uint32_t bits, uint32_t last)
 {
-    const uint32_t last = (1u << t->width[k]) - 1;
     uint32_t four = 0;
     for (unsigned i = 0; i < 4; i++) {
-        uint32_t code = (bits >> i & 1) | (bits >> (4 + i) & 1) << 1;
-        code &= last;
-        if (code != last) four |= (uint32_t)t->symbol[first + code] << 8 * i;
+        const uint32_t code = (bits >> i & 1) | (bits >> (4 + i) & 1) << 1;
+        four |= (code < 3 ? turned(t->symbol[first + code]) : last) << 8 * i;
     }
     return four;
+}
+
+/* A byte permute of two words that puts the first bytes of one where `mask` has ones and leaves the other's elsewhere | how many << 16. */
+static uint32_t deposit(uint32_t mask)
+{
+    uint32_t select = 0, next = 0;
+    for (unsigned i = 0; i < 4; i++) select |= (mask >> i & 1 ? next++ : 4 + i) << 4 * i;
+    return select | next << 16;
+}
+
+static bool is_usual(const tiered_table *t)
+{
+    if (t->tiers < 2 || t->width[0] != 2 || t->width[1] != 2 || t->width[2] > 3) return false;
+    for (unsigned i = 0; i < 6; i++)
+        if (t->symbol[i] >= 128) return false;
+    return true;
 }
 
 static void tiered_words(building *b, uint32_t *table)
 {
     const tiered_table *t = &b->tiered;
     gpu_image *image = b->image;
-    uint8_t *scatter = (uint8_t *)(table + GPU_SCATTER);
+    uint8_t *third = (uint8_t *)(table + GPU_THIRD);
     image->tiers = t->tiers;
     for (uint32_t k = 0, first = 0; k < t->tiers; first += (1u << t->width[k++]) - 1) {
         image->width[k] = t->width[k];
         image->first[k] = first;
     }
-    while (image->dense < 2 && image->dense < t->tiers && t->width[image->dense] <= 2) image->dense++;
-    image->usual = image->dense == 2 && t->tiers > 2 && t->width[0] == 2 && t->width[1] == 2 && t->width[2] <= 3 && t->width[3] <= 3;
-    for (unsigned k = 0; k < image->dense; k++)
-        for (uint32_t bits = 0; bits < GPU_CODES; bits++) table[k * GPU_CODES + bits] = symbols_of(t, k, image->first[k], bits);
-    for (uint32_t mask = 0; mask < 16; mask++) {
-        uint32_t select = 0, next = 0;
-        for (unsigned i = 0; i < 4; i++) select |= (mask >> i & 1 ? next++ : 4) << 4 * i;
-        table[GPU_DEPOSIT + mask] = select | next << 16;
-        for (uint32_t bits = 0; bits < 16; bits++) {
-            uint8_t *put = &scatter[mask << 4 | bits];
-            next = 0;
-            for (unsigned i = 0; i < 4; i++)
-                if (mask >> i & 1) *put = (uint8_t)(*put | (bits >> next++ & 1) << i);
-        }
+    image->usual = is_usual(t);
+    for (uint32_t bits = 0; bits < GPU_CODES; bits++) {
+        table[GPU_FIRST + 2 * bits] = symbols_of(t, 0, bits, 0);
+        table[GPU_FIRST + 2 * bits + 1] = deposit(bits & bits >> 4 & 15);
+        table[GPU_SECOND + bits] = symbols_of(t, 3, bits, GPU_MARK);
     }
+    for (unsigned i = 0; i < 8; i++) third[i] = (uint8_t)turned(t->symbol[6 + i]);
     memcpy(table + GPU_RANKED, t->symbol, sizeof t->symbol);
 }
 
@@ -296,15 +316,18 @@ static ent_status assemble(building *b, uint8_t **memory, ent_tally *tally, ent_
     image->units = (uint32_t)units;
     const size_t rest_room = rounded(b->n + GPU_SLACK, SECTION), code_room = rounded(code + GPU_SLACK, SECTION);
     const size_t unit_room = rounded(units * sizeof(gpu_unit), SECTION);
+    const size_t quarter_room = tiered ? rounded(3 * units * sizeof(gpu_quarter), SECTION) : 0;
     const size_t table_size = tiered ? 4 * GPU_TIERED_TABLE : 4 * GPU_SLOTS + ALIGN;
-    image->bytes = rest_room + code_room + unit_room + table_size;
+    image->bytes = rest_room + code_room + unit_room + quarter_room + table_size;
     uint8_t *at = *memory = ent_calloc(1, image->bytes);
     if (!at) return ent_fail(error, ENT_ENOMEM, "no memory for an image of %zu bytes", (size_t)image->bytes);
     gpu_unit *unit = (gpu_unit *)(void *)(at + rest_room + code_room);
-    uint32_t *table = (uint32_t *)(void *)(at + rest_room + code_room + unit_room);
+    gpu_quarter *quarter = (gpu_quarter *)(void *)(at + rest_room + code_room + unit_room);
+    uint32_t *table = (uint32_t *)(void *)(at + rest_room + code_room + unit_room + quarter_room);
     image->rest = at;
     image->code = at + rest_room;
     image->unit = unit;
+    image->quarter = quarter;
     image->table = table;
     memcpy(at, b->rest, b->n);
     at += rest_room;
@@ -314,6 +337,8 @@ static ent_status assemble(building *b, uint8_t **memory, ent_tally *tally, ent_
             unit[u] = p->unit[u];
             unit[u].anchor |= (uint32_t)((size_t)(at - image->code + (ptrdiff_t)p->anchor) / ALIGN);
         }
+        if (tiered) memcpy(quarter, p->quarter, 3 * p->units * sizeof *quarter);
+        quarter += tiered ? 3 * image->units_per_block : 0;
         memcpy(at, p->code, p->size);
         at += p->size;
     }
@@ -337,6 +362,7 @@ ent_status ent_gpu_build(gpu_image *image, uint8_t **memory, ent_tally *tally, c
     for (size_t i = 0; i < b.blocks && b.piece; i++) {
         ent_free(b.piece[i].code);
         ent_free(b.piece[i].unit);
+        ent_free(b.piece[i].quarter);
     }
     ent_free(b.piece);
     ent_free(b.rest);

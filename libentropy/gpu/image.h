@@ -11,6 +11,8 @@
 
 #define GPU_RAW 0x80000000u /* in gpu_unit.anchor: exponents as they are, from the anchor on */
 
+enum { GPU_LANES = 32 };
+
 typedef enum gpu_coding { GPU_TIERED, GPU_PLANAR } gpu_coding;
 
 typedef struct gpu_unit {
@@ -20,37 +22,54 @@ typedef struct gpu_unit {
                        * these; the number of groups */
 } gpu_unit;
 
+/* Tiered: where quarters 1 to 3 of a unit start in tiers 2 to 4 (bits) and among the escaped symbols (bytes), from where the unit
+ * does.  A product takes each quarter by a span of lanes of its own. */
+typedef struct gpu_quarter {
+    uint16_t on[4]; /* read as one */
+} gpu_quarter;
+
 typedef struct gpu_image { /* pointers into the card's memory */
     const uint8_t *rest; /* sign << 7 | mantissa of all weights */
     const uint8_t *code;
     const gpu_unit *unit;
+    const gpu_quarter *quarter; /* tiered: three for each unit */
     const uint32_t *table;
     uint64_t weights;
     uint32_t block; /* weights of all blocks but the last, a multiple of 64 */
     uint32_t units, units_per_block;
     gpu_coding coding;
-    uint32_t usual;        /* tiered: tiers 1 and 2 are of 2 bits, and there are later ones, of 3 at most */
-    uint32_t tiers, dense; /* tiered: in all; of them decoded by look-up of 4 symbols at once */
+    uint32_t usual; /* tiered: tiers 1 and 2 are of 2 bits, their symbols below 128, and tier 3, if any, of 3 bits at most */
+    uint32_t tiers; /* tiered, in all */
     uint32_t width[4], first[4]; /* of a tier: bits; the rank of its code 0 */
     uint64_t bytes; /* of this memory, from `rest` on, which is its start */
 } gpu_image;
 
-/* Tables as the kernels have them in shared memory, in words. */
 enum {
-    GPU_TILE = 4096, /* weights of a tiered unit */
-    GPU_STEP = 256,  /* weights that a warp decodes at a time */
-    /* tiered: by bits 0 and then 1 of the codes of 4 symbols, the symbols as bytes, 0 where they are in a later tier */
+    GPU_TILE = 4096,    /* weights of a tiered unit */
+    GPU_QUARTER = 1024,
+    GPU_STEP = 256,     /* weights of which each lane has 8 */
+    GPU_MARK = 0x40,    /* of a symbol that goes on from tier 2: what no usual one has, turned */
+    /* Tables in the image, in words.  Tiered, by bits 0 and then 1 of 4 codes: of tier 1 the symbols as bytes, turned; and a
+     * byte permute that puts the first bytes where they go on | how many do << 16.  Of tier 2 the symbols likewise, marked
+     * where they go on.  Then symbols of tier 3 as bytes, turned, and all by rank. */
     GPU_CODES = 256,
-    GPU_DEPOSIT = 2 * GPU_CODES,      /* by a mask of 4: a byte permute that puts the first bytes where it has ones | how many << 16 */
-    GPU_SCATTER = GPU_DEPOSIT + 16,   /* bytes: by a mask of 4 << 4 | bits: the bits put where it has ones */
-    GPU_RANKED = GPU_SCATTER + 64,    /* bytes: symbols by rank */
+    GPU_FIRST = 0,
+    GPU_SECOND = GPU_FIRST + 2 * GPU_CODES,
+    GPU_THIRD = GPU_SECOND + GPU_CODES,
+    GPU_RANKED = GPU_THIRD + 2,
     GPU_TIERED_TABLE = GPU_RANKED + 16,
-    GPU_TIERED_SCRATCH = 4 * GPU_STEP / 4, /* a warp: symbols of two steps as bytes, places in 2 bytes each */
-    GPU_TIERED_WARPS = 8,
-    /* planar: by slot, frequency | rank << 8 | symbol << 23, a copy for each lane, as lanes look up different slots */
+    /* planar: by slot, frequency | rank << 8 | symbol << 23; then the listed symbols as bytes */
     GPU_SLOTS = 256,
-    GPU_PLANAR_TABLE = GPU_SLOTS * 32,
-    GPU_PLANAR_SCRATCH = 256, /* a warp: the part of the string under work, sign and mantissa bytes of a step */
+    /* In shared memory, in words.  Tiered: for each of the codes 16 copies of both words of tier 1 and 32 of tier 2; a warp has symbols */
+    GPU_ALIGN = 256, /* of its start, in bytes */
+    GPU_COPIES = 64,
+    GPU_TIERED_SHARED = GPU_CODES * GPU_COPIES,
+    GPU_TIERED_SCRATCH = GPU_LANES * 64 / 4,
+    GPU_TIERED_WARPS = 16,
+    /* planar: a copy for each lane, as lanes look up different slots; a warp has the part of the string under work, and sign and
+     * mantissa bytes of a step */
+    GPU_PLANAR_SHARED = GPU_SLOTS * GPU_LANES,
+    GPU_PLANAR_SCRATCH = 256,
     GPU_PLANAR_WARPS = 16,
     GPU_SLACK = 1024 /* bytes after rest and code that may be read */
 };

@@ -53,7 +53,12 @@ typedef struct planar_warp {
 /* Fills the shared table; each thread a part, and all must wait for one another after it. */
 GPU_FUNCTION void gpu_planar_prepare(const gpu_image *image, uint32_t *table, unsigned thread, unsigned threads)
 {
-    for (unsigned i = thread; i < GPU_PLANAR_TABLE; i += threads) PUT(table + i, READ(image->table + i / GPU_LANES));
+    for (unsigned slot = thread; slot < GPU_SLOTS; slot += threads) {
+        gpu_quad q;
+        q.x = q.y = q.z = q.w = READ(image->table + slot);
+        GPU_UNROLL
+        for (unsigned k = 0; k < GPU_LANES / 4; k++) PUT((gpu_quad *)table + (GPU_LANES / 4 * slot + (k + slot) % (GPU_LANES / 4)), q);
+    }
 }
 
 GPU_FUNCTION uint32_t planar_lowest(uint32_t a, uint32_t b) { return a < b ? a : b; }
@@ -87,7 +92,7 @@ GPU_FUNCTION void planar_read_repairs(planar_warp *w)
             w->symbol[ME] = name < 15 ? READ(list + name) : 0;
             if (lane == last && name == 15) w->symbol[ME] = READ(w->repair + 2 * last + 2);
         }
-        gpu_sums(sum);
+        gpu_sums(sum, GPU_LANES);
         LANES w->position[ME] = w->counted + sum[ME] - 1;
         w->held = gpu_ballot(is_repair);
         w->counted += gpu_from(sum, GPU_LANES - 1);
@@ -207,8 +212,8 @@ GPU_FUNCTION void planar_round(planar_warp *w, const uint32_t *rest, uint32_t *w
     uint32_t v[2][GPU_HELD], few[2][GPU_HELD], after[GPU_HELD];
     LANES {
         const uint32_t e = planar_slot(w, w->x[0][ME], lane), f = planar_slot(w, w->x[1][ME], lane);
-        v[0][ME] = gpu_dot4(e, gpu_permute(w->x[0][ME], 1, 0x5541));
-        v[1][ME] = gpu_dot4(f, gpu_permute(w->x[1][ME], 1, 0x5541));
+        v[0][ME] = gpu_dot4(e, gpu_permute(w->x[0][ME], 1, 0x5541), 0);
+        v[1][ME] = gpu_dot4(f, gpu_permute(w->x[1][ME], 1, 0x5541), 0);
         few[0][ME] = v[0][ME] < 256;
         few[1][ME] = v[1][ME] < 256;
         words[ME] = planar_join(gpu_permute(e, f, 0x7632), rest[ME]);

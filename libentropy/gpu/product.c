@@ -2,7 +2,8 @@
 #include <string.h>
 
 #include "gpu/gpu.h"
-#include "gpu/product_kernel.h"
+#include "gpu/planar_product_kernel.h"
+#include "gpu/tiered_product_kernel.h"
 
 static uint64_t common_divisor(uint64_t a, uint64_t b)
 {
@@ -14,17 +15,33 @@ static uint64_t common_divisor(uint64_t a, uint64_t b)
     return a;
 }
 
-/* Tiles need blocks of whole steps (tiered: whole units), rows of whole steps, and of planar all groups in every block. */
-static void plan_tiles(gpu_product *p, uint32_t regular)
+/* Planar: blocks and rows of whole steps, and all groups in every block. */
+static void plan_planar(gpu_product *p, uint32_t regular)
 {
     const gpu_image *image = &p->image;
-    const bool tiered = image->coding == GPU_TIERED;
-    const uint32_t step = tiered ? (uint32_t)GPU_STEP : PLANAR_ROUNDS * PLANAR_ROUND * image->units_per_block;
+    const uint32_t step = PLANAR_ROUNDS * PLANAR_ROUND * image->units_per_block;
     const uint64_t common = common_divisor(p->cols, image->block);
-    p->tiles = 0;
     p->period = (uint32_t)(p->cols / common);
     p->period_rows = (uint32_t)(image->block / common);
-    if (image->block % (tiered ? (uint32_t)GPU_TILE : step) == 0 && p->cols % step == 0) p->tiles = regular / p->period / PRODUCT_ROWS;
+    if (image->block % step || p->cols % step) return;
+    p->tiles = regular / p->period / PRODUCT_ROWS * p->period * image->units_per_block;
+    p->done = p->tiles * PRODUCT_ROWS;
+}
+
+/* Tiered: tables of the usual shape, blocks of whole units, rows of whole groups.  Warps share rows where there
+ * would not be GPU_TIERED_WARPS of them for each multiprocessor of a large card. */
+static void plan_tiered(gpu_product *p)
+{
+    enum { MANY = 132 * GPU_TIERED_WARPS };
+    const gpu_image *image = &p->image;
+    if (!image->usual || image->block % GPU_TILE || p->cols % 64 || p->cols > UINT32_MAX - GPU_QUARTER) return;
+    p->apart = (uint32_t)(GPU_QUARTER / common_divisor(p->cols, GPU_QUARTER));
+    const uint64_t sets = ((uint64_t)(p->rows - 1) / (p->apart * SPANS) + 1) * p->apart;
+    const uint32_t quarters = (p->cols - 1) / GPU_QUARTER + 1 + (p->apart > 1);
+    p->across = 1;
+    while (p->across < GPU_TIERED_WARPS && p->across < quarters && sets * p->across < MANY) p->across *= 2;
+    p->tiles = (uint32_t)((sets - 1) / (GPU_TIERED_WARPS / p->across) + 1);
+    p->done = image->units;
 }
 
 static ent_status plan(gpu_product *p, const ent_gpu_tensor *tensor, size_t rows, size_t cols, unsigned batch, ent_error *error)
@@ -42,7 +59,8 @@ static ent_status plan(gpu_product *p, const ent_gpu_tensor *tensor, size_t rows
     p->cols = (uint32_t)cols;
     p->batch = batch;
     p->stripe = image->coding == GPU_TIERED ? (uint32_t)GPU_TILE : (uint32_t)PLANAR_ROUND;
-    plan_tiles(p, tensor->regular);
+    if (image->coding == GPU_TIERED) plan_tiered(p);
+    else plan_planar(p, tensor->regular);
     return ENT_OK;
 }
 

@@ -2,29 +2,42 @@
 #include <cuda_runtime.h>
 
 #include "gpu/cuda.h"
-#include "gpu/product_kernel.h"
+#include "gpu/planar_product_kernel.h"
+#include "gpu/tiered_product_kernel.h"
 
-enum { WARPS = PRODUCT_ROWS, THREADS = WARPS * GPU_LANES };
-
-// Shared memory of a block of threads, in bytes: table, the warps' own, two tiles, sums.
-template <gpu_coding coding> struct layout {
-    static constexpr unsigned table = 4 * (coding == GPU_TIERED ? GPU_TIERED_TABLE : GPU_PLANAR_TABLE);
+// Blocks of threads, and their shared memory in bytes.  Blocks at once on a multiprocessor: an H100 has 228 KB of shared memory for
+// them, an A100 164.
+template <gpu_coding coding> struct units { // table, the warps' own
+    static constexpr unsigned warps = 8, threads = warps * GPU_LANES;
+    static constexpr unsigned table = 4 * (coding == GPU_TIERED ? GPU_TIERED_SHARED : GPU_PLANAR_SHARED);
     static constexpr unsigned own = 4 * (coding == GPU_TIERED ? GPU_TIERED_SCRATCH : GPU_PLANAR_SCRATCH);
-    static constexpr unsigned row = (coding == GPU_TIERED ? 1 : 2) * 2 * PRODUCT_ROWS * PRODUCT_SLICE + PRODUCT_PAD;
-    static constexpr unsigned tile = 2 * WARPS * row, sums = WARPS * PRODUCT_SUMS * 4;
-    static constexpr unsigned units = table + WARPS * own, tiles = units + tile + sums;
-    static_assert(table % 16 == 0 && own % 16 == 0 && row % 16 == 0, "shared memory is aligned to 16 bytes");
-    // blocks of threads at once on a multiprocessor: an H100 has 228 KB of shared memory for them, an A100 164
+    static constexpr unsigned bytes = table + warps * own;
+};
+
+struct rows { // of tiered: table, the warps' own
+    static constexpr unsigned threads = GPU_TIERED_WARPS * GPU_LANES, bytes = 4 * (GPU_TIERED_SHARED + GPU_TIERED_WARPS * GPU_TIERED_SCRATCH);
 #if defined __CUDA_ARCH__ && __CUDA_ARCH__ < 900
-    static constexpr unsigned resident = coding == GPU_TIERED ? 4 : 2;
+    static constexpr unsigned resident = 1;
 #else
-    static constexpr unsigned resident = coding == GPU_TIERED ? 4 : 3;
+    static constexpr unsigned resident = 2;
 #endif
 };
 
-extern __shared__ __align__(16) uint8_t shared[];
+struct tile { // of planar: table, the warps' own, two tiles, sums
+    static constexpr unsigned threads = PRODUCT_ROWS * GPU_LANES, table = 4 * GPU_PLANAR_SHARED, own = 4 * GPU_PLANAR_SCRATCH;
+    static constexpr unsigned tiles = table + PRODUCT_ROWS * own, sums = tiles + 2 * PRODUCT_ROWS * PRODUCT_ROW_BYTES;
+    static constexpr unsigned bytes = sums + PRODUCT_ROWS * PRODUCT_SUMS * 4;
+    static_assert(table % 16 == 0 && own % 16 == 0 && PRODUCT_ROW_BYTES % 16 == 0, "shared memory is aligned to 16 bytes");
+#if defined __CUDA_ARCH__ && __CUDA_ARCH__ < 900
+    static constexpr unsigned resident = 2;
+#else
+    static constexpr unsigned resident = 3;
+#endif
+};
 
-template <gpu_coding coding> __device__ static const uint32_t *prepare(const gpu_product &p)
+extern __shared__ __align__(GPU_ALIGN) uint8_t shared[];
+
+template <gpu_coding coding> __device__ static uint32_t *prepare(const gpu_product &p)
 {
     uint32_t *table = reinterpret_cast<uint32_t *>(shared);
     if (coding == GPU_TIERED) gpu_tiered_prepare(&p.image, table, threadIdx.x, blockDim.x);
@@ -33,25 +46,31 @@ template <gpu_coding coding> __device__ static const uint32_t *prepare(const gpu
     return table;
 }
 
-template <gpu_coding coding, unsigned vectors>
-__global__ static void __launch_bounds__(THREADS, layout<coding>::resident)
-    multiply_tiles(const __grid_constant__ gpu_product p)
+template <unsigned vectors>
+__global__ static void __launch_bounds__(rows::threads, rows::resident) multiply_rows(const __grid_constant__ gpu_product p)
 {
-    using at = layout<coding>;
-    const uint32_t *table = prepare<coding>(p);
-    gpu_product_tile(&p, coding, vectors, blockIdx.x, table, shared + at::table, at::own, shared + at::units,
-                     reinterpret_cast<float *>(shared + at::units + at::tile));
+    gpu_product_ahead(&p, blockIdx.x);
+    gpu_product_rows(&p, vectors, blockIdx.x, prepare<GPU_TIERED>(p));
+}
+
+template <unsigned vectors>
+__global__ static void __launch_bounds__(tile::threads, tile::resident) multiply_tile(const __grid_constant__ gpu_product p)
+{
+    const uint32_t *table = prepare<GPU_PLANAR>(p);
+    gpu_product_tile(&p, vectors, blockIdx.x, table, shared + tile::table, tile::own, shared + tile::tiles,
+                     reinterpret_cast<float *>(shared + tile::sums));
 }
 
 template <gpu_coding coding>
-__global__ static void __launch_bounds__(THREADS)
-    multiply_units(const __grid_constant__ gpu_product p, uint32_t first)
+__global__ static void __launch_bounds__(units<coding>::threads) multiply_units(const __grid_constant__ gpu_product p)
 {
-    using at = layout<coding>;
-    const uint32_t *table = prepare<coding>(p);
+    using at = units<coding>;
+    uint32_t *table = prepare<coding>(p);
     const unsigned warp = threadIdx.x / GPU_LANES;
-    gpu_product_unit(&p, coding, first + blockIdx.x * WARPS + warp, table, shared + at::table, warp * at::own);
+    gpu_product_unit(&p, coding, p.done + blockIdx.x * at::warps + warp, table, at::table + warp * at::own);
 }
+
+enum { SUMMING = 256 }; // threads
 
 __global__ static void add_sums(const __grid_constant__ gpu_product p)
 {
@@ -59,28 +78,39 @@ __global__ static void add_sums(const __grid_constant__ gpu_product p)
     if (i < (uint64_t)p.rows * p.batch) gpu_product_sum(&p, i);
 }
 
-template <gpu_coding coding> static cudaError_t multiply(const gpu_product &p, cudaStream_t stream)
+static cudaError_t launch(void (*kernel)(gpu_product), const gpu_product &p, unsigned threads, unsigned bytes, unsigned resident,
+                          cudaStream_t stream)
 {
-    using at = layout<coding>;
-    const unsigned blocks = p.tiles * p.period * p.image.units_per_block, first = blocks * PRODUCT_ROWS;
-    const unsigned others = (p.image.units - first + WARPS - 1) / WARPS;
-    const auto kernel = p.batch > 8 ? multiply_tiles<coding, GPU_PRODUCT_BATCH> : multiply_tiles<coding, 8>;
-    cudaError_t error = gpu_cuda_prepare((const void *)kernel, at::tiles, at::resident);
-    if (!error && blocks) {
-        kernel<<<blocks, THREADS, at::tiles, stream>>>(p);
-        error = cudaGetLastError();
-    }
-    if (!error && others) {
-        multiply_units<coding><<<others, THREADS, at::units, stream>>>(p, first);
-        error = cudaGetLastError();
-    }
-    return error;
+    const cudaError_t error = gpu_cuda_prepare((const void *)kernel, bytes, resident);
+    if (error) return error;
+    kernel<<<p.tiles, threads, bytes, stream>>>(p);
+    return cudaGetLastError();
+}
+
+static cudaError_t launch_tiles(const gpu_product &p, cudaStream_t stream)
+{
+    const bool few = p.batch <= 8;
+    if (p.image.coding == GPU_TIERED)
+        return launch(few ? multiply_rows<8> : multiply_rows<GPU_PRODUCT_BATCH>, p, rows::threads, rows::bytes, rows::resident, stream);
+    return launch(few ? multiply_tile<8> : multiply_tile<GPU_PRODUCT_BATCH>, p, tile::threads, tile::bytes, tile::resident, stream);
+}
+
+template <gpu_coding coding> static cudaError_t launch_units(const gpu_product &p, cudaStream_t stream)
+{
+    using at = units<coding>;
+    const cudaError_t error = gpu_cuda_prepare((const void *)multiply_units<coding>, at::bytes, 1);
+    if (error) return error;
+    multiply_units<coding><<<(p.image.units - p.done - 1) / at::warps + 1, at::threads, at::bytes, stream>>>(p);
+    return cudaGetLastError();
 }
 
 cudaError_t gpu_cuda_product(const gpu_product &p, cudaStream_t stream)
 {
-    cudaError_t error = p.image.coding == GPU_TIERED ? multiply<GPU_TIERED>(p, stream) : multiply<GPU_PLANAR>(p, stream);
+    cudaError_t error = p.tiles ? launch_tiles(p, stream) : cudaSuccess;
+    if (!error && p.done < p.image.units)
+        error = p.image.coding == GPU_TIERED ? launch_units<GPU_TIERED>(p, stream) : launch_units<GPU_PLANAR>(p, stream);
     if (error || !p.part) return error;
-    add_sums<<<(unsigned)(((uint64_t)p.rows * p.batch + THREADS - 1) / THREADS), THREADS, 0, stream>>>(p);
+    const uint64_t sums = (uint64_t)p.rows * p.batch;
+    add_sums<<<(unsigned)((sums - 1) / SUMMING + 1), SUMMING, 0, stream>>>(p);
     return cudaGetLastError();
 }

@@ -32,7 +32,7 @@ GPU_FUNCTION void gpu_mma(float d[4][GPU_HELD], uint32_t a[4][GPU_HELD], uint32_
 
 #include "base/bits.h"
 
-enum { GPU_WARPS_HELD = 8 }; /* at most */
+enum { GPU_WARPS_HELD = 8 }; /* at most, where something is held from one such block to the next */
 #define WE warp
 #define EACH_WARP(warps) for (unsigned warp = 0; warp < (warps); warp++)
 

@@ -1,88 +1,138 @@
-/* tiered_kernel.h - tiered bit planes to BF16 words, 256 neighbouring weights a step of a warp, 8 a lane.
+/* tiered_kernel.h - tiered bit planes to exponents, a group of 64 weights a lane.
  *
- * Tiers 1 and 2, if of at most 2 bits, are *dense*: a lane takes its 8 bits of each plane (tier 1: they are a byte;
- * tier 2: from where population counts say), looks up the symbols of 4 codes at once, and puts those of tier 2 into their
- * places by a byte permute, which is what PDEP is to bits.  The few symbols of later tiers are *sparse*: their places are
- * listed, and each is decoded by a lane of its own.
+ * The codes of a group lie together, plane after plane, so that a lane can follow them through all tiers alone; only where its
+ * codes start in tier 2 and later is a sum over the lanes before it.  `span` lanes beside each other (32 to decode, 4 for products)
+ * have groups beside each other, and the spans of a warp may be anywhere.
  *
- * Cost, by tests/gpu/sass.sh (nvcc 13.0, sm_90): 392 instructions of a warp for the 512 weights of two steps, 24.5 for 32, where
- * a third tier is the last; a fourth takes some 60 more where one of its symbols is among them (19 of 20 times, of normal
- * weights), and each symbol but the first of the lane that has most of the sparse ones 9 more.  The budget is in gpu.h. */
+ * Tiers 1 and 2, of 2 bits each, are *dense*: a look-up by two nibbles of the planes gives the symbols of 4 codes of tier 1, how many
+ * of them go on, and the byte permute that puts as many symbols of tier 2, looked up likewise, into their places (what PDEP is
+ * to bits).  The table is in shared memory in 16 copies (tier 1, 8 bytes an entry) and 32 (tier 2, 4 bytes), so that no two lanes that
+ * look something up at once use the same bank.  What is in neither is marked; a lane goes through its marks in tier 3 one by one.
+ * Tables of other shapes, and the last group of a block where it has fewer weights, go bit by bit.
+ *
+ * Symbols come to lie in the warp's shared memory, in place and *turned*: rotated right by a bit, so that what a BF16 word
+ * has of them in its upper byte is the lower 7 bits, and in its lower byte the highest.
+ *
+ * Cost: tests/gpu/sass.sh; the budget is in entropy/gpu.h. */
 #ifndef ENT_GPU_TIERED_KERNEL_H
 #define ENT_GPU_TIERED_KERNEL_H
 
 #include "gpu/image.h"
 #include "gpu/warp.h"
 
-/* A warp at work on a unit. */
+enum {
+    TIERED_STEP = 64 * GPU_LANES, /* weights of a warp's step */
+    TIERED_MARKS = GPU_MARK * 0x01010101,
+    TIERED_ROUNDS = 5, /* for symbols of tier 3, of normal weights where a lane has most (4.5: test_gpu --bits) */
+    TIERED_FEW = 30 /* bits of a word less those of a code but one */
+};
+
+/* A warp at work.  Positions are those of its span. */
 typedef struct tiered_warp {
     const gpu_image *image;
-    const uint32_t *table; /* shared by the block of threads */
-    uint8_t *symbol; /* the warp's own: symbols of two steps */
-    gpu_half *place; /* and the places of sparse ones */
-    const uint8_t *anchor;
-    int32_t at[4];  /* where the next codes of each tier are, bits from the anchor */
-    int32_t escape; /* the next escaped symbol, bytes from it */
-    uint64_t first; /* weight of the unit */
-    uint32_t left;  /* weights */
-    bool raw, usual;
-    const uint8_t *rest[GPU_HELD], *plane[GPU_HELD]; /* what a lane reads next: sign and mantissa bytes; tier 1, if it is usual */
-    gpu_pair ahead[GPU_HELD];  /* sign and mantissa bytes of the step to come */
-    gpu_quad planes[GPU_HELD]; /* tier 1 of the lane's group in it, if it is usual */
-    uint32_t below[2][GPU_HELD]; /* of the bits of a group those of lower lanes */
+    const uint8_t *table; /* shared by the block of threads */
+    uint32_t third[2];    /* symbols of tier 3 */
+    gpu_place group[GPU_HELD]; /* symbols of the lane's group: number i is at group ^ i */
+    uint32_t raw_lanes;   /* where exponents are as they are */
+    const uint8_t *anchor[GPU_HELD];
+    int32_t at[5][GPU_HELD]; /* where the next codes of each tier are, bits from the anchor; [4]: escaped symbols, bytes */
+    const uint8_t *next[GPU_HELD]; /* what the lane reads next: planes of tier 1, or exponents as they are */
+    gpu_quad planes[GPU_HELD];     /* of the lane's group in the step to come, of 2 bits; 0 where exponents are as they are */
 } tiered_warp;
 
-/* Fills the shared table; each thread a part, and all must wait for one another after it. */
+/* Fills the shared table; each thread a part, and all must wait for one another after it.  One load a thread of 512, and stores that
+ * meet in no bank. */
 GPU_FUNCTION void gpu_tiered_prepare(const gpu_image *image, uint32_t *table, unsigned thread, unsigned threads)
 {
-    for (unsigned i = thread; i < GPU_TIERED_TABLE; i += threads) PUT(table + i, READ(image->table + i));
-}
-
-/* Asks for what the next step needs. */
-GPU_FUNCTION void tiered_ask(tiered_warp *w)
-{
-    LANES {
-        w->ahead[ME] = READ((const gpu_pair *)w->rest[ME]);
-        if (w->usual) w->planes[ME] = READ((const gpu_quad *)w->plane[ME]);
-        w->rest[ME] += GPU_STEP;
-        w->plane[ME] += GPU_STEP / 4;
+    for (unsigned i = thread; i < 2 * GPU_CODES; i += threads) { /* half of the copies of a code, of tier 1 or of tier 2 */
+        gpu_quad q;
+        if (i % 2) {
+            q.x = q.y = q.z = q.w = READ(image->table + GPU_SECOND + i / 2);
+        } else {
+            const gpu_pair e = READ((const gpu_pair *)(image->table + GPU_FIRST) + i / 2);
+            q.x = q.z = e.x;
+            q.y = q.w = e.y;
+        }
+        GPU_UNROLL
+        for (unsigned k = 0; k < 8; k++) PUT((gpu_quad *)table + (8 * i + (k + i) % 8), q);
     }
 }
 
-/* Starts a unit; false if there is none of that number. */
-GPU_FUNCTION bool tiered_open(tiered_warp *w, const gpu_image *image, uint32_t unit, const uint32_t *table,
-                              uint8_t *scratch)
+/* Four exponents, turned and back. */
+GPU_FUNCTION uint32_t tiered_turn(uint32_t exponents) { return (exponents >> 1 & 0x7f7f7f7fu) | (exponents << 7 & 0x80808080u); }
+
+/* Sign and mantissa bytes of four BF16 words and their turned exponents, to the words. */
+GPU_FUNCTION void tiered_join(uint32_t rest, uint32_t turned, uint32_t *low_words, uint32_t *high_words)
 {
-    if (unit >= image->units) return false;
-    uint32_t block = unit / image->units_per_block, from = unit % image->units_per_block * GPU_TILE;
-    uint64_t first = (uint64_t)block * image->block;
-    uint32_t n = image->weights - first < image->block ? (uint32_t)(image->weights - first) : image->block;
-    if (from >= n) return false;
-    uint32_t anchor = READ(&image->unit[unit].anchor);
+    const uint32_t high = gpu_select(0x80808080u, rest, turned), low = gpu_select(0x80808080u, turned, rest);
+    *low_words = gpu_permute(low, high, 0x5140);
+    *high_words = gpu_permute(low, high, 0x7362);
+}
+
+/* Where in the warp's memory symbol i of a group is.  The 16 bytes that 8 lanes touch together are in different banks, whether these
+ * have 8 groups, quarters of 2 neighbouring ones, or of 2 that are 4 apart.  Each bit of both numbers flips bits of its own: what is at
+ * a ^ b is where a is ^ where b is, so that few instructions go from one to the next; its start is a multiple of GPU_ALIGN. */
+GPU_FUNCTION uint32_t tiered_symbol(uint32_t group, uint32_t i)
+{
+    return (group >> 1) * 128 ^ ((group ^ group >> 2) & 1) * 64 ^ (group >> 1 & 3) * 16 ^ i;
+}
+
+/* ---- where things are ------------------------------------------------------------------------ */
+
+/* Asks for what the next step needs of tier 1. */
+GPU_FUNCTION void tiered_ask(tiered_warp *w, uint32_t span)
+{
+    LANES {
+        if (w->raw_lanes >> lane & 1) continue;
+        w->planes[ME] = READ((const gpu_quad *)w->next[ME]);
+        w->next[ME] += span * 16;
+    }
+}
+
+/* `shared`: the table, and at byte `own` the warp's memory. */
+GPU_FUNCTION void tiered_begin(tiered_warp *w, const gpu_image *image, uint32_t *shared, uint32_t own)
+{
     w->image = image;
-    w->table = table;
-    w->symbol = scratch;
-    w->place = (gpu_half *)(scratch + 2 * GPU_STEP);
-    w->raw = (anchor & GPU_RAW) != 0;
-    w->usual = !w->raw && image->usual;
-    w->anchor = image->code + (uint64_t)(anchor & ~GPU_RAW) * 16;
-    w->at[0] = (int32_t)(from * (w->raw ? 8 : image->width[0]));
-    GPU_UNROLL
-    for (unsigned k = 1; k < 4; k++) w->at[k] = -(int32_t)READ(&image->unit[unit].back[k - 1]);
-    w->escape = -(int32_t)READ(&image->unit[unit].back[3]);
-    w->first = first + from;
-    w->left = n - from < GPU_TILE ? n - from : (uint32_t)GPU_TILE;
-    LANES {
-        w->rest[ME] = image->rest + w->first + 8 * lane;
-        w->plane[ME] = w->anchor + from / 4 + lane / 8 * 16;
-        w->below[0][ME] = gpu_lowest(lane % 8 * 8);
-        w->below[1][ME] = lane % 8 < 4 ? 0 : gpu_lowest(lane % 4 * 8);
-    }
-    tiered_ask(w);
-    return true;
+    w->table = (const uint8_t *)shared;
+    LANES w->group[ME] = gpu_place_of((uint8_t *)shared + own + tiered_symbol(lane, 0));
+    w->third[0] = READ(image->table + GPU_THIRD);
+    w->third[1] = READ(image->table + GPU_THIRD + 1);
 }
 
-/* 8 bits or more of a string, from bit `at` on. */
+/* Goes to a quarter of a unit; each lane says which, and its unit's first weight in the block. */
+GPU_FUNCTION void tiered_seek(tiered_warp *w, uint32_t span, const uint32_t *unit, const uint32_t *from, const uint32_t *quarter)
+{
+    uint32_t raw[GPU_HELD];
+    LANES {
+        const gpu_image *image = w->image;
+        const gpu_unit *start = image->unit + unit[ME];
+        const uint32_t anchor = READ(&start->anchor), first = from[ME] + quarter[ME] * GPU_QUARTER, group = lane % span;
+        raw[ME] = anchor & GPU_RAW;
+        w->anchor[ME] = image->code + (uint64_t)(anchor & ~GPU_RAW) * 16;
+        w->at[0][ME] = (int32_t)(first * image->width[0]);
+        w->next[ME] = w->anchor[ME] + (raw[ME] ? first + 64 * group : first / 4 + 16 * group);
+        w->planes[ME].x = w->planes[ME].y = w->planes[ME].z = w->planes[ME].w = 0;
+        GPU_UNROLL
+        for (unsigned k = 1; k < 5; k++) w->at[k][ME] = -(int32_t)READ(&start->back[k - 1]);
+        if (quarter[ME]) {
+            const gpu_pair on = READ((const gpu_pair *)(image->quarter + (3 * (uint64_t)unit[ME] + quarter[ME] - 1)));
+            w->at[1][ME] += (int32_t)(on.x & 0xffff);
+            w->at[2][ME] += (int32_t)(on.x >> 16);
+            w->at[3][ME] += (int32_t)(on.y & 0xffff);
+            w->at[4][ME] += (int32_t)(on.y >> 16);
+        }
+    }
+    w->raw_lanes = gpu_ballot(raw);
+    if (w->image->usual) tiered_ask(w, span);
+    LANES { /* steps wait for codes of tier 2 and then of tier 3, of which 1024 normal weights have 72 bytes and 12 */
+        const uint32_t parts = span / 4, i = lane % span;
+        if (i == 0) gpu_prefetch(w->next[ME], 256 * parts);
+        if (i == 1) gpu_prefetch(w->anchor[ME] + (w->at[1][ME] >> 3), 80 * parts);
+        if (i == 2) gpu_prefetch(w->anchor[ME] + (w->at[2][ME] >> 3), 16 * parts);
+    }
+}
+
+/* 32 bits of a string, from bit `at` on. */
 GPU_FUNCTION uint32_t tiered_bits(const uint8_t *anchor, int32_t at)
 {
     const gpu_word *p = (const gpu_word *)anchor + (at >> 5);
@@ -94,405 +144,375 @@ GPU_FUNCTION uint32_t tiered_bit(const uint8_t *anchor, int32_t at)
     return gpu_funnel(READ((const gpu_word *)anchor + (at >> 5)), 0, (uint32_t)at) & 1;
 }
 
-/* Of a lane's 8 symbols those that have a code in the tier under work, and these codes' place in its group. */
-typedef struct tiered_lanes {
-    uint32_t mask[GPU_HELD];
-    uint32_t before[GPU_HELD], in_group[GPU_HELD]; /* symbols: of lower lanes in the group; of all the group */
-    uint32_t plane0[GPU_HELD], plane1[GPU_HELD];   /* bits of their codes, the first symbol's lowest */
-} tiered_lanes;
-
-/* Tier 1 of 2 bits and of whole groups: a lane's bits are a byte, those that go on are counted in the whole planes. */
-GPU_FUNCTION void tiered_whole(const tiered_warp *w, tiered_lanes *t)
+/* Where the codes of the lane's `count` symbols in tier k start, and where the span's next ones will; `size` is that of a code. */
+GPU_FUNCTION void tiered_place(tiered_warp *w, unsigned k, uint32_t size, uint32_t span, const uint32_t *count, int32_t *at)
 {
+    uint32_t sum[GPU_HELD], last[GPU_HELD], total[GPU_HELD];
     LANES {
-        const gpu_quad p = w->planes[ME];
-        const uint32_t low = p.x & p.z, high = p.y & p.w;
-        t->plane0[ME] = gpu_permute(p.x, p.y, lane % 8) & 255;
-        t->plane1[ME] = gpu_permute(p.z, p.w, lane % 8) & 255;
-        t->mask[ME] = t->plane0[ME] & t->plane1[ME];
-        t->before[ME] = gpu_popcount(low & w->below[0][ME]) + gpu_popcount(high & w->below[1][ME]);
-        t->in_group[ME] = gpu_popcount(low) + gpu_popcount(high);
+        sum[ME] = count[ME];
+        last[ME] = lane | (span - 1);
     }
-}
-
-/* Tier 1 otherwise: the last group may have fewer symbols, and tier 1 need not be dense. */
-GPU_FUNCTION void tiered_part(const tiered_warp *w, uint32_t n, tiered_lanes *t)
-{
-    uint32_t width = w->image->width[0], dense = w->image->dense, sums[GPU_HELD], lower[GPU_HELD], all[GPU_HELD], from[GPU_HELD];
+    gpu_sums(sum, span);
+    gpu_shuffle(total, sum, last);
     LANES {
-        uint32_t begin = lane / 8 * 64, have = n > begin ? n - begin : 0, mine = n > 8 * lane ? n - 8 * lane : 0;
-        have = have < 64 ? have : 64;
-        t->mask[ME] = gpu_lowest(mine < 8 ? mine : 8);
-        t->before[ME] = lane % 8 * 8;
-        t->in_group[ME] = have;
-        if (dense && mine) {
-            int32_t at = w->at[0] + (int32_t)(width * begin + lane % 8 * 8);
-            t->plane0[ME] = tiered_bits(w->anchor, at) & t->mask[ME];
-            t->plane1[ME] = width == 1 ? t->plane0[ME] : tiered_bits(w->anchor, at + (int32_t)have) & t->mask[ME];
-        } else {
-            t->plane0[ME] = t->plane1[ME] = 0;
-        }
-        if (dense) t->mask[ME] &= t->plane0[ME] & t->plane1[ME];
-        sums[ME] = gpu_popcount(t->mask[ME]);
-        from[ME] = lane | 7;
+        at[ME] = w->at[k][ME] + (int32_t)(size * (sum[ME] - count[ME]));
+        w->at[k][ME] += (int32_t)(size * total[ME]);
     }
-    if (!dense) return;
-    gpu_sums(sums);
-    gpu_shuffle(all, sums, from); /* up to the end of the group */
-    LANES from[ME] = lane / 8 * 8 - 1;
-    gpu_shuffle(lower, sums, from); /* before it, but for the first */
+}
+
+/* ---- symbols of any tier ----------------------------------------------------------------------- */
+
+/* Some of a lane's 64 symbols. */
+typedef struct tiered_set {
+    uint32_t low, high;
+} tiered_set;
+
+GPU_FUNCTION uint32_t tiered_count(tiered_set s) { return gpu_popcount(s.low) + gpu_popcount(s.high); }
+
+/* Takes out the first one of a set that has some. */
+GPU_FUNCTION uint32_t tiered_take(tiered_set *s)
+{
+    const uint32_t place = s->low ? gpu_first(s->low) : 32 + gpu_first(s->high);
+    if (s->low) s->low &= s->low - 1;
+    else s->high &= s->high - 1;
+    return place;
+}
+
+GPU_FUNCTION void tiered_add(tiered_set *s, uint32_t place)
+{
+    if (place < 32) s->low |= 1u << place;
+    else s->high |= 1u << (place - 32);
+}
+
+GPU_FUNCTION uint32_t tiered_any_left(const tiered_set *left)
+{
+    uint32_t there[GPU_HELD];
+    LANES there[ME] = left[ME].low | left[ME].high;
+    return gpu_ballot(there);
+}
+
+/* Tier k of those left, which become those that go on from it. */
+GPU_FUNCTION void tiered_follow(tiered_warp *w, unsigned k, uint32_t span, tiered_set *left)
+{
+    const uint8_t *ranked = (const uint8_t *)(w->image->table + GPU_RANKED) + w->image->first[k];
+    const uint32_t width = w->image->width[k];
+    uint32_t count[GPU_HELD];
+    int32_t at[GPU_HELD];
+    LANES count[ME] = tiered_count(left[ME]);
+    tiered_place(w, k, width, span, count, at);
     LANES {
-        uint32_t begin = lane < 8 ? 0 : lower[ME];
-        t->before[ME] = sums[ME] - begin - gpu_popcount(t->mask[ME]);
-        t->in_group[ME] = all[ME] - begin;
-    }
-}
-
-/* The sum of in_group of lower groups, and of all of them. */
-GPU_FUNCTION uint32_t tiered_groups(const uint32_t *in_group, uint32_t *start)
-{
-    uint32_t sum[GPU_HELD];
-    LANES sum[ME] = in_group[ME];
-    gpu_add_up(sum, 8);
-    gpu_add_up(sum, 16);
-    LANES start[ME] = sum[ME] - in_group[ME];
-    return gpu_from(sum, GPU_LANES - 1);
-}
-
-/* Symbols of a lane's tier 1. */
-GPU_FUNCTION void tiered_first(const tiered_warp *w, const tiered_lanes *t, uint32_t *low, uint32_t *high)
-{
-    LANES {
-        uint32_t p = t->plane0[ME], q = t->plane1[ME];
-        low[ME] = GET(w->table + ((p & 15) | (q & 15) << 4));
-        high[ME] = GET(w->table + (p >> 4 | (q & 0xf0)));
-    }
-}
-
-/* Tier 2: its symbols join those of tier 1; the mask becomes that of symbols that go on. */
-GPU_FUNCTION void tiered_second(tiered_warp *w, uint32_t width, tiered_lanes *t, uint32_t *low, uint32_t *high)
-{
-    const uint32_t *table = w->table + GPU_CODES, *deposit = w->table + GPU_DEPOSIT;
-    const uint8_t *scatter = (const uint8_t *)(w->table + GPU_SCATTER);
-    uint32_t start[GPU_HELD], total = tiered_groups(t->in_group, start);
-    LANES {
-        int32_t at = w->at[1] + (int32_t)(width * start[ME] + t->before[ME]);
-        uint32_t mask = t->mask[ME], put_low = GET(deposit + (mask & 15)), put_high = GET(deposit + (mask >> 4));
-        uint32_t p = tiered_bits(w->anchor, at);
-        uint32_t q = width == 1 ? p : tiered_bits(w->anchor, at + (int32_t)t->in_group[ME]);
-        uint32_t up = put_low >> 16, p_high = p >> up, q_high = q >> up, on = p & q, on_high = p_high & q_high;
-        low[ME] |= gpu_permute(GET(table + ((p & 15) | (q & 15) << 4)), 0, put_low);
-        high[ME] |= gpu_permute(GET(table + ((p_high & 15) | (q_high & 15) << 4)), 0, put_high);
-        t->mask[ME] = GET(scatter + ((mask & 15) << 4 | (on & 15))) |
-                      (uint32_t)GET(scatter + ((mask & 0xf0) | (on_high & 15))) << 4;
-    }
-    w->at[1] += (int32_t)(width * total);
-}
-
-/* One lane, whose 8 symbols begin at place `first`: lists the places of those in `mask` from number `next` on, and puts the
- * symbols that are known beside the list. */
-GPU_FUNCTION void tiered_mark(const tiered_warp *w, uint32_t first, uint32_t mask, uint32_t next, uint32_t low, uint32_t high)
-{
-    GPU_ROLLED
-    for (; mask; mask &= mask - 1) PUT(w->place + next++, (uint16_t)(first + gpu_first(mask)));
-    PUT((gpu_pair *)(w->symbol + first), gpu_make_pair(low, high));
-}
-
-/* Symbols that no dense tier has: how many in all, `sums` in this and lower lanes. */
-GPU_FUNCTION uint32_t tiered_list(const tiered_warp *w, const tiered_lanes *t, const uint32_t *low, const uint32_t *high,
-                                  uint32_t *sums)
-{
-    LANES sums[ME] = gpu_popcount(t->mask[ME]);
-    gpu_sums(sums);
-    const uint32_t total = gpu_from(sums, GPU_LANES - 1);
-    if (!total) return 0;
-    LANES tiered_mark(w, 8 * lane, t->mask[ME], sums[ME] - gpu_popcount(t->mask[ME]), low[ME], high[ME]);
-    gpu_sync();
-    return total;
-}
-
-/* Up to 32 of them, where tiers 1 and 2 are dense and later ones have 3 bits at most: a lane follows its symbol, whose place is
- * `place` and whose group's symbols have the lanes from `start` to below `end`, through the tiers.  `live` are the lanes
- * whose symbols reach a tier, so that counts in a group are population counts. */
-GPU_FUNCTION void tiered_follow(tiered_warp *w, const uint32_t *place, const uint32_t *start, const uint32_t *end, uint32_t total)
-{
-    const uint8_t *ranked = (const uint8_t *)(w->table + GPU_RANKED);
-    uint32_t group[GPU_HELD], lower[GPU_HELD], on[GPU_HELD];
-    LANES {
-        lower[ME] = gpu_lowest(start[ME]);
-        group[ME] = gpu_lowest(end[ME]) & ~lower[ME];
-    }
-    uint32_t live = gpu_lowest(total);
-    GPU_UNROLL
-    for (uint32_t k = 2; k < 4; k++) {
-        if (k > 2 && !GPU_RARE(k < w->image->tiers && live)) continue;
-        const uint32_t width = w->image->width[k], last = gpu_lowest(width);
-        LANES {
-            on[ME] = 0;
-            if (live >> lane & 1) {
-                const uint32_t mine = live & group[ME];
-                const int32_t count = (int32_t)gpu_popcount(mine);
-                const int32_t at = w->at[k] + (int32_t)(width * gpu_popcount(live & lower[ME]) + gpu_popcount(mine & gpu_lowest(lane)));
-                uint32_t code = tiered_bit(w->anchor, at);
-                if (width > 1) code |= tiered_bit(w->anchor, at + count) << 1;
-                if (width > 2) code |= tiered_bit(w->anchor, at + 2 * count) << 2;
-                on[ME] = code == last;
-                if (code != last) PUT(w->symbol + place[ME], GET(ranked + w->image->first[k] + code));
-            }
-        }
-        w->at[k] += (int32_t)(width * gpu_popcount(live));
-        live = gpu_ballot(on);
-    }
-    if (GPU_RARE(live)) {
-        LANES if (live >> lane & 1)
-            PUT(w->symbol + place[ME], READ(w->anchor + (w->escape + (int32_t)gpu_popcount(live & gpu_lowest(lane)))));
-        w->escape += (int32_t)gpu_popcount(live);
-    }
-}
-
-/* Up to 32 of a step. */
-GPU_FUNCTION void tiered_few(tiered_warp *w, const uint32_t *sums, uint32_t total)
-{
-    uint32_t place[GPU_HELD], from[GPU_HELD], start[GPU_HELD], end[GPU_HELD];
-    LANES {
-        place[ME] = lane < total ? GET(w->place + lane) : 0;
-        from[ME] = place[ME] / 64 * 8 + 7;
-    }
-    gpu_shuffle(end, sums, from);
-    LANES from[ME] -= 8;
-    gpu_shuffle(start, sums, from);
-    LANES start[ME] = place[ME] < 64 ? 0 : start[ME];
-    tiered_follow(w, place, start, end, total);
-}
-
-/* Any number of them, tier after tier, from the first one that is not dense on; the last ones are escaped bytes. */
-GPU_FUNCTION void tiered_many(tiered_warp *w, const uint32_t *sums, uint32_t total)
-{
-    const uint8_t *ranked = (const uint8_t *)(w->table + GPU_RANKED);
-    const uint32_t tiers = w->image->tiers;
-    uint32_t start[GPU_HELD], from[GPU_HELD];
-    LANES from[ME] = lane * 8 - 1; /* lane g < 4 holds where the places of group g start, the others the end */
-    gpu_shuffle(start, sums, from);
-    LANES start[ME] = !lane ? 0 : lane < 4 ? start[ME] : total;
-    GPU_ROLLED
-    for (uint32_t k = w->image->dense; total; k++) {
-        uint32_t kept = 0, next_start[GPU_HELD];
-        int32_t codes = w->at[0];
-        GPU_UNROLL
-        for (unsigned i = 1; i < 4; i++) codes = i == k ? w->at[i] : codes; /* so that w stays in registers */
-        LANES next_start[ME] = 0;
+        tiered_set from = left[ME], on = { 0, 0 };
+        int32_t place = at[ME];
         GPU_ROLLED
-        for (uint32_t base = 0; base < total; base += GPU_LANES) {
-            uint32_t place[GPU_HELD], group[GPU_HELD], group_start[GPU_HELD], group_end[GPU_HELD], on[GPU_HELD];
-            LANES {
-                place[ME] = base + lane < total ? GET(w->place + base + lane) : 0;
-                group[ME] = place[ME] / 64;
-                from[ME] = group[ME] + 1;
-            }
-            gpu_shuffle(group_start, start, group);
-            gpu_shuffle(group_end, start, from);
-            LANES {
-                on[ME] = 0;
-                if (base + lane < total) {
-                    uint32_t symbol;
-                    if (k == tiers) {
-                        symbol = READ(w->anchor + (w->escape + (int32_t)(base + lane)));
-                    } else {
-                        const uint32_t width = w->image->width[k], count = group_end[ME] - group_start[ME];
-                        int32_t at = codes + (int32_t)((width - 1) * group_start[ME] + base + lane);
-                        uint32_t code = 0;
-                        GPU_ROLLED
-                        for (uint32_t j = 0; j < width; j++, at += (int32_t)count)
-                            code |= tiered_bit(w->anchor, at) << j;
-                        on[ME] = code == gpu_lowest(width);
-                        symbol = GET(ranked + w->image->first[k] + code);
-                    }
-                    if (!on[ME]) PUT(w->symbol + place[ME], (uint8_t)symbol);
-                }
-            }
-            uint32_t ballot = gpu_ballot(on);
-            gpu_sync();
-            LANES {
-                uint32_t below = start[ME] > base ? start[ME] - base : 0; /* of this round's places, in lower groups */
-                next_start[ME] += gpu_popcount(ballot & gpu_lowest(below));
-                if (on[ME]) PUT(w->place + kept + gpu_popcount(ballot & gpu_lowest(lane)), (uint16_t)place[ME]);
-            }
-            kept += gpu_popcount(ballot);
-            gpu_sync();
+        for (; from.low | from.high; place++) {
+            const uint32_t i = tiered_take(&from);
+            uint32_t code = 0;
+            GPU_ROLLED
+            for (uint32_t j = 0; j < width; j++) code |= tiered_bit(w->anchor[ME], place + (int32_t)(j * count[ME])) << j;
+            if (code == gpu_lowest(width)) tiered_add(&on, i);
+            gpu_put_byte(code != gpu_lowest(width), w->group[ME] ^ i, tiered_turn(READ(ranked + code)));
         }
-        GPU_UNROLL
-        for (unsigned i = 1; i < 4; i++) w->at[i] += i == k ? (int32_t)(w->image->width[i] * total) : 0;
-        if (k == tiers) w->escape += (int32_t)total;
-        total = kept;
-        LANES start[ME] = next_start[ME];
+        left[ME] = on;
     }
 }
 
-/* What has been found out of the symbols from place `first` on. */
-GPU_FUNCTION void tiered_found(const tiered_warp *w, uint32_t first, uint32_t *low, uint32_t *high)
+/* Those left, from tier `k` on to the escaped ones. */
+GPU_FUNCTION void tiered_late(tiered_warp *w, unsigned k, uint32_t span, tiered_set *left)
 {
-    gpu_sync();
-    LANES {
-        const gpu_pair p = GET((const gpu_pair *)(w->symbol + first + 8 * lane));
-        low[ME] = p.x;
-        high[ME] = p.y;
-    }
-    gpu_sync();
-}
-
-/* Words of the exponents and the bytes that were asked for. */
-GPU_FUNCTION void tiered_join(const gpu_pair *rest, const uint32_t *low, const uint32_t *high, gpu_quad *words)
-{
-    LANES {
-        gpu_join(rest[ME].x, low[ME], &words[ME].x, &words[ME].y);
-        gpu_join(rest[ME].y, high[ME], &words[ME].z, &words[ME].w);
-    }
-}
-
-/* What remains of a step when its dense tiers are known. */
-GPU_FUNCTION void tiered_rest(tiered_warp *w, const tiered_lanes *t, uint32_t *low, uint32_t *high)
-{
-    uint32_t sums[GPU_HELD];
-    const uint32_t total = tiered_list(w, t, low, high, sums);
-    if (GPU_RARE(total > GPU_LANES)) tiered_many(w, sums, total);
-    else if (!GPU_RARE(!total)) tiered_few(w, sums, total);
-    if (!GPU_RARE(!total)) tiered_found(w, 0, low, high);
-}
-
-/* The dense tiers of the next GPU_STEP weights of a unit that is usual and has them; asks for what comes after these. */
-GPU_FUNCTION void tiered_dense(tiered_warp *w, tiered_lanes *t, gpu_pair *rest, uint32_t *low, uint32_t *high)
-{
-    LANES rest[ME] = w->ahead[ME];
-    tiered_whole(w, t);
-    w->at[0] += 2 * GPU_STEP;
-    w->first += GPU_STEP;
-    w->left -= GPU_STEP;
-    if (w->left) tiered_ask(w);
-    tiered_first(w, t, low, high);
-    tiered_second(w, 2, t, low, high);
-}
-
-/* Such GPU_STEP weights: lane l gets 8, from number 8 l of them on, two a word. */
-GPU_FUNCTION void tiered_usual(tiered_warp *w, gpu_quad *words)
-{
-    tiered_lanes t;
-    uint32_t low[GPU_HELD], high[GPU_HELD];
-    gpu_pair rest[GPU_HELD];
-    tiered_dense(w, &t, rest, low, high);
-    tiered_rest(w, &t, low, high);
-    tiered_join(rest, low, high, words);
-}
-
-/* Two steps of such weights, which share the work on sparse symbols where they have 32 of them at most: `sums` has those of the
- * first in its lower half, those of the second, which come after all of the first, in its upper half. */
-GPU_FUNCTION void tiered_two(tiered_warp *w, gpu_quad words[2][GPU_HELD])
-{
-    tiered_lanes t[2];
-    uint32_t low[2][GPU_HELD], high[2][GPU_HELD], sums[GPU_HELD];
-    gpu_pair rest[2][GPU_HELD];
     GPU_UNROLL
-    for (unsigned h = 0; h < 2; h++) tiered_dense(w, &t[h], rest[h], low[h], high[h]);
-    LANES sums[ME] = gpu_popcount(t[0].mask[ME]) | gpu_popcount(t[1].mask[ME]) << 16;
-    gpu_sums(sums);
-    const uint32_t both = gpu_from(sums, GPU_LANES - 1), first = both & 0xffff, total = first + (both >> 16);
-    if (GPU_RARE(total > GPU_LANES)) {
-        GPU_UNROLL
-        for (unsigned h = 0; h < 2; h++) tiered_rest(w, &t[h], low[h], high[h]);
-    } else if (!GPU_RARE(!total)) {
-        uint32_t place[GPU_HELD], from[GPU_HELD], start[GPU_HELD], end[GPU_HELD];
-        GPU_UNROLL
-        for (unsigned h = 0; h < 2; h++)
-            LANES {
-                const uint32_t mask = t[h].mask[ME], up_to = h ? first + (sums[ME] >> 16) : sums[ME] & 0xffff;
-                tiered_mark(w, GPU_STEP * h + 8 * lane, mask, up_to - gpu_popcount(mask), low[h][ME], high[h][ME]);
-            }
-        gpu_sync();
-        LANES {
-            place[ME] = lane < total ? GET(w->place + lane) : 0;
-            from[ME] = place[ME] / 64 % 4 * 8 + 7;
-        }
-        gpu_shuffle(end, sums, from);
-        LANES from[ME] -= 8;
-        gpu_shuffle(start, sums, from);
-        LANES {
-            start[ME] = place[ME] / 64 % 4 ? start[ME] : 0;
-            start[ME] = place[ME] < GPU_STEP ? start[ME] & 0xffff : first + (start[ME] >> 16);
-            end[ME] = place[ME] < GPU_STEP ? end[ME] & 0xffff : first + (end[ME] >> 16);
-        }
-        tiered_follow(w, place, start, end, total);
-        GPU_UNROLL
-        for (unsigned h = 0; h < 2; h++) tiered_found(w, GPU_STEP * h, low[h], high[h]);
+    for (unsigned i = 0; i < 4; i++) {
+        if (i < k || !GPU_RARE(i < w->image->tiers) || !tiered_any_left(left)) continue;
+        tiered_follow(w, i, span, left);
+    }
+    if (!tiered_any_left(left)) return;
+    uint32_t count[GPU_HELD];
+    int32_t at[GPU_HELD];
+    LANES count[ME] = tiered_count(left[ME]);
+    tiered_place(w, 4, 1, span, count, at);
+    LANES {
+        const uint8_t *escaped = w->anchor[ME] + at[ME];
+        GPU_WHILE(left[ME].low | left[ME].high, 1)
+            gpu_put_byte(1, w->group[ME] ^ tiered_take(&left[ME]), tiered_turn(READ(escaped++)));
+    }
+}
+
+/* ---- the usual tables ---------------------------------------------------------------------------- */
+
+/* 32 of a lane's symbols to `to` in its memory: p and q are the planes of tier 1, u and v those of tier 2 from the first
+ * of them on.  The ones that neither tier has. */
+GPU_FUNCTION uint32_t tiered_dense(const tiered_warp *w, unsigned lane, gpu_place to, uint32_t p, uint32_t q, uint32_t u, uint32_t v)
+{
+    const uint32_t even = gpu_select(0x0f0f0f0fu, p, q << 4), odd = gpu_select(0x0f0f0f0fu, p >> 4, q);
+    const uint32_t first = lane % 16 * 8, second = 128 + lane * 4; /* of a table's entries, the lane's own copies */
+    uint32_t left = 0, marks = 0, four[8];
+    v = gpu_funnel(v, v, 28); /* its first 4 bits beside those of u */
+    GPU_UNROLL
+    for (unsigned i = 0; i < 8; i++) {
+        const gpu_pair e = GET((const gpu_pair *)(w->table + gpu_permute(i % 2 ? odd : even, first, 0x5504 | i / 2 << 4)));
+        const uint32_t s = GET((const gpu_word *)(w->table + gpu_permute(gpu_select(0x0f, u, v), second, 0x5504)));
+        const uint32_t by = e.y >> 16; /* that go on, whose places the lower half of e.y has */
+        u >>= by;
+        v = gpu_funnel(v, v, by);
+        four[i] = gpu_permute(s, e.x, e.y);
+        marks = gpu_dot4(four[i] & TIERED_MARKS, i % 2 ? 0x80402010u : 0x08040201u, i % 2 ? marks : 0);
+        if (i % 2) left += i == 1 ? marks / GPU_MARK : marks << (4 * (i - 1) - 6);
     }
     GPU_UNROLL
-    for (unsigned h = 0; h < 2; h++) tiered_join(rest[h], low[h], high[h], words[h]);
+    for (unsigned i = 0; i < 2; i++) {
+        gpu_quad s;
+        s.x = four[4 * i];
+        s.y = four[4 * i + 1];
+        s.z = four[4 * i + 2];
+        s.w = four[4 * i + 3];
+        gpu_put_quad(to ^ 16 * i, s);
+    }
+    return left;
 }
 
-/* Exponents of n weights by any table. */
-GPU_FUNCTION void tiered_any(tiered_warp *w, uint32_t n, uint32_t *low, uint32_t *high)
+/* The next codes of a tier of 3 bits at most: bit k of each in plane[k], at bit k. */
+typedef struct tiered_codes {
+    uint32_t plane[3];
+} tiered_codes;
+
+/* From bit `at` on, of a group that has n in the tier. */
+GPU_FUNCTION void tiered_fetch(const uint8_t *anchor, int32_t at, int32_t n, uint32_t width, tiered_codes *c)
 {
-    const uint32_t dense = w->image->dense;
-    tiered_lanes t;
-    uint32_t sums[GPU_HELD];
-    tiered_part(w, n, &t);
-    LANES low[ME] = high[ME] = 0;
-    if (dense) tiered_first(w, &t, low, high);
-    if (dense == 2) tiered_second(w, w->image->width[1], &t, low, high);
-    const uint32_t total = tiered_list(w, &t, low, high, sums);
-    if (!total) return;
-    tiered_many(w, sums, total);
-    tiered_found(w, 0, low, high);
+    c->plane[0] = tiered_bits(anchor, at);
+    c->plane[1] = width > 1 ? tiered_bits(anchor, at + n) << 1 : 0;
+    c->plane[2] = width > 2 ? tiered_bits(anchor, at + 2 * n) << 2 : 0;
 }
 
-/* Exponents that are not coded. */
-GPU_FUNCTION void tiered_copy(const tiered_warp *w, uint32_t *low, uint32_t *high)
+/* The first of `left` by the next code, to where `to` has number 0. */
+GPU_FUNCTION void tiered_next(const tiered_warp *w, gpu_place to, uint32_t *left, tiered_codes *c)
 {
-    LANES {
-        const gpu_pair p = READ((const gpu_pair *)(w->anchor + w->at[0] / 8 + 8 * lane));
-        low[ME] = p.x;
-        high[ME] = p.y;
+    const uint32_t code = gpu_select(3, gpu_select(1, c->plane[0], c->plane[1]), c->plane[2]) & 7;
+    gpu_put_byte(*left, to ^ gpu_first(*left), gpu_permute(w->third[0], w->third[1], code));
+    *left &= *left - 1;
+    GPU_UNROLL
+    for (unsigned k = 0; k < 3; k++) c->plane[k] >>= 1;
+}
+
+/* Which of n codes are all ones. */
+GPU_FUNCTION uint32_t tiered_ones(const tiered_codes *c, uint32_t width, uint32_t n)
+{
+    uint32_t ones = c->plane[0] & gpu_lowest(n);
+    if (width > 1) ones &= c->plane[1] >> 1;
+    if (width > 2) ones &= c->plane[2] >> 2;
+    return ones;
+}
+
+/* Leaves of both halves of a set the elements whose numbers in the half `low` and `high` have. */
+GPU_FUNCTION void tiered_keep(tiered_set *s, uint32_t low, uint32_t high)
+{
+    tiered_set from = *s;
+    s->low = s->high = 0;
+    GPU_WHILE(low | high, 3) {
+        if (low & 1) s->low |= from.low & (0 - from.low);
+        if (high & 1) s->high |= from.high & (0 - from.high);
+        from.low &= from.low - 1;
+        from.high &= from.high - 1;
+        low >>= 1;
+        high >>= 1;
     }
 }
 
-/* The same for any unit: the next GPU_STEP weights or those that are left; returns how many. */
-GPU_FUNCTION uint32_t tiered_step(tiered_warp *w, gpu_quad *words)
+/* Tier 3, of 3 bits at most, where no lane has more than TIERED_FEW of it: both halves of its 64 symbols go on together. */
+GPU_FUNCTION void tiered_third(tiered_warp *w, uint32_t span, const uint32_t *count, tiered_set *left)
 {
-    const uint32_t n = w->left < GPU_STEP ? w->left : (uint32_t)GPU_STEP;
-    uint32_t low[GPU_HELD], high[GPU_HELD];
-    gpu_pair rest[GPU_HELD];
-    LANES rest[ME] = w->ahead[ME];
-    if (w->raw) tiered_copy(w, low, high);
-    else tiered_any(w, n, low, high);
-    w->at[0] += (int32_t)(n * (w->raw ? 8 : w->image->width[0]));
-    w->left -= n;
-    if (w->left) tiered_ask(w);
-    tiered_join(rest, low, high, words);
-    return n;
+    const uint32_t width = w->image->width[2];
+    uint32_t low_ones[GPU_HELD], high_ones[GPU_HELD], ones[GPU_HELD];
+    int32_t at[GPU_HELD];
+    tiered_place(w, 2, width, span, count, at);
+    LANES {
+        const uint32_t lows = gpu_popcount(left[ME].low);
+        const int32_t n = (int32_t)count[ME];
+        tiered_set from = left[ME];
+        tiered_codes low, high;
+        tiered_fetch(w->anchor[ME], at[ME], n, width, &low);
+        tiered_fetch(w->anchor[ME], at[ME] + (int32_t)lows, n, width, &high);
+        low_ones[ME] = tiered_ones(&low, width, lows);
+        high_ones[ME] = tiered_ones(&high, width, count[ME] - lows);
+        ones[ME] = low_ones[ME] | high_ones[ME];
+        GPU_WHILE(from.low | from.high, TIERED_ROUNDS) {
+            tiered_next(w, w->group[ME], &from.low, &low);
+            tiered_next(w, w->group[ME] ^ 32, &from.high, &high);
+        }
+    }
+    if (!gpu_ballot(ones)) return;
+    LANES tiered_keep(&left[ME], low_ones[ME], high_ones[ME]);
+    tiered_late(w, 3, span, left);
+}
+
+/* A step of whole groups, where tiers 1 and 2 are dense. */
+GPU_FUNCTION void tiered_usual(tiered_warp *w, uint32_t span)
+{
+    tiered_set on[GPU_HELD], left[GPU_HELD];
+    uint32_t count[GPU_HELD], many[GPU_HELD];
+    int32_t at[GPU_HELD];
+    LANES {
+        on[ME].low = w->planes[ME].x & w->planes[ME].z;
+        on[ME].high = w->planes[ME].y & w->planes[ME].w;
+        count[ME] = tiered_count(on[ME]);
+    }
+    tiered_place(w, 1, 2, span, count, at);
+    LANES {
+        const uint8_t *anchor = w->anchor[ME];
+        const gpu_quad t = w->planes[ME];
+        const int32_t n = (int32_t)count[ME], half = (int32_t)gpu_popcount(on[ME].low);
+        left[ME].low = tiered_dense(w, lane, w->group[ME], t.x, t.z, tiered_bits(anchor, at[ME]), tiered_bits(anchor, at[ME] + n));
+        left[ME].high = tiered_dense(w, lane, w->group[ME] ^ 32, t.y, t.w, tiered_bits(anchor, at[ME] + half), tiered_bits(anchor, at[ME] + n + half));
+        count[ME] = tiered_count(left[ME]);
+        many[ME] = count[ME] > TIERED_FEW;
+    }
+    if (GPU_RARE(w->image->tiers == 2 || gpu_ballot(many))) tiered_late(w, 2, span, left);
+    else tiered_third(w, span, count, left);
+}
+
+/* ---- a step ------------------------------------------------------------------------------------------ */
+
+/* The next symbols, 64 a lane, of n that are left to a span, to the warp's memory.  All lanes may read them after a gpu_sync, and the
+ * next step needs another. */
+GPU_FUNCTION void tiered_step(tiered_warp *w, uint32_t span, uint32_t n)
+{
+    if (GPU_RARE(!w->image->usual || n < span * 64)) {
+        tiered_set left[GPU_HELD];
+        LANES {
+            const uint32_t before = lane % span * 64, have = n > before && !(w->raw_lanes >> lane & 1) ? n - before : 0;
+            left[ME].low = gpu_lowest(have);
+            left[ME].high = have > 32 ? gpu_lowest(have - 32) : 0;
+        }
+        tiered_late(w, 0, span, left);
+    } else {
+        tiered_usual(w, span);
+        if (n > span * 64) tiered_ask(w, span);
+        LANES w->at[0][ME] += (int32_t)(span * 64 * 2);
+    }
+    if (!GPU_RARE(w->raw_lanes)) return;
+    LANES {
+        if (!(w->raw_lanes >> lane & 1) || lane % span * 64 >= n) continue;
+        for (unsigned i = 0; i < 64; i += 16) {
+            gpu_quad s = READ((const gpu_quad *)(w->next[ME] + i));
+            s.x = tiered_turn(s.x);
+            s.y = tiered_turn(s.y);
+            s.z = tiered_turn(s.z);
+            s.w = tiered_turn(s.w);
+            gpu_put_quad(w->group[ME] ^ i, s);
+        }
+        w->next[ME] += span * 64;
+    }
+}
+
+/* ---- a unit: 32 groups beside each other ------------------------------------------------------------- */
+
+typedef struct tiered_unit {
+    tiered_warp warp;
+    gpu_place at[GPU_HELD]; /* symbols 8 lane to 8 lane + 7 of a step */
+    uint64_t first; /* weight */
+    uint32_t left;  /* weights */
+} tiered_unit;
+
+/* The first weight of a unit and how many it has; 0 if there is none of that number. */
+GPU_FUNCTION uint32_t tiered_weights(const gpu_image *image, uint32_t unit, uint64_t *first)
+{
+    if (unit >= image->units) return 0;
+    const uint32_t block = unit / image->units_per_block, from = unit % image->units_per_block * GPU_TILE;
+    const uint64_t begin = (uint64_t)block * image->block;
+    const uint32_t n = image->weights - begin < image->block ? (uint32_t)(image->weights - begin) : image->block;
+    *first = begin + from;
+    return from >= n ? 0 : n - from < GPU_TILE ? n - from : (uint32_t)GPU_TILE;
+}
+
+/* Asks for what needs no index, before the table is filled. */
+GPU_FUNCTION void gpu_tiered_ahead(const gpu_image *image, uint32_t unit)
+{
+    uint64_t first;
+    const uint32_t n = tiered_weights(image, unit, &first);
+    LANES {
+        if (n && !lane) gpu_prefetch(image->rest + first, n);
+        if (n && lane == 1) gpu_prefetch(image->unit + unit, sizeof(gpu_unit));
+    }
+}
+
+/* Starts a unit; false if there is none of that number. */
+GPU_FUNCTION bool tiered_open(tiered_unit *u, const gpu_image *image, uint32_t unit, uint32_t *shared, uint32_t own)
+{
+    uint32_t units[GPU_HELD], froms[GPU_HELD], quarters[GPU_HELD];
+    u->left = tiered_weights(image, unit, &u->first);
+    if (!u->left) return false;
+    LANES {
+        units[ME] = unit;
+        froms[ME] = unit % image->units_per_block * GPU_TILE;
+        quarters[ME] = 0;
+    }
+    tiered_begin(&u->warp, image, shared, own);
+    LANES u->at[ME] = gpu_place_of((uint8_t *)shared + own + tiered_symbol(lane / 8, lane % 8 * 8));
+    tiered_seek(&u->warp, GPU_LANES, units, froms, quarters);
+    return true;
+}
+
+/* Sign and mantissa bytes 8 lane to 8 lane + 7 of the 256 from number 256 k of the step on. */
+GPU_FUNCTION void tiered_rest(const tiered_unit *u, uint32_t k, gpu_pair *rest)
+{
+    LANES rest[ME] = READ((const gpu_pair *)(u->warp.image->rest + u->first + GPU_STEP * k + 8 * lane));
+}
+
+/* The words of these. */
+GPU_FUNCTION void tiered_words(const tiered_unit *u, uint32_t k, const gpu_pair *rest, gpu_quad *words)
+{
+    LANES {
+        const gpu_pair s = gpu_get_pair((u->at[ME] ^ tiered_symbol(4 * k, 0) % 128) + tiered_symbol(4 * k, 0) / 128 * 128);
+        tiered_join(rest[ME].x, s.x, &words[ME].x, &words[ME].y);
+        tiered_join(rest[ME].y, s.y, &words[ME].z, &words[ME].w);
+    }
+}
+
+/* A whole step to where its words go. */
+GPU_FUNCTION void tiered_put(const tiered_unit *u, gpu_half *to)
+{
+    gpu_pair rest[TIERED_STEP / GPU_STEP][GPU_HELD];
+    gpu_quad words[GPU_HELD];
+    GPU_UNROLL
+    for (unsigned k = 0; k < TIERED_STEP / GPU_STEP; k++) tiered_rest(u, k, rest[k]);
+    GPU_UNROLL
+    for (unsigned k = 0; k < TIERED_STEP / GPU_STEP; k++) {
+        tiered_words(u, k, rest[k], words);
+        LANES PUT((gpu_quad *)(to + GPU_STEP * k + 8 * lane), words[ME]);
+    }
+}
+
+/* The n weights of a step that is not whole. */
+GPU_FUNCTION void tiered_put_some(const tiered_unit *u, uint32_t n, gpu_half *to)
+{
+    GPU_ROLLED
+    for (uint32_t k = 0; GPU_STEP * k < n; k++) {
+        gpu_pair rest[GPU_HELD];
+        gpu_quad words[GPU_HELD];
+        tiered_rest(u, k, rest);
+        tiered_words(u, k, rest, words);
+        LANES {
+            const uint32_t at = GPU_STEP * k + 8 * lane, word[4] = { words[ME].x, words[ME].y, words[ME].z, words[ME].w };
+            GPU_UNROLL
+            for (unsigned i = 0; i < 8; i++)
+                if (at + i < n) PUT(to + at + i, (uint16_t)(word[i / 2] >> 16 * (i % 2)));
+        }
+    }
 }
 
 /* The kernel: a unit to its words. */
-GPU_FUNCTION void gpu_tiered_decode(const gpu_image *image, uint32_t unit, const uint32_t *table, uint8_t *scratch,
-                                    uint16_t *out)
+GPU_FUNCTION void gpu_tiered_decode(const gpu_image *image, uint32_t unit, uint32_t *shared, uint32_t own, uint16_t *out)
 {
-    tiered_warp w;
-    if (!tiered_open(&w, image, unit, table, scratch)) return;
-    gpu_half *to = (gpu_half *)out + w.first;
-    for (; !GPU_RARE(!w.usual) && w.left >= 2 * GPU_STEP; to += 2 * GPU_STEP) {
-        gpu_quad words[2][GPU_HELD];
-        tiered_two(&w, words);
-        LANES {
-            PUT((gpu_quad *)(to + 8 * lane), words[0][ME]);
-            PUT((gpu_quad *)(to + GPU_STEP + 8 * lane), words[1][ME]);
-        }
-    }
-    for (; GPU_RARE(w.left); to += GPU_STEP) {
-        gpu_quad words[GPU_HELD];
-        const uint32_t n = tiered_step(&w, words);
-        LANES {
-            const uint32_t word[4] = { words[ME].x, words[ME].y, words[ME].z, words[ME].w };
-            GPU_UNROLL
-            for (unsigned i = 0; i < 8; i++)
-                if (8 * lane + i < n) PUT(to + 8 * lane + i, (uint16_t)(word[i / 2] >> 16 * (i % 2)));
-        }
+    tiered_unit u;
+    if (!tiered_open(&u, image, unit, shared, own)) return;
+    GPU_ROLLED
+    while (u.left) {
+        const uint32_t n = u.left < TIERED_STEP ? u.left : (uint32_t)TIERED_STEP;
+        tiered_step(&u.warp, GPU_LANES, u.left);
+        gpu_sync();
+        if (GPU_RARE(n < TIERED_STEP)) tiered_put_some(&u, n, (gpu_half *)out + u.first);
+        else tiered_put(&u, (gpu_half *)out + u.first);
+        gpu_sync();
+        u.first += n;
+        u.left -= n;
     }
 }
 

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { GPU_LANES = 32 };
+#include "gpu/image.h"
 
 /* What few steps come to.  GPU_PATH leaves it out, so that what remains of a loop is the path of most steps, whose
  * instructions tests/gpu/sass.sh counts. */
@@ -23,6 +23,13 @@ enum { GPU_LANES = 32 };
 #define GPU_RARE(condition) false
 #else
 #define GPU_RARE(condition) (condition)
+#endif
+
+/* A loop whose turns depend on the data; where instructions are counted it has as many as it `usually` has. */
+#if defined GPU_PATH
+#define GPU_WHILE(condition, usually) GPU_UNROLL for (unsigned turns = 0; turns < (usually); turns++)
+#else
+#define GPU_WHILE(condition, usually) GPU_ROLLED while (condition)
 #endif
 
 #if defined __CUDACC__
@@ -46,15 +53,75 @@ typedef uint16_t gpu_half;
 GPU_FUNCTION gpu_pair gpu_make_pair(uint32_t x, uint32_t y) { return make_uint2(x, y); }
 GPU_FUNCTION uint32_t gpu_popcount(uint32_t x) { return (uint32_t)__popc(x); }
 GPU_FUNCTION uint32_t gpu_first(uint32_t x) { return (uint32_t)__ffs((int)x) - 1; }
-GPU_FUNCTION uint32_t gpu_permute(uint32_t a, uint32_t b, uint32_t select) { return __byte_perm(a, b, select); }
-GPU_FUNCTION uint32_t gpu_dot4(uint32_t a, uint32_t b) { return __dp4a(a, b, 0u); }
+GPU_FUNCTION uint32_t gpu_dot4(uint32_t a, uint32_t b, uint32_t c) { return __dp4a(a, b, c); }
 GPU_FUNCTION uint32_t gpu_funnel(uint32_t low, uint32_t high, uint32_t by) { return __funnelshift_r(low, high, by); }
+
+GPU_FUNCTION uint32_t gpu_permute(uint32_t a, uint32_t b, uint32_t select) /* __byte_perm clears bits 3 of `select` first */
+{
+    uint32_t bytes;
+    asm("prmt.b32 %0, %1, %2, %3;" : "=r"(bytes) : "r"(a), "r"(b), "r"(select));
+    return bytes;
+}
+
+GPU_FUNCTION uint32_t gpu_select(uint32_t mask, uint32_t a, uint32_t b) /* compilers make two instructions of the formula */
+{
+    uint32_t bits;
+    asm("lop3.b32 %0, %1, %2, %3, 0xca;" : "=r"(bits) : "r"(mask), "r"(a), "r"(b));
+    return bits;
+}
 
 GPU_FUNCTION uint32_t gpu_lowest(uint32_t n)
 {
     uint32_t mask;
     asm("bmsk.clamp.b32 %0, 0, %1;" : "=r"(mask) : "r"(n));
     return mask;
+}
+
+/* Addresses of shared memory are hidden from compilers, which would make each of them anew from its start, in a loop too; and
+ * a store that few lanes do is one instruction, not a branch. */
+typedef uint32_t gpu_place;
+
+GPU_FUNCTION gpu_place gpu_place_of(void *shared)
+{
+    gpu_place place = (gpu_place)__cvta_generic_to_shared(shared);
+    asm volatile("" : "+r"(place));
+    return place;
+}
+
+GPU_FUNCTION void gpu_put_byte(uint32_t condition, gpu_place place, uint32_t byte)
+{
+    asm volatile("{ .reg .pred so; setp.ne.u32 so, %0, 0; @so st.shared.u8 [%1], %2; }" : : "r"(condition), "r"(place), "r"(byte) : "memory");
+}
+
+GPU_FUNCTION void gpu_put_quad(gpu_place place, gpu_quad v)
+{
+    asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" : : "r"(place), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
+}
+
+GPU_FUNCTION gpu_quad gpu_get_quad(gpu_place place)
+{
+    gpu_quad v;
+    asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "r"(place) : "memory");
+    return v;
+}
+
+GPU_FUNCTION gpu_pair gpu_get_pair(gpu_place place)
+{
+    gpu_pair v;
+    asm volatile("ld.shared.v2.u32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "r"(place) : "memory");
+    return v;
+}
+
+/* Loads wait where compilers put them, which is where their values are used. */
+GPU_FUNCTION void gpu_prefetch(const void *p, uint32_t bytes)
+{
+    const size_t begin = __cvta_generic_to_global(p) & ~(size_t)15;
+    bytes = (bytes + 31) & ~15u;
+#if __CUDA_ARCH__ >= 900
+    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" : : "l"(begin), "r"(bytes));
+#else
+    for (uint32_t i = 0; i < bytes; i += 128) asm volatile("prefetch.global.L2 [%0];" : : "l"(begin + i));
+#endif
 }
 
 GPU_FUNCTION void gpu_sync(void) { __syncwarp(); }
@@ -64,10 +131,10 @@ GPU_FUNCTION void gpu_shuffle(uint32_t *to, const uint32_t *x, const uint32_t *f
 {
     to[0] = __shfl_sync(~0u, x[0], (int)from[0]);
 }
-GPU_FUNCTION void gpu_add_up(uint32_t *x, unsigned by) /* the shuffle itself says whether there is such a lane */
+GPU_FUNCTION void gpu_add_up(uint32_t *x, unsigned by, unsigned span) /* the shuffle itself says whether there is such a lane */
 {
-    asm volatile("{ .reg .pred there; .reg .b32 lower; shfl.sync.up.b32 lower|there, %0, %1, 0, -1; @there add.u32 %0, %0, lower; }"
-                 : "+r"(x[0]) : "r"(by));
+    asm volatile("{ .reg .pred there; .reg .b32 lower; shfl.sync.up.b32 lower|there, %0, %1, %2, -1; @there add.u32 %0, %0, lower; }"
+                 : "+r"(x[0]) : "r"(by), "r"((GPU_LANES - span) << 8));
 }
 
 #else
@@ -96,7 +163,7 @@ GPU_FUNCTION uint32_t gpu_popcount(uint32_t x) { return (uint32_t)__builtin_popc
 /* The lowest bit that is set; for 0, 2^32 - 1. */
 GPU_FUNCTION uint32_t gpu_first(uint32_t x) { return (uint32_t)__builtin_ffs((int)x) - 1; }
 
-/* Byte i of the result is the one that bits 4i to 4i + 2 of `select` name: 0 to 3 of a, 4 to 7 of b. */
+/* Byte i of the result is the one that bits 4i to 4i + 3 of `select`, 0 to 7, name: 0 to 3 of a, 4 to 7 of b. */
 GPU_FUNCTION uint32_t gpu_permute(uint32_t a, uint32_t b, uint32_t select)
 {
     uint64_t from = (uint64_t)b << 32 | a;
@@ -105,12 +172,11 @@ GPU_FUNCTION uint32_t gpu_permute(uint32_t a, uint32_t b, uint32_t select)
     return x;
 }
 
-/* The sum of the products of their bytes. */
-GPU_FUNCTION uint32_t gpu_dot4(uint32_t a, uint32_t b)
+/* c and the products of the bytes of a and b. */
+GPU_FUNCTION uint32_t gpu_dot4(uint32_t a, uint32_t b, uint32_t c)
 {
-    uint32_t sum = 0;
-    for (unsigned i = 0; i < 32; i += 8) sum += (a >> i & 255) * (b >> i & 255);
-    return sum;
+    for (unsigned i = 0; i < 32; i += 8) c += (a >> i & 255) * (b >> i & 255);
+    return c;
 }
 
 /* 32 bits of both from bit by % 32 of `low` on. */
@@ -119,9 +185,26 @@ GPU_FUNCTION uint32_t gpu_funnel(uint32_t low, uint32_t high, uint32_t by)
     return (uint32_t)(((uint64_t)high << 32 | low) >> by % 32);
 }
 
+/* Bits of a where the mask has ones, of b elsewhere. */
+GPU_FUNCTION uint32_t gpu_select(uint32_t mask, uint32_t a, uint32_t b) { return (a & mask) | (b & ~mask); }
+
 /* The lowest n bits; all for 32 and more. */
 GPU_FUNCTION uint32_t gpu_lowest(uint32_t n) { return n < 32 ? (1u << n) - 1 : ~0u; }
 
+/* Where something is in shared memory, and what is there; a byte is put if the condition is not 0. */
+typedef uintptr_t gpu_place;
+
+GPU_FUNCTION gpu_place gpu_place_of(void *shared) { return (gpu_place)shared; }
+GPU_FUNCTION void gpu_put_byte(uint32_t condition, gpu_place place, uint32_t byte)
+{
+    if (condition) PUT((uint8_t *)place, (uint8_t)byte);
+}
+GPU_FUNCTION void gpu_put_quad(gpu_place place, gpu_quad v) { PUT((gpu_quad *)place, v); }
+GPU_FUNCTION gpu_quad gpu_get_quad(gpu_place place) { return GET((const gpu_quad *)place); }
+GPU_FUNCTION gpu_pair gpu_get_pair(gpu_place place) { return GET((const gpu_pair *)place); }
+
+/* Asks for bytes that will be read soon: they, and up to 31 more around them, are in the card's memory. */
+GPU_FUNCTION void gpu_prefetch(const void *p, uint32_t bytes) { (void)p, (void)bytes; }
 GPU_FUNCTION void gpu_sync(void) {}
 
 /* A bit for each lane: whether x is not 0. */
@@ -141,30 +224,22 @@ GPU_FUNCTION void gpu_shuffle(uint32_t *to, const uint32_t *x, const uint32_t *f
     LANES to[ME] = x[from[ME] % GPU_LANES];
 }
 
-/* Adds to x what the lane `by` lower has, where there is one. */
-GPU_FUNCTION void gpu_add_up(uint32_t *x, unsigned by)
+/* Adds to x what the lane `by` lower has, where there is one in the same `span` lanes. */
+GPU_FUNCTION void gpu_add_up(uint32_t *x, unsigned by, unsigned span)
 {
-    for (unsigned lane = GPU_LANES; lane-- > by;) x[lane] += x[lane - by];
+    for (unsigned lane = GPU_LANES; lane--;)
+        if (lane % span >= by) x[lane] += x[lane - by];
 }
 
 #endif
 
 /* ---- both ------------------------------------------------------------------------------------ */
 
-/* x becomes the sum of what this lane and all lower ones have. */
-GPU_FUNCTION void gpu_sums(uint32_t *x)
+/* x becomes the sum of what this lane and all lower ones of its `span` (a power of two of lanes) have. */
+GPU_FUNCTION void gpu_sums(uint32_t *x, unsigned span)
 {
     GPU_UNROLL
-    for (unsigned by = 1; by < GPU_LANES; by *= 2) gpu_add_up(x, by);
-}
-
-/* Sign and mantissa bytes of four BF16 words and their exponents, to the words. */
-GPU_FUNCTION void gpu_join(uint32_t rest, uint32_t exponents, uint32_t *low_words, uint32_t *high_words)
-{
-    uint32_t high = (exponents >> 1 & 0x7f7f7f7fu) | (rest & 0x80808080u);
-    uint32_t low = (exponents << 7 & 0x80808080u) | (rest & 0x7f7f7f7fu);
-    *low_words = gpu_permute(low, high, 0x5140);
-    *high_words = gpu_permute(low, high, 0x7362);
+    for (unsigned by = 1; by < span; by *= 2) gpu_add_up(x, by, span);
 }
 
 #endif

@@ -13,6 +13,7 @@ cd "$(dirname "$0")/../.."
 build=${1:-build}
 entropy=$build/entropy
 weights=${WEIGHTS:-2Gi}
+tiered='BF16: exponent=tiered(tiers=3) rest=raw block=16k'
 bytes=$((2 * ${weights%??}))${weights#"${weights%??}"}
 
 command -v nvidia-smi >/dev/null || { echo 'gpu-bench needs a card and its driver: nvidia-smi is not there' >&2; exit 4; }
@@ -61,16 +62,16 @@ done
 
 "$entropy" dataset make normal --weights "$weights" --dtype BF16 -o "$work/normal.safetensors" --quiet
 # shellcheck disable=SC2086
-measure first-layer "$work/normal.safetensors" ${SHAPE:---rows 4096 --cols 4096} --codec 'tiered block=128k' --codec 'planar-rans block=16k'
+measure first-layer "$work/normal.safetensors" ${SHAPE:---rows 4096 --cols 4096} --codec "$tiered" --codec 'planar-rans block=16k'
 # shellcheck disable=SC2086
 measure layers "$work/normal.safetensors" --target h100-sxm --sample "$bytes" ${SHAPE:-} \
-    --codec 'tiered block=128k' --codec 'planar-rans block=16k' --codec 'planar-rans block=8k' -o "$results/$name.yaml"
+    --codec "$tiered" --codec 'tiered block=16k' --codec 'planar-rans block=16k' --codec 'planar-rans block=8k' -o "$results/$name.yaml"
 
 # other weights, and what the file just written says of them
 "$entropy" dataset make student --weights "${STUDENT:-64Mi}" --dtype BF16 --row-spread 0.3 -o "$work/student.safetensors" --quiet
 # shellcheck disable=SC2086
 [ ! -e "$results/$name.yaml" ] || measure predicted "$work/student.safetensors" --target "$results/$name.yaml" ${SHAPE:---rows 16384 --cols 4096} \
-    --codec 'tiered block=128k' --codec 'planar-rans block=16k'
+    --codec "$tiered" --codec 'planar-rans block=16k'
 for file in "$results"/*.txt "$results/$name.yaml"; do
     [ ! -e "$file" ] || sed -i "s|$work/||g; s|$results/||g" "$file"
 done

@@ -36,7 +36,7 @@ awk -F '\t' '
         next
     }
     {
-        codec = $2 ~ /tiered/ ? "tiered block=16k" : "planar-rans block=16k"
+        codec = $2 ~ /tiered/ ? "BF16: exponent=tiered(tiers=3) rest=raw block=16k" : "planar-rans block=16k"
         for (i = 1; i <= cards; i++) {
             decode = $2 ~ /^decode/
             most = memory = gbps[i] / (bits[codec] / 8 + (decode ? 2 : 0))
