@@ -1,5 +1,4 @@
 /* bench_with.c - see bench_with.h. */
-#include <cblas.h>
 #include <math.h>
 #include <omp.h>
 #include <stdio.h>
@@ -270,7 +269,6 @@ ent_status bench_with(const struct bench_with *bench, ent_error *error)
     struct progress progress;
     struct layer_inputs inputs = { .input = NULL };
     omp_set_num_threads(1);
-    openblas_set_num_threads(1);
     ent_status status = model_open(&weights, bench->model, error);
     if (status) return status;
     status = layer_inputs_read(&inputs, bench->calibration, bench->model, bench->config, weights, error);

@@ -14,7 +14,7 @@ machine=$(analyses/machine-name.sh)
 times=$results/machines/$machine/bitstack
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export LC_ALL=C OPENBLAS_CORETYPE=Haswell OMP_NUM_THREADS=2 # see quality.sh
+export LC_ALL=C OPENBLAS_CORETYPE=Haswell # see quality.sh
 
 # use MODEL CONFIG TEXT LEVELS RANK MEASURED CALIBRATED SORTED, the last three as in "--skip 400 --sequences 32"
 use() {
@@ -107,7 +107,7 @@ speeds() {
     {
         printf '# %s, %s threads; %s; %s\n' "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -1)" "$(getconf _NPROCESSORS_ONLN)" \
             "$("$entropy" --version | sed -n 's/^compiler  *//p')" "$(date +%F)"
-        (unset OPENBLAS_CORETYPE OMP_NUM_THREADS; "$build/time_stack" 4096)
+        (unset OPENBLAS_CORETYPE; "$build/time_stack" 4096)
     } >"$work/times"
     cp "$work/times" "$times.tsv"
 }

@@ -1,4 +1,4 @@
-/* blas.c - the right kernels for matrix products. */
+/* blas.c - the right kernels for matrix products, on as many threads as we say. */
 #include <cblas.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 
 void blas_choose(char **argv)
 {
+    if (openblas_get_parallel() == OPENBLAS_THREAD) openblas_set_num_threads(1);
     unsigned features = ent_cpu_features();
     if (getenv("OPENBLAS_CORETYPE") || !(features & ENT_CPU_AVX2)) return;
     if (strcmp(openblas_get_corename(), "Prescott")) return;

@@ -8,7 +8,7 @@ model=datasets/gutenberg-llama-4.7m
 results=${RESULTS:-results}/double-compression
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export LC_ALL=C OPENBLAS_CORETYPE=Haswell OMP_NUM_THREADS=2 # see quality.sh
+export LC_ALL=C OPENBLAS_CORETYPE=Haswell # see quality.sh
 
 # row STAGES ALPHA SCALE PIPELINE [OPTION...] : a row of the table
 row() {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # quality.sh BUILD [sizes|page] - quantizers on the shipped model, coded and not, into $RESULTS/quality.tsv, .md and .svg; then
 # double-compression.sh.  Calibrated on sequences that are not measured.  The same bytes each time: OpenBLAS adds in an order that
-# depends on the processor and the number of threads, unless it is told what to take them for.
+# depends on the processor, unless it is told what to take it for.
 set -eu
 cd "$(dirname "$0")/.."
 build=${1:-build}
@@ -13,7 +13,7 @@ lines='
 model=datasets/gutenberg-llama-4.7m
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export LC_ALL=C OPENBLAS_CORETYPE=Haswell OMP_NUM_THREADS=2
+export LC_ALL=C OPENBLAS_CORETYPE=Haswell
 calibration=$work/calibration.h5
 
 # run ARGUMENT... : a row of quality.tsv for each trial, its family in front

@@ -93,11 +93,11 @@ END
 }
 
 if [ "$part" = all ] || [ "$part" = sizes ]; then
-    export OPENBLAS_CORETYPE=Haswell OMP_NUM_THREADS=2 # see quality.sh
+    export OPENBLAS_CORETYPE=Haswell # see quality.sh
     calibrate --sensitivity=16
     sizes >"$work/sizes.tsv"
     cp "$work/sizes.tsv" $results/systems.tsv
-    unset OPENBLAS_CORETYPE OMP_NUM_THREADS
+    unset OPENBLAS_CORETYPE
 fi
 if [ "$part" = all ] || [ "$part" = speeds ]; then
     mkdir -p "$results/machines/$machine"

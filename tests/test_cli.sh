@@ -458,6 +458,18 @@ expect 'quality of systems' 0 '^dfloat11  *16.000  *10\.[0-9]*  *0.00' \
 expect 'quality: the codec named twice' 2 'named twice' quality $shipped --sequences 1 --window 8 --with 'nf4 => rans' --code raw
 expect 'quality: calibration on other sequences, second moments' 0 '' \
     quality $shipped --skip 2 --sequences 2 --window 32 --calibrate "$t/second.h5" --second
+# OpenBLAS's kernels for AVX2 are those whose last digits depend on its number of threads.
+if grep -q avx2 /proc/cpuinfo; then kernels=Haswell; else kernels=; fi
+for threads in '1 4' '3 1'; do # of OpenMP, and asked for
+    n=${threads% *} asked=${threads#* }
+    with_threads() { OPENBLAS_CORETYPE=$kernels OMP_NUM_THREADS=$n "$entropy" "$@" --threads "$asked" --quiet; }
+    with_threads quality $shipped --skip 2 --sequences 4 --window 32 --calibrate "$t/threads-$n" --second --sensitivity=1 >"$t/out" 2>"$t/err" &&
+        with_threads quality $shipped --sequences 1 --window 32 --json --tensors --keep-embedding --calibration "$t/threads-$n" \
+            --with 'watersic(bits=3)' --with 'rtn(bits=3) eora' 2>"$t/err" | sed 's/threads-[0-9]//' >"$t/quality-$n"
+    with_threads compress $shipped --force --calibration "$t/threads-$n" --with 'bitstack(levels=1,scale=1)' -o "$t/stack-$n" >"$t/out" 2>"$t/err"
+done
+check 'quality --with: run on several numbers of threads' grep -q '"pipeline": *"rtn' "$t/quality-3"
+for file in threads quality stack; do check "$file: the same on 4 threads and on 1 of 3" cmp "$t/$file-1" "$t/$file-3"; done
 expect 'quality with feedback' 0 '^watersic(bits=3)  *[0-9.]*  *3\.0' \
     quality $shipped --sequences 1 --window 32 --with 'watersic(bits=3)' --with gptq --calibration "$t/second.h5"
 expect 'quality: sensitivities' 0 '' \

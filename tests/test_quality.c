@@ -382,6 +382,40 @@ static void distortion_is_as_defined(void **state)
 
 /* ---- calibration --------------------------------------------------------------------------------------------- */
 
+/* Sums of doubles show in which order they were added. */
+static void calibration_is_the_same_on_any_number_of_threads(void **state)
+{
+    (void)state;
+    enum { TOKENS = 3001 };
+    toy m;
+    uint32_t tokens[TOKENS];
+    ent_calibration one, many;
+    ent_error error;
+    make_toy(&m, &small, 9, false);
+    ent_llama *llama = open_toy(&m, "threads.safetensors");
+    fill_tokens(tokens, TOKENS, 37);
+    ent_text text = { tokens, TOKENS, 10, 0, 0 };
+    assert_ok(ent_calibrate(&one, llama, &text, true, &(ent_run){ .threads = 1 }, NULL));
+    for (unsigned threads = 8; threads > 1; threads /= 2) {
+        assert_ok(ent_calibrate(&many, llama, &text, true, &(ent_run){ .threads = threads }, NULL));
+        assert_int_equal(many.inputs, one.inputs);
+        for (size_t i = 0; i < one.inputs; i++) {
+            const ent_input_stats *a = &one.input[i], *b = &many.input[i];
+            assert_int_equal(b->rows, TOKENS - 1);
+            assert_memory_equal(a->largest, b->largest, a->cols * sizeof *a->largest);
+            assert_memory_equal(a->squares, b->squares, a->cols * sizeof *a->squares);
+            assert_memory_equal(a->second, b->second, (size_t)a->cols * a->cols * sizeof *a->second);
+        }
+        ent_calibration_free(&many);
+    }
+    ent_calibration_free(&one);
+    tokens[1500] = 37; /* beyond the vocabulary */
+    assert_status(ent_calibrate(&one, llama, &text, true, NULL, &error), ENT_EINVAL);
+    assert_null(one.input);
+    ent_llama_close(llama);
+    free_toy(&m);
+}
+
 struct seen {
     size_t rows;
     float x[64][12];
@@ -546,6 +580,7 @@ int main(void)
         cmocka_unit_test(wrong_models_are_refused),
         cmocka_unit_test(config_is_checked),
         cmocka_unit_test(distortion_is_as_defined),
+        cmocka_unit_test(calibration_is_the_same_on_any_number_of_threads),
         cmocka_unit_test(calibration_sums_what_layers_see),
         cmocka_unit_test(the_head_is_as_sensitive_as_its_softmax),
     };

@@ -15,7 +15,10 @@ ent_status ent_parallel(size_t n, unsigned threads, ent_job *job, void *context)
     threads = ent_threads(threads);
     if (threads > n) threads = n ? (unsigned)n : 1;
     if (threads == 1) {
+        int most = omp_get_max_threads();
+        omp_set_num_threads(1); /* of this thread alone: loops and BLAS inside of a job do what they do beside others */
         for (size_t i = 0; i < n && !failed; i++) failed = job(i, 0, context);
+        omp_set_num_threads(most);
         return failed;
     }
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)threads)

@@ -37,39 +37,55 @@ double ent_sqnr_db(const ent_distortion *d)
 
 enum { BAND = 64 }; /* rows at a time */
 
-typedef struct output_room { /* BAND * cols each */
-    double *row, *product;
-} output_room;
+typedef struct output_job {
+    const ent_input_stats *input;
+    const float *original, *changed;
+    uint32_t rows;
+    double *row, *product;   /* BAND * cols each, of each thread */
+    double *signal, *noise;  /* of each band */
+} output_job;
 
 /* Sum over rows of row^T M row, M the second moments, or their diagonal where there are no more. */
-static double energy(const ent_input_stats *input, const output_room *room, size_t rows)
+static double energy(const ent_input_stats *input, const double *row, double *product, size_t rows)
 {
     size_t n = rows * input->cols;
     int cols = (int)input->cols;
     double sum = 0;
     if (input->second)
-        cblas_dsymm(CblasRowMajor, CblasRight, CblasLower, (int)rows, cols, 1, input->second, cols, room->row, cols, 0,
-                    room->product, cols);
+        cblas_dsymm(CblasRowMajor, CblasRight, CblasLower, (int)rows, cols, 1, input->second, cols, row, cols, 0, product, cols);
     else
-        for (size_t i = 0; i < n; i++) room->product[i] = room->row[i] * input->squares[i % input->cols];
-    for (size_t i = 0; i < n; i++) sum += room->row[i] * room->product[i];
+        for (size_t i = 0; i < n; i++) product[i] = row[i] * input->squares[i % input->cols];
+    for (size_t i = 0; i < n; i++) sum += row[i] * product[i];
     return sum;
+}
+
+static ent_status add_band(size_t band, unsigned thread, void *context)
+{
+    const output_job *job = context;
+    size_t cols = job->input->cols, first = band * BAND, some = job->rows - first < BAND ? job->rows - first : BAND;
+    const float *original = job->original + first * cols, *changed = job->changed + first * cols;
+    double *row = job->row + thread * BAND * cols, *product = job->product + thread * BAND * cols;
+    for (size_t i = 0; i < some * cols; i++) row[i] = original[i];
+    job->signal[band] = energy(job->input, row, product, some);
+    for (size_t i = 0; i < some * cols; i++) row[i] = (double)changed[i] - original[i];
+    job->noise[band] = energy(job->input, row, product, some);
+    return ENT_OK;
 }
 
 double ent_output_error(const ent_input_stats *input, const float *original, const float *changed, uint32_t rows)
 {
-    size_t cols = input->cols;
+    size_t bands = (rows + (size_t)BAND - 1) / BAND, room = (size_t)ent_threads(0) * BAND * input->cols;
     double signal = 0, noise = 0;
-    output_room room = { ent_alloc(BAND * cols * sizeof(double)), ent_alloc(BAND * cols * sizeof(double)) };
-    for (uint32_t r = 0; room.row && room.product && r < rows; r += BAND) {
-        size_t some = rows - r < BAND ? rows - r : BAND, at = r * cols;
-        for (size_t i = 0; i < some * cols; i++) room.row[i] = original[at + i];
-        signal += energy(input, &room, some);
-        for (size_t i = 0; i < some * cols; i++) room.row[i] = (double)changed[at + i] - original[at + i];
-        noise += energy(input, &room, some);
+    output_job job = { input, original, changed, rows, ent_calloc(room, sizeof(double)), ent_calloc(room, sizeof(double)),
+                       ent_calloc(bands, sizeof(double)), ent_calloc(bands, sizeof(double)) };
+    if (!job.row || !job.product || !job.signal || !job.noise || ent_parallel(bands, 0, add_band, &job)) signal = noise = NAN;
+    for (size_t i = 0; i < bands && !isnan(signal); i++) {
+        signal += job.signal[i];
+        noise += job.noise[i];
     }
-    if (!room.row || !room.product) signal = noise = NAN;
-    ent_free(room.row);
-    ent_free(room.product);
+    ent_free(job.row);
+    ent_free(job.product);
+    ent_free(job.signal);
+    ent_free(job.noise);
     return noise > 0 || isnan(noise) ? sqrt(noise / signal) : 0;
 }

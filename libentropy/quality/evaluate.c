@@ -121,15 +121,6 @@ static ent_status prepare(evaluation *e, unsigned threads)
     return ENT_OK;
 }
 
-static ent_status check_tokens(const ent_text *text, uint32_t vocab, ent_error *error)
-{
-    for (size_t i = 0; i < text->n; i++)
-        if (text->tokens[i] >= vocab)
-            return ent_fail(error, ENT_EINVAL, "token %u at position %zu, the vocabulary ends before %u: not this model's text",
-                            text->tokens[i], i, vocab);
-    return ENT_OK;
-}
-
 ent_status ent_llama_evaluate(const ent_llama *llama, const ent_llama *reference, const ent_text *text,
                               const ent_run *run, ent_quality *quality, ent_error *error)
 {
@@ -139,8 +130,7 @@ ent_status ent_llama_evaluate(const ent_llama *llama, const ent_llama *reference
     if (reference && ent_llama_config_of(reference)->vocab != config->vocab)
         return ent_fail(error, ENT_EINVAL, "the models have %u and %u tokens", config->vocab,
                         ent_llama_config_of(reference)->vocab);
-    ent_status status = check_tokens(text, config->vocab, error);
-    if (!status) status = ent_sequences_cut(&e.cut, text, config, error);
+    ent_status status = ent_sequences_cut(&e.cut, text, config, error);
     if (!status && (status = prepare(&e, threads))) ent_fail(error, status, "no memory for the logits of %u threads", threads);
     if (!status && (status = ent_parallel(e.cut.n, threads, evaluate_one, &e)))
         ent_fail(error, status, "the forward pass failed: %s", ent_status_text(status));

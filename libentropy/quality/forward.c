@@ -150,7 +150,7 @@ ent_status ent_llama_forward(const ent_llama *llama, const uint32_t *tokens, siz
     for (uint32_t i = 0; i < p.c->layers; i++) run_layer(&p, i);
     normalise(&p, llama->norm, p.in);
     see(&p, (int)(LAYER_INPUTS * p.c->layers), p.in, p.c->hidden);
-    linear(&p, p.in, llama->head, -1, 0, logits);
+    if (logits) linear(&p, p.in, llama->head, -1, 0, logits);
     ent_free(memory);
     return ENT_OK;
 }

@@ -39,6 +39,10 @@ static void cut(sequences *s, const ent_text *text, const ent_llama_config *conf
 ent_status ent_sequences_cut(sequences *s, const ent_text *text, const ent_llama_config *config, ent_error *error)
 {
     *s = (sequences){ 0 };
+    for (size_t i = 0; i < text->n; i++)
+        if (text->tokens[i] >= config->vocab)
+            return ent_fail(error, ENT_EINVAL, "token %u at position %zu, the vocabulary ends before %u: not this model's text",
+                            text->tokens[i], i, config->vocab);
     if (text->window > config->context)
         return ent_fail(error, ENT_EINVAL, "a window of %zu tokens, the model's context is %u", text->window, config->context);
     cut(s, text, config);

@@ -130,8 +130,8 @@ typedef ent_status ent_job(size_t i, unsigned thread, void *context);
 
 /* Runs job(0) .. job(n - 1) on up to `threads` threads (0 = as many as OpenMP would use).  Returns
  * ENT_OK or the status of the failed item with the lowest index among those that ran; after a
- * failure no new items are started.  With one thread everything runs in the calling thread, as does a
- * loop inside of a job. */
+ * failure no new items are started.  With one thread everything runs in the calling thread, as do a
+ * loop and BLAS (OpenBLAS made for OpenMP) inside of a job, so that the last digits of products do not depend on `threads`. */
 ENT_API ent_status ent_parallel(size_t n, unsigned threads, ent_job *job, void *context);
 
 /* The number of threads that ent_parallel uses for `threads`: at least 1. */

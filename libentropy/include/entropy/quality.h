@@ -80,10 +80,10 @@ ENT_API size_t ent_llama_inputs(const ent_llama *llama); /* 4 * layers + 1 */
 /* Sees an input: n rows (one a token) of `cols` values.  Called from ent_llama_forward's thread. */
 typedef void ent_llama_observer(int input, const float *rows, size_t n, uint32_t cols, void *context);
 
-/* The logits (n * vocab, aligned) after each of n tokens, 1 <= n <= context, all tokens below vocab.
- * About 2 operations a parameter and token; memory: 4 * (n^2 + n * (3 hidden + 3 ffn)) bytes for the
- * call.  Any number of threads may run on one model at once; BLAS uses one thread inside ent_parallel
- * and all elsewhere. */
+/* The logits (n * vocab, aligned; NULL: not wanted) after each of n tokens, 1 <= n <= context, all tokens below
+ * vocab.  About 2 operations a parameter and token; memory: 4 * (n^2 + n * (3 hidden + 3 ffn)) bytes for the
+ * call.  Any number of threads may run on one model at once.  BLAS uses one thread inside ent_parallel, where the
+ * same bits come out whatever the number of threads, and all elsewhere, where last digits may depend on it. */
 ENT_API ent_status ent_llama_forward(const ent_llama *llama, const uint32_t *tokens, size_t n, float *logits,
                                      ent_llama_observer *observer, void *context, ent_error *error);
 
@@ -135,8 +135,9 @@ typedef struct ent_calibration {
     ent_sensitivity *sensitivity; /* of each matrix */
 } ent_calibration;
 
-/* Runs the model over the text; `second` says whether second moments are wanted (8 * cols^2 bytes an
- * input).  Sequences one after another, BLAS with all threads. */
+/* Runs the model over the text; `second` says whether second moments are wanted (8 * cols^2 bytes an input, and
+ * 4 * cols^2 of the widest input a thread).  Sequences are spread over threads and added in their order: the same bits
+ * for any number of threads, where the BLAS has the same kernels.  ENT_EINVAL when a token is not below vocab. */
 ENT_API ent_status ent_calibrate(ent_calibration *calibration, const ent_llama *llama, const ent_text *text, bool second,
                                  const ent_run *run, ent_error *error);
 /* Adds the sensitivity of every matrix to a calibration without any: noise of a relative error of 1/8, the same on every
@@ -148,7 +149,7 @@ ENT_API ent_status ent_calibrate_sensitivity(ent_calibration *calibration, ent_l
 ENT_API double ent_calibration_sensitivity(const ent_calibration *calibration, const char *name);
 ENT_API void ent_calibration_free(ent_calibration *calibration); /* frees its arrays and zeroes it */
 /* As HDF5: /inputs/<i> with datasets largest, squares, second (if there) and attribute rows; /sensitivities/<tensor>, a
- * number (if measured).  Reading: ENT_ECORRUPT for what cannot have been written so. */
+ * number (if measured); the same bytes for the same numbers.  Reading: ENT_ECORRUPT for what cannot have been written so. */
 ENT_API ent_status ent_calibration_write(const ent_calibration *calibration, const char *path, ent_error *error);
 ENT_API ent_status ent_calibration_read(ent_calibration *calibration, const char *path, ent_error *error);
 
