@@ -49,6 +49,7 @@ sizes() {
         printf 'family\tpipeline\tplain bits\tcoded bits\tzeros %%\tSQNR dB\tperplexity\tKL nats\tpredicted\n'
         IFS=$lines
         run step $(IFS=' '; each 'step(bits=%s)' $rates)
+        run step-middles $(IFS=' '; each 'step(bits=%s,lean=0)' $rates)
         run watersic0 $(IFS=' '; each 'watersic(bits=%s,spread=0)' $rates)
         run watersic $(IFS=' '; each 'watersic(bits=%s)' $rates)
         run step-budget --with 'step(bits=2:0.25:7)' --budget $budgets

@@ -41,7 +41,7 @@ static void settings_all_go_both_ways(void **state)
         "fp8(e5m2=1)", "fp8(group=-1)", "fp8(group=32)", "nf4(group=0)", "mxfp4(group=16)", "nvfp4(group=-1)",
         "gptq(bits=2,group=7,symmetric=0,search=1)", "gptq(bits=8,group=-1,damp=0)", "rescale gptq(bits=3,group=0)",
         "watersic(step=0.01)", "watersic(bits=2.5)", "watersic(spread=0,dead=0.2)", "rescale(alpha=1) watersic(bits=1,spread=1)",
-        "step(step=0.01)", "step(step=8)", "step(bits=2.5)", "step(step=1,dead=0.2)",
+        "step(step=0.01)", "step(step=8)", "step(bits=2.5)", "step(step=1,dead=0.2)", "step(step=1,lean=0)",
         "prune(share=0) rtn", "prune(share=1) rtn", "prune(share=0.4,by=1,group=-1) step", "prune(n=2,m=4) nf4",
         "hadamard(group=8) rtn(symmetric=0)", "hadamard(seed=5) gptq(group=0)", "spqr(bits=2,stats=1,group=7,rows=5)",
         "spqr(threshold=0.001)", "rescale(alpha=1) outliers spqr(bits=8,stats=8,threshold=0)", "higgs(n=5,p=1,group=-1)", "higgs(n=88,group=10)", "higgs(n=9,p=4,group=0)", "higgs(n=100,p=3,group=12)",
@@ -222,6 +222,37 @@ static void step_reaches_the_entropy_coded_bound(void **state)
         assert_true(bits > known[i].bits - 0.01);
     }
     ent_free(values);
+}
+
+/* Without means values are whole steps, and the error of a normal at a step of its deviation is the sum over cells of
+ * the integral of (x - k)^2 phi(x), in closed form by the moments of a cut normal; with means it is less by the squares
+ * of their distances. */
+static void step_leans_or_not(void **state)
+{
+    (void)state;
+    enum { ROWS = 256, COLS = 4096, N = ROWS * COLS };
+    float *plain = normals(N, 1, 12), *leaning = normals(N, 1, 12);
+    double error = 0, gain = 0, square = 0, rms = 0;
+    for (int k = -8; k <= 8; k++) {
+        double a = k - 0.5, b = k + 0.5, share = (erf(b / sqrt(2)) - erf(a / sqrt(2))) / 2;
+        double pa = exp(-a * a / 2) / sqrt(2 * M_PI), pb = exp(-b * b / 2) / sqrt(2 * M_PI), first = pa - pb;
+        error += share + a * pa - b * pb - 2 * k * first + k * k * share;
+        gain += k ? (first - k * share) * (first - k * share) / share : 0;
+    }
+    for (size_t i = 0; i < N; i++) rms += (double)plain[i] * plain[i] / N;
+    rms = sqrt(rms);
+    ent_pipeline pipeline;
+    ent_packed packed;
+    assert_ok(ent_pipeline_parse(&pipeline, "step(step=1,lean=0)", NULL));
+    assert_ok(ent_pipeline_apply(&pipeline, ROWS, COLS, plain, NULL, &packed, NULL));
+    for (size_t i = 0; i < N; i++) {
+        double steps = plain[i] / rms;
+        assert_true(fabs(steps - nearbyint(steps)) < 1e-5);
+        square += pow((plain[i] - leaning[i]) / rms, 2) / N;
+    }
+    assert_close(square, error, 0.0005);
+    assert_close(squared_error("step(step=1)", ROWS, COLS, leaning, NULL, &square, NULL), error - gain, 0.0005);
+    free_job(&packed, plain, leaning);
 }
 
 /* The step for a rate is the one that its description gives, found here the plain way: from the weights, whatever
@@ -527,6 +558,7 @@ int main(void)
         cmocka_unit_test(wrong_texts_are_refused),
         cmocka_unit_test(distortion_on_normals_is_known),
         cmocka_unit_test(step_reaches_the_entropy_coded_bound),
+        cmocka_unit_test(step_leans_or_not),
         cmocka_unit_test(step_is_found_however_weights_are_counted),
         cmocka_unit_test(rounding_is_to_the_nearest),
         cmocka_unit_test(gptq_without_correlation_is_rtn),

@@ -4,7 +4,8 @@
  * weights in its cell (Chou, Lookabaugh and Gray 1989, for scalars): levels become the means of their cells, then a weight
  * goes to the level with the least (w - level)^2 + lambda bits, so that edges move away from common levels and rare levels
  * vanish; again until the sum falls by less than 1e-7 of itself.  That ends at a local minimum; the best of those that follow
- * cells of four widths, shares (`starts`) of the width that is best at high rates, is taken.
+ * cells of four widths, shares (`starts`) of the width that is best at high rates, is taken.  At low rates a model may lose
+ * less by other levels than means: see step.c.
  *
  * Weights are divided by scales and stored as in scaled.h.  lambda is in mean squares of the divided weights a bit; with
  * bits > 0 it is the least found, by bisection, at which codes at their entropy and scales and levels plain take at most `bits`

@@ -3,7 +3,9 @@
  * Entropy-coded uniform quantization is within 0.255 bit of the rate-distortion bound of any smooth
  * source at high rates (Gish and Pierce 1968), and nearer below; the rate is set by the step.
  * code = round(w / step) with the edges of zero's cell moved out by `dead` of a step; value = (code + lean[code]) * step,
- * lean moving each value from the middle of its cell to the mean of the weights in it.
+ * lean moving each value from the middle of its cell to the mean of the weights in it, or nowhere with lean=0.  Means have
+ * the least squared error, but lie nearer to zero: at low rates a model may lose more by them than by the middles
+ * (results/quality.md), which output errors by second moments foretell and those of weights do not.
  *
  * The step is `step` times the root mean square of the matrix or, with bits > 0, the one at which all
  * parts, each coded to its entropy, take `bits` a weight at most (found by bisection, nearest within
@@ -19,7 +21,7 @@
 #include "transform/points.h"
 #include "transform/step.h"
 
-enum { STEP, BITS, DEAD };
+enum { STEP, BITS, DEAD, MEANS };
 enum { SEARCHES = 40 };
 
 /* ---- shared with watersic -------------------------------------------------------------------------------- */
@@ -157,11 +159,11 @@ static void find_lean(const tally *t, float lean[LEANS])
 
 static ent_status pack(const double setting[], tally *t, ent_matrix_job *job, ent_error *error)
 {
-    float step = 1, lean[LEANS];
+    float step = 1, lean[LEANS] = { 0 };
     ent_status status = find_step(setting, t, &step, error);
     if (status) return status;
     run(t, (double)step);
-    find_lean(t, lean);
+    if (setting[MEANS] > 0) find_lean(t, lean);
     ent_part *codes = ent_step_add(job->packed, step, lean, largest_code(t), error);
     if (!codes) return ENT_ENOMEM;
     uint32_t mask = (1u << codes->format->bits) - 1, width = ent_format_width(codes->format);
@@ -194,6 +196,7 @@ const ent_transform ent_transform_step = {
     .name = "step", .brief = "a uniform step, its codes for an entropy coder", .cite = "gish1968", .kind = ENT_QUANTIZER,
     .setting = { { "step", "in root mean squares of the matrix", 0x1p-14, 64, 0.5, false },
                  { "bits", "0: step as told; else the bits a weight that all may take", 0, 16, 0, false },
-                 { "dead", "how far zero's cell reaches beyond half a step", 0, 1, 0, false } },
+                 { "dead", "how far zero's cell reaches beyond half a step", 0, 1, 0, false },
+                 { "lean", "values are 1: the means of their cells; 0: the middles", 0, 1, 1, true } },
     .forward = forward, .inverse = inverse,
 };
