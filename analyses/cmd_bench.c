@@ -1,8 +1,7 @@
 /* cmd_bench.c - `entropy bench`: size and speed of codecs on a model's weights, with a memcpy row.
  *
  * Everything happens in memory (see target.h): files, checksums and headers are left out; what they
- * add is in `entropy compress` and `decompress`.
- */
+ * add is in `entropy compress` and `decompress`. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,8 @@
 /* test_transform.c - every transform of the list, alone and in pipelines: what decoding gives back is
  * what packing said it would; errors within the bounds of the format; odd matrices; and the known
- * distortion of each quantizer on normal weights. */
+ * distortion of each quantizer on normal weights.
+ *
+ * Over 500 lines because every transform goes through the same matrices and checks, one table of cases a property. */
 #include <math.h>
 
 #include "matrices.h"

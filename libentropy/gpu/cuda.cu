@@ -6,7 +6,7 @@
 #include "gpu/backend.h"
 #include "gpu/cuda.h"
 #include "gpu/planar_rans_kernel.h"
-#include "gpu/tiered_kernel.h"
+#include "gpu/tiered_decode_kernel.h"
 
 /* As many blocks of threads on a multiprocessor at once as registers and shared memory of an H100 allow, and of an A100. */
 #if defined __CUDA_ARCH__ && __CUDA_ARCH__ < 900

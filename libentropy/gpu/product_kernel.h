@@ -16,7 +16,7 @@
 #include "gpu/planar_rans_kernel.h"
 #include "gpu/product.h"
 #include "gpu/sums.h"
-#include "gpu/tiered_kernel.h"
+#include "gpu/tiered_decode_kernel.h"
 
 /* Bytes of what the units have of each row; 0: no row has weights in two units, and all are written as they are. */
 static inline size_t product_part_bytes(const gpu_product *p)
