@@ -271,7 +271,6 @@ static void tiered_words(building *b, uint32_t *table)
 {
     const tiered_table *t = &b->tiered;
     gpu_image *image = b->image;
-    uint8_t *third = (uint8_t *)(table + GPU_THIRD);
     image->tiers = t->tiers;
     for (uint32_t k = 0, first = 0; k < t->tiers; first += (1u << t->width[k++]) - 1) {
         image->width[k] = t->width[k];
@@ -283,7 +282,7 @@ static void tiered_words(building *b, uint32_t *table)
         table[GPU_FIRST + 2 * bits + 1] = deposit(bits & bits >> 4 & 15);
         table[GPU_SECOND + bits] = symbols_of(t, 3, bits, GPU_MARK);
     }
-    for (unsigned i = 0; i < 8; i++) third[i] = (uint8_t)turned(t->symbol[6 + i]);
+    for (unsigned i = 0; i < 8; i++) image->third[i / 4] |= turned(t->symbol[6 + i]) << 8 * (i % 4);
     memcpy(table + GPU_RANKED, t->symbol, sizeof t->symbol);
 }
 

@@ -40,6 +40,7 @@ typedef struct gpu_image { /* pointers into the card's memory */
     gpu_coding coding;
     uint32_t usual; /* tiered: tiers 1 and 2 are of 2 bits, their symbols below 128, and tier 3, if any, of 3 bits at most */
     uint32_t tiers; /* tiered, in all */
+    uint32_t third[2]; /* tiered: symbols of tier 3 as bytes, turned */
     uint32_t width[4], first[4]; /* of a tier: bits; the rank of its code 0 */
     uint64_t bytes; /* of this memory, from `rest` on, which is its start */
 } gpu_image;
@@ -51,12 +52,11 @@ enum {
     GPU_MARK = 0x40,    /* of a symbol that goes on from tier 2: what no usual one has, turned */
     /* Tables in the image, in words.  Tiered, by bits 0 and then 1 of 4 codes: of tier 1 the symbols as bytes, turned; and a
      * byte permute that puts the first bytes where they go on | how many do << 16.  Of tier 2 the symbols likewise, marked
-     * where they go on.  Then symbols of tier 3 as bytes, turned, and all by rank. */
+     * where they go on.  Then all symbols by rank. */
     GPU_CODES = 256,
     GPU_FIRST = 0,
     GPU_SECOND = GPU_FIRST + 2 * GPU_CODES,
-    GPU_THIRD = GPU_SECOND + GPU_CODES,
-    GPU_RANKED = GPU_THIRD + 2,
+    GPU_RANKED = GPU_SECOND + GPU_CODES,
     GPU_TIERED_TABLE = GPU_RANKED + 16,
     /* planar: by slot, frequency | rank << 8 | symbol << 23; then the listed symbols as bytes */
     GPU_SLOTS = 256,
@@ -71,7 +71,7 @@ enum {
     GPU_PLANAR_SHARED = GPU_SLOTS * GPU_LANES,
     GPU_PLANAR_SCRATCH = 256,
     GPU_PLANAR_WARPS = 16,
-    GPU_SLACK = 1024 /* bytes after rest and code that may be read */
+    GPU_SLACK = 1024 /* bytes after rest and code that loads may reach */
 };
 
 #endif

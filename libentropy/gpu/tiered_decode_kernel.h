@@ -28,8 +28,10 @@ GPU_FUNCTION void gpu_tiered_ahead(const gpu_image *image, uint32_t unit)
     uint64_t first;
     const uint32_t n = tiered_weights(image, unit, &first);
     LANES {
-        if (n && !lane) gpu_prefetch(image->rest + first, n);
-        if (n && lane == 1) gpu_prefetch(image->unit + unit, sizeof(gpu_unit));
+        if (n && !lane) gpu_prefetch(image->unit + unit);
+        GPU_UNROLL
+        for (uint32_t i = 64 * lane; i < GPU_TILE; i += 64 * GPU_LANES)
+            if (i < n) gpu_prefetch(image->rest + first + i);
     }
 }
 

@@ -1,6 +1,6 @@
 /* tiered_kernel.h - tiered bit planes to exponents, a group of 64 weights a lane.
  *
- * The codes of a group lie together, plane after plane, so that a lane can follow them through all tiers alone; only where its
+ * The codes of a group lie together, plane after plane (a plane is one bit of each), so that a lane can follow them through all tiers alone; only where its
  * codes start in tier 2 and later is a sum over the lanes before it.  `span` lanes beside each other (32 to decode, 4 for products)
  * have groups beside each other, and the spans of a warp may be anywhere.
  *
@@ -8,7 +8,7 @@
  * of them go on, and the byte permute that puts as many symbols of tier 2, looked up likewise, into their places (what PDEP is
  * to bits).  The table is in shared memory in 16 copies (tier 1, 8 bytes an entry) and 32 (tier 2, 4 bytes), so that no two lanes that
  * look something up at once use the same bank.  What is in neither is marked; a lane goes through its marks in tier 3 one by one.
- * Tables of other shapes, and the last group of a block where it has fewer weights, go bit by bit.
+ * Tables of other shapes, and the last step of a unit that is not whole, go bit by bit.
  *
  * Symbols come to lie in the warp's shared memory, in place and *turned*: rotated right by a bit, so that what a BF16 word
  * has of them in its upper byte is the lower 7 bits, and in its lower byte the highest.
@@ -31,7 +31,6 @@ enum {
 typedef struct tiered_warp {
     const gpu_image *image;
     const uint8_t *table; /* shared by the block of threads */
-    uint32_t third[2];    /* symbols of tier 3 */
     gpu_place group[GPU_HELD]; /* symbols of the lane's group: number i is at group ^ i */
     uint32_t raw_lanes;   /* where exponents are as they are */
     const uint8_t *anchor[GPU_HELD];
@@ -95,8 +94,6 @@ GPU_FUNCTION void tiered_begin(tiered_warp *w, const gpu_image *image, uint32_t 
     w->image = image;
     w->table = (const uint8_t *)shared;
     LANES w->group[ME] = gpu_place_of((uint8_t *)shared + own + tiered_symbol(lane, 0));
-    w->third[0] = READ(image->table + GPU_THIRD);
-    w->third[1] = READ(image->table + GPU_THIRD + 1);
 }
 
 /* Goes to a quarter of a unit; each lane says which, and its unit's first weight in the block. */
@@ -124,11 +121,12 @@ GPU_FUNCTION void tiered_seek(tiered_warp *w, uint32_t span, const uint32_t *uni
     }
     w->raw_lanes = gpu_ballot(raw);
     if (w->image->usual) tiered_ask(w, span);
-    LANES { /* steps wait for codes of tier 2 and then of tier 3, of which 1024 normal weights have 72 bytes and 12 */
-        const uint32_t parts = span / 4, i = lane % span;
-        if (i == 0) gpu_prefetch(w->next[ME], 256 * parts);
-        if (i == 1) gpu_prefetch(w->anchor[ME] + (w->at[1][ME] >> 3), 80 * parts);
-        if (i == 2) gpu_prefetch(w->anchor[ME] + (w->at[2][ME] >> 3), 16 * parts);
+    LANES { /* steps wait for codes of tier 2, of which 1024 normal weights have 72 bytes, then of tier 3 (12), then for the escaped */
+        const uint32_t lines = span == GPU_LANES ? 5 : 2, i = lane % span;
+        int32_t at = (w->at[1][ME] >> 3) + (int32_t)(64 * i);
+        if (i == lines) at = w->at[2][ME] >> 3;
+        if (i == lines + 1) at = w->at[4][ME];
+        if (i < lines + 2) gpu_prefetch(w->anchor[ME] + at);
     }
 }
 
@@ -286,7 +284,7 @@ GPU_FUNCTION void tiered_fetch(const uint8_t *anchor, int32_t at, int32_t n, uin
 GPU_FUNCTION void tiered_next(const tiered_warp *w, gpu_place to, uint32_t *left, tiered_codes *c)
 {
     const uint32_t code = gpu_select(3, gpu_select(1, c->plane[0], c->plane[1]), c->plane[2]) & 7;
-    gpu_put_byte(*left, to ^ gpu_first(*left), gpu_permute(w->third[0], w->third[1], code));
+    gpu_put_byte(*left, to ^ gpu_first(*left), gpu_permute(w->image->third[0], w->image->third[1], code));
     *left &= *left - 1;
     GPU_UNROLL
     for (unsigned k = 0; k < 3; k++) c->plane[k] >>= 1;

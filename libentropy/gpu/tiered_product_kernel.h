@@ -44,11 +44,15 @@ GPU_FUNCTION uint64_t product_first_quarter(const gpu_product *p, uint32_t first
     return (row < p->rows ? row : first) * p->cols / GPU_QUARTER;
 }
 
+/* Columns of that quarter before the row begins, the same for all rows of a set. */
+GPU_FUNCTION uint32_t product_skip(const gpu_product *p, uint32_t first) { return (uint32_t)((uint64_t)first * p->cols % GPU_QUARTER); }
+
+/* Starts a set; false if it has no row. */
 GPU_FUNCTION bool product_open_rows(const gpu_product *p, uint32_t set, uint32_t *shared, uint32_t own, product_rows *r)
 {
     const uint32_t first = product_first_row(p, set);
     if (first >= p->rows) return false;
-    r->skip = (uint32_t)((uint64_t)first * p->cols % GPU_QUARTER);
+    r->skip = product_skip(p, first);
     r->quarters = (r->skip + p->cols - 1) / GPU_QUARTER + 1;
     tiered_begin(&r->warp, &p->image, shared, own);
     LANES {
@@ -60,13 +64,6 @@ GPU_FUNCTION bool product_open_rows(const gpu_product *p, uint32_t set, uint32_t
         r->sum[0][ME] = r->sum[1][ME] = r->sum[2][ME] = r->sum[3][ME] = 0;
     }
     return true;
-}
-
-/* Asks for sign and mantissa bytes of a quarter, which need no index. */
-GPU_FUNCTION void product_prefetch(const gpu_product *p, const uint64_t *quarter)
-{
-    LANES
-        if (lane % SPAN == 0) gpu_prefetch(p->image.rest + quarter[ME] * GPU_QUARTER, GPU_QUARTER);
 }
 
 /* 64 columns from `col` on, which are group number `group` of each span: 16 of them a lane, 4 a product. */
@@ -102,7 +99,7 @@ GPU_FUNCTION void product_rest(const uint8_t *const *at, uint32_t group, gpu_qua
     LANES rest[ME] = READ((const gpu_quad *)at[ME] + 4 * group);
 }
 
-/* A step of columns that are all those of the rows: all loads go before what waits for them. */
+/* A step of columns that are all those of the rows. */
 GPU_FUNCTION void product_whole(uint32_t vectors, uint32_t col, const uint8_t *const *at, product_rows *r)
 {
     gpu_quad rest[SPAN][GPU_HELD];
@@ -128,20 +125,18 @@ GPU_FUNCTION void product_some(const gpu_product *p, uint32_t vectors, uint32_t 
 GPU_FUNCTION void product_quarter(const gpu_product *p, uint32_t vectors, uint32_t quarter, product_rows *r)
 {
     uint32_t unit[GPU_HELD], from[GPU_HELD], which[GPU_HELD];
-    uint64_t next[GPU_HELD];
     const uint8_t *at[GPU_HELD];
     LANES {
         const uint64_t mine = r->quarter[ME] + quarter;
-        next[ME] = mine + p->across;
         unit[ME] = (uint32_t)(mine / 4);
         from[ME] = unit[ME] % p->image.units_per_block * GPU_TILE;
         which[ME] = (uint32_t)(mine % 4);
         at[ME] = p->image.rest + (mine * GPU_QUARTER + lane % SPAN * 16);
     }
-    if (quarter + p->across < r->quarters) product_prefetch(p, next);
     tiered_seek(&r->warp, SPAN, unit, from, which);
     uint32_t col = quarter * GPU_QUARTER - r->skip, left = GPU_QUARTER;
     GPU_WHILE(left, GPU_QUARTER / SPAN_STEP) {
+        LANES gpu_prefetch(at[ME] + SPAN_STEP + lane % SPAN * 48); /* of the next step: 64 bytes a lane */
         tiered_step(&r->warp, SPAN, left);
         gpu_sync();
         if (GPU_RARE(col >= p->cols || p->cols - col < SPAN_STEP)) product_some(p, vectors, col, at, r);
@@ -157,12 +152,14 @@ GPU_FUNCTION void product_quarter(const gpu_product *p, uint32_t vectors, uint32
 GPU_FUNCTION void gpu_product_ahead(const gpu_product *p, uint32_t number)
 {
     EACH_WARP(GPU_TIERED_WARPS) {
-        const uint32_t first = product_first_row(p, number * (GPU_TIERED_WARPS / p->across) + warp / p->across);
-        uint64_t quarter[GPU_HELD];
-        LANES quarter[ME] = product_first_quarter(p, first, lane / SPAN) + warp % p->across;
-        LANES
-            if (first < p->rows && lane % SPAN == 1) gpu_prefetch(p->image.unit + quarter[ME] / 4, sizeof(gpu_unit));
-        if (first < p->rows) product_prefetch(p, quarter);
+        const uint32_t first = product_first_row(p, number * (GPU_TIERED_WARPS / p->across) + warp / p->across), i = warp % p->across;
+        if (first < p->rows && i * GPU_QUARTER < product_skip(p, first) + p->cols) {
+            LANES {
+                const uint64_t quarter = product_first_quarter(p, first, lane / SPAN) + i;
+                gpu_prefetch(p->image.rest + quarter * GPU_QUARTER + lane % SPAN * 64);
+                gpu_prefetch(lane % SPAN ? (const void *)(p->image.quarter + quarter / 4 * 3) : p->image.unit + quarter / 4);
+            }
+        }
     }
 }
 

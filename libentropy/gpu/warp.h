@@ -112,17 +112,8 @@ GPU_FUNCTION gpu_pair gpu_get_pair(gpu_place place)
     return v;
 }
 
-/* Loads wait where compilers put them, which is where their values are used. */
-GPU_FUNCTION void gpu_prefetch(const void *p, uint32_t bytes)
-{
-    const size_t begin = __cvta_generic_to_global(p) & ~(size_t)15;
-    bytes = (bytes + 31) & ~15u;
-#if __CUDA_ARCH__ >= 900
-    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" : : "l"(begin), "r"(bytes));
-#else
-    for (uint32_t i = 0; i < bytes; i += 128) asm volatile("prefetch.global.L2 [%0];" : : "l"(begin + i));
-#endif
-}
+/* Compilers move loads down to where values are used; this stays where it is. */
+GPU_FUNCTION void gpu_prefetch(const void *p) { asm volatile("prefetch.global.L2 [%0];" : : "l"(__cvta_generic_to_global(p))); }
 
 GPU_FUNCTION void gpu_sync(void) { __syncwarp(); }
 GPU_FUNCTION uint32_t gpu_ballot(const uint32_t *x) { return __ballot_sync(~0u, x[0] != 0); }
@@ -203,8 +194,9 @@ GPU_FUNCTION void gpu_put_quad(gpu_place place, gpu_quad v) { PUT((gpu_quad *)pl
 GPU_FUNCTION gpu_quad gpu_get_quad(gpu_place place) { return GET((const gpu_quad *)place); }
 GPU_FUNCTION gpu_pair gpu_get_pair(gpu_place place) { return GET((const gpu_pair *)place); }
 
-/* Asks for bytes that will be read soon: they, and up to 31 more around them, are in the card's memory. */
-GPU_FUNCTION void gpu_prefetch(const void *p, uint32_t bytes) { (void)p, (void)bytes; }
+/* Asks for what is around p, 64 bytes or more, which will be read soon. */
+GPU_FUNCTION void gpu_prefetch(const void *p) { (void)ent_gpu_touch(p, 1); }
+
 GPU_FUNCTION void gpu_sync(void) {}
 
 /* A bit for each lane: whether x is not 0. */

@@ -8,8 +8,8 @@
  * "tiered" and "planar-rans", with tables of a tensor or more (not scope=block) and blocks of a multiple of 64 weights.
  * Blocks come as ent_block_encode wrote them; upload takes their strings apart and adds where each warp starts.
  *
- * Which codec.  Of tiered any 64 weights may start, given where their codes are, so that a warp decodes 32 groups of them at a time, each
- * lane one, in blocks of any size; at 44 bytes of index for 4096 weights it takes 10.742 bits a normal weight on the card, all
+ * Which codec.  Decoding of tiered may start at any group of 64 weights, given where its codes are, so that a warp decodes 32 of them
+ * at a time, each lane one, in blocks of any size; at 44 bytes of index for 4096 weights it takes 10.742 bits a normal weight on the card, all
  * counted.  Faster is "BF16: exponent=tiered(tiers=3) rest=raw block=16k", of 10.767 bits, whose third tier is nearly always the last; and only
  * tables of the usual shape are fast: tiers 1 and 2 of 2 bits, their 6 exponents below 128 (weights below 2), tier 3 of 3 at most.
  *
@@ -19,9 +19,9 @@
  * (10.583 with block=64k and a quarter of the warps).  All by `test_gpu --bits`, 16 Mi weights of `entropy dataset make normal`.
  *
  * What bounds it.  An H100 moves 3350 GB/s (data sheet) and decoding a weight reads 1.34 bytes and writes 2: at most 1.0e12
- * weights/s.  132 multiprocessors start 4 instructions of a warp a cycle, 9e11 a second at 1.7 GHz: 29 for 32 weights
- * before they are the bound; tiered takes 10.3 and planar-rans 26.  A product writes nothing: 2.5e12 weights/s, 12 instructions, of which
- * tiered takes 12.2 and planar-rans 26.  Counted from the machine code (tests/gpu/sass.sh; results/gpu); nothing has been
+ * weights/s.  132 multiprocessors start 4 instructions of a warp a cycle, 9.7e11 a second at 1.83 GHz: 31 for 32 weights
+ * before they are the bound; tiered takes 10.3 and planar-rans 26.  A product writes nothing: 2.5e12 weights/s, 12.4 instructions, of which
+ * tiered takes 12.1 and planar-rans 26.  Counted from the machine code (tests/gpu/sass.sh; results/gpu); nothing has been
  * measured on a card. */
 #ifndef ENTROPY_GPU_H
 #define ENTROPY_GPU_H
@@ -85,8 +85,8 @@ ENT_API ent_status ent_gpu_wait(ent_gpu *gpu, void *stream, ent_error *error);
  * that of the rest, and what remains), so three vectors of the batch whose y are added.  Does not wait.
  *
  * All shapes are served.  Fast, by the matrix units, where a row is a multiple of 64 weights (tiered, of the usual tables, blocks of a
- * multiple of 4096), or of 512 times the groups of a block (planar-rans, blocks of a multiple of that) and for all rows but a
- * few at the end.  No sum depends on chance: the same card gives the same bits.  Of `cols` products of one vector |error| is at most
+ * multiple of 4096), or of 512 times the groups of a block (planar-rans, blocks of a multiple of that; not the last few
+ * rows).  No sum depends on chance: the same card gives the same bits.  Of `cols` products of one vector |error| is at most
  * (cols + 64) 2^-23 times the sum of their magnitudes, and in practice far less.  ENT_EINVAL for shapes that are not the
  * tensor's, other batches, and memory that is not aligned. */
 ENT_API ent_status ent_gpu_product(const ent_gpu_tensor *tensor, size_t rows, size_t cols, const void *x, unsigned batch,
