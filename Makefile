@@ -194,7 +194,7 @@ gpu-bundle: $(BUNDLE)/entropy $(BUNDLE)/test_gpu $(BUNDLE)/test_gpu_product $(BU
 	@tests/gpu/bundle.sh $(BUILD)
 
 .SECONDARY: $(HELP_OBJ) $(TEST_SRC:%.c=$(BUILD)/%.o)
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 tests: $(TESTS) $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/replay_%) $(BUILD)/libentropy_gpu_emulated.so
 
